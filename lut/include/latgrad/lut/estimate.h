@@ -1,0 +1,75 @@
+// The price of a network: the sum of its operators' measured times.
+//
+//   Net net = read_net("FBNet-A/int8");
+//   Estimate e = estimate(net, infer_shapes(net), table, {.device = "SM-G950U-7.0-24"});
+//   if (auto total_us = e.total_us()) ...       // nothing while an operator is missing
+//   e.found_us;                                 // the partial sum, for who asks for it
+//
+// O(operators). Thread-safe: it only reads.
+
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "latgrad/lut/net.h"
+#include "latgrad/lut/shape_inference.h"
+#include "latgrad/lut/table.h"
+
+namespace latgrad::lut {
+
+// How several records of one operator become one time.
+enum class Mode { kAve, kMin, kMax, kLast };
+// Errors: ValueError for anything but "ave", "min", "max", "last".
+Mode parse_mode(std::string_view text);
+std::string_view to_string(Mode mode);
+
+enum class Status {
+  kExact,        // a record matches by meaning
+  kSubstituted,  // an Int8Conv priced by the Int8ConvRelu of the same arguments and shapes
+  kMissing,      // no record
+};
+std::string_view to_string(Status status);  // "exact", "substituted", "missing"
+
+enum class Matching {
+  kMeaning,    // arguments compared by meaning (the default)
+  kReference,  // text against text, as the published tool does
+};
+
+struct EstimateOptions {
+  std::string device;  // empty: table.default_device()
+  Mode mode = Mode::kAve;
+  Matching matching = Matching::kMeaning;
+};
+
+struct OpEstimate {
+  Status status = Status::kMissing;
+  std::optional<double> time_us;   // by the mode; nothing when missing
+  std::string type_after_lookup;   // the type that was looked up last
+  std::vector<uint32_t> records;   // matches in the table, in file order
+};
+
+struct Estimate {
+  std::vector<OpEstimate> ops;  // same length and order as net.ops
+  double found_us = 0;          // sum over the operators that have a time, in order
+  bool all_found = true;
+
+  // The price; nothing while an operator is missing.
+  std::optional<double> total_us() const;
+};
+
+// The status and time of one operator.
+OpEstimate estimate_operator(const OperatorKey& key, const Table& table, const EstimateOptions& options);
+
+// Precondition: shapes = infer_shapes(net). An operator of unknown shape is missing.
+// Errors: ValueError when the device is not in the table.
+Estimate estimate(const Net& net, const NetShapes& shapes, const Table& table, const EstimateOptions& options);
+
+// What the published tool prints for the network, byte for byte. `estimate` must come from
+// Matching::kReference. Source: `get_net_runtime` of the published tool, verbose.
+std::string reference_report(const Net& net, const NetShapes& shapes, const Table& table,
+                             const Estimate& estimate);
+
+}  // namespace latgrad::lut

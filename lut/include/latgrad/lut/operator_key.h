@@ -1,0 +1,38 @@
+// What identifies an operator in a LUT, and when two are the same.
+//
+// Two keys are the same by meaning when type, shapes and dtypes are equal and their arguments
+// say the same: order, spelling (`kernel` / `kernels` / `kernel_h, kernel_w`), defaults (`group: 1`, `dilation: 1`)
+// and float formatting do not matter; `Y_scale`, `Y_zero_point` and `ws_nbytes_limit` never count.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "latgrad/lut/net.h"
+#include "latgrad/lut/shape_inference.h"
+
+namespace latgrad::lut {
+
+struct OperatorKey {
+  std::string op_type;
+  std::vector<Argument> args;
+  std::vector<Shape> input_shapes;  // activation, weight, bias
+  std::vector<DataType> input_dtypes;
+};
+
+// The key of one operator of a network. Precondition: shapes.known.
+OperatorKey operator_key(const Operator& op, const OpShapes& shapes);
+
+// A string that is equal exactly for keys that are the same by meaning. Not a file format.
+std::string canonical(const OperatorKey& key);
+
+// The arguments as the published table prints them: without Y_scale, Y_zero_point and every argument
+// whose text contains `ws_nbytes_limit`, sorted by name (stable), each as protobuf text.
+// Source: the published LUT tool's query.
+std::vector<std::string> reference_args(const OperatorKey& key);
+
+// One line for people: `Int8ConvRelu [1,56,56,96] k3 s2 p1 g96 -> ...`.
+std::string describe(const OperatorKey& key);
+
+}  // namespace latgrad::lut

@@ -1,0 +1,82 @@
+// The latency look-up table (LUT): records in the published format, and a hash index over them.
+//
+//   Table table = Table::load("SM-G950U-7.0-24-op_lut_database.json.zip");
+//   for (size_t r : table.find(key, "SM-G950U-7.0-24")) use(table.record(r).p50_us);
+//
+// Finding is O(1) in the size of the table. Built once and then frozen: any number of threads
+// may read it.
+
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "latgrad/lut/operator_key.h"
+
+namespace latgrad::lut {
+
+// One line of the file. Field names of the format: docs/lut-format.md.
+struct Record {
+  std::string op_type;
+  std::vector<std::string> op_args;  // protobuf text of each argument, in file order
+  std::vector<Shape> input_shapes;
+  std::vector<DataType> input_dtypes;
+  double p0_us = 0;
+  double p10_us = 0;
+  double p50_us = 0;
+  double p90_us = 0;
+  double p100_us = 0;
+  bool p50_is_integer = false;  // printed as `259`, not `259.0`, by the reference tool
+  std::string device;
+
+  bool operator==(const Record&) const = default;
+};
+
+class Table {
+ public:
+  // Reads `.json` (one object a line), `.json.gz`, or a `.zip` that holds one such `.json`; told apart by content.
+  // Errors: IoError; ParseError with file and line (a key is missing, has another type, a time is
+  // negative or not finite, a shape is out of range).
+  static Table load(const std::filesystem::path& path);
+  // The same from memory.
+  static Table parse(std::string_view json_lines, const std::string& source);
+  static Table from_records(std::vector<Record> records, std::string source);
+
+  Table(Table&&) noexcept;
+  Table& operator=(Table&&) noexcept;
+  ~Table();
+
+  size_t size() const;
+  Record record(size_t index) const;  // precondition: index < size()
+  double p50_us(size_t index) const;  // the same as record(index).p50_us, without the copy
+  const std::vector<std::string>& devices() const;  // distinct, in file order
+  const std::string& source() const;
+
+  // The device to price for when the caller names none: the only one of the table, else the one that the
+  // file name starts with (`<device>-op_lut_database.json`).
+  // Errors: ValueError that lists the devices.
+  const std::string& default_device() const;
+
+  // Records that match by meaning, in file order; empty when there is none.
+  std::span<const uint32_t> find(const OperatorKey& key, std::string_view device) const;
+  // Records that match as the published tool matches: text against text.
+  std::span<const uint32_t> find_reference(const OperatorKey& key, std::string_view device) const;
+
+ private:
+  struct Impl;
+  explicit Table(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// The record as one line of JSON, without the newline; keys in the published order.
+std::string record_json(const Record& record);
+
+// Writes to a temporary file and renames. Errors: IoError.
+void write_records(const std::vector<Record>& records, const std::filesystem::path& path);
+
+}  // namespace latgrad::lut
