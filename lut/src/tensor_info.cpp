@@ -8,19 +8,32 @@ namespace latgrad::lut {
 
 std::string_view to_string(DataType dtype) {
   switch (dtype) {
-    case DataType::kFloat: return "float32";
-    case DataType::kInt32: return "int32";
-    case DataType::kByte: return "byte";
-    case DataType::kString: return "string";
-    case DataType::kBool: return "bool";
-    case DataType::kUint8: return "uint8";
-    case DataType::kInt8: return "int8";
-    case DataType::kUint16: return "uint16";
-    case DataType::kInt16: return "int16";
-    case DataType::kInt64: return "int64";
-    case DataType::kFloat16: return "float16";
-    case DataType::kDouble: return "float64";
-    case DataType::kUndefined: break;
+    case DataType::kFloat:
+      return "float32";
+    case DataType::kInt32:
+      return "int32";
+    case DataType::kByte:
+      return "byte";
+    case DataType::kString:
+      return "string";
+    case DataType::kBool:
+      return "bool";
+    case DataType::kUint8:
+      return "uint8";
+    case DataType::kInt8:
+      return "int8";
+    case DataType::kUint16:
+      return "uint16";
+    case DataType::kInt16:
+      return "int16";
+    case DataType::kInt64:
+      return "int64";
+    case DataType::kFloat16:
+      return "float16";
+    case DataType::kDouble:
+      return "float64";
+    case DataType::kUndefined:
+      break;
   }
   return "undefined";
 }

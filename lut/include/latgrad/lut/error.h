@@ -20,13 +20,13 @@ namespace latgrad {
 
 // Where something went wrong. Empty or absent members are unknown.
 struct Place {
-  std::string file;
-  std::optional<int64_t> line;      // 1-based
-  std::optional<int64_t> byte;      // 0-based offset
-  std::optional<int64_t> op_index;  // 0-based position in the net
-  std::string op_type;
-  std::string blob;
-  std::string field;
+  std::string file = {};
+  std::optional<int64_t> line = {};      // 1-based
+  std::optional<int64_t> byte = {};      // 0-based offset
+  std::optional<int64_t> op_index = {};  // 0-based position in the net
+  std::string op_type = {};
+  std::string blob = {};
+  std::string field = {};
 };
 
 // Formats as `file, line 7, op 3 "Conv", blob "data"`; empty when nothing is known.

@@ -39,16 +39,17 @@ enum class Matching {
 };
 
 struct EstimateOptions {
-  std::string device;  // empty: table.default_device()
+  std::string device = {};  // empty: table.default_device()
   Mode mode = Mode::kAve;
   Matching matching = Matching::kMeaning;
 };
 
 struct OpEstimate {
   Status status = Status::kMissing;
-  std::optional<double> time_us;   // by the mode; nothing when missing
-  std::string type_after_lookup;   // the type that was looked up last
-  std::vector<uint32_t> records;   // matches in the table, in file order
+  std::optional<double> time_us;  // by the mode; nothing when missing
+  bool time_is_integer = false;   // the file has an integer: the published tool prints `259`, not `259.0`
+  std::string type_after_lookup;  // the type that was looked up last
+  std::vector<uint32_t> records;  // matches in the table, in file order
 };
 
 struct Estimate {
@@ -61,11 +62,13 @@ struct Estimate {
 };
 
 // The status and time of one operator.
+// Errors: ValueError when the device is not in the table.
 OpEstimate estimate_operator(const OperatorKey& key, const Table& table, const EstimateOptions& options);
 
 // Precondition: shapes = infer_shapes(net). An operator of unknown shape is missing.
-// Errors: ValueError when the device is not in the table.
-Estimate estimate(const Net& net, const NetShapes& shapes, const Table& table, const EstimateOptions& options);
+// Errors: ValueError when the device is not in the table, when the shapes are of another network.
+Estimate estimate(const Net& net, const NetShapes& shapes, const Table& table,
+                  const EstimateOptions& options);
 
 // What the published tool prints for the network, byte for byte. `estimate` must come from
 // Matching::kReference. Source: `get_net_runtime` of the published tool, verbose.

@@ -1,8 +1,9 @@
 // What identifies an operator in a LUT, and when two are the same.
 //
 // Two keys are the same by meaning when type, shapes and dtypes are equal and their arguments
-// say the same: order, spelling (`kernel` / `kernels` / `kernel_h, kernel_w`), defaults (`group: 1`, `dilation: 1`)
-// and float formatting do not matter; `Y_scale`, `Y_zero_point` and `ws_nbytes_limit` never count.
+// say the same: order, spelling (`kernel` / `kernels` / `kernel_h, kernel_w`), defaults (`group: 1`,
+// `dilation: 1`) and float formatting do not matter; `Y_scale`, `Y_zero_point` and `ws_nbytes_limit` never
+// count. The rules one by one: docs/lut-format.md.
 
 #pragma once
 
@@ -15,16 +16,17 @@
 namespace latgrad::lut {
 
 struct OperatorKey {
-  std::string op_type;
-  std::vector<Argument> args;
-  std::vector<Shape> input_shapes;  // activation, weight, bias
-  std::vector<DataType> input_dtypes;
+  std::string op_type = {};
+  std::vector<Argument> args = {};
+  std::vector<Shape> input_shapes = {};  // activation, weight, bias
+  std::vector<DataType> input_dtypes = {};
 };
 
 // The key of one operator of a network. Precondition: shapes.known.
 OperatorKey operator_key(const Operator& op, const OpShapes& shapes);
 
-// A string that is equal exactly for keys that are the same by meaning. Not a file format.
+// A string that is equal exactly for keys that are the same by meaning. Bytes, not text, and not a file
+// format. Equal arguments of one name count once; different ones, which Caffe2 refuses, all count.
 std::string canonical(const OperatorKey& key);
 
 // The arguments as the published table prints them: without Y_scale, Y_zero_point and every argument
@@ -32,7 +34,7 @@ std::string canonical(const OperatorKey& key);
 // Source: the published LUT tool's query.
 std::vector<std::string> reference_args(const OperatorKey& key);
 
-// One line for people: `Int8ConvRelu [1,56,56,96] k3 s2 p1 g96 -> ...`.
+// One line for people: `Int8ConvRelu [1,56,56,144] w[144,5,5,1] k5 s2 p2 g144`.
 std::string describe(const OperatorKey& key);
 
 }  // namespace latgrad::lut

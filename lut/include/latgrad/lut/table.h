@@ -22,29 +22,32 @@ namespace latgrad::lut {
 
 // One line of the file. Field names of the format: docs/lut-format.md.
 struct Record {
-  std::string op_type;
-  std::vector<std::string> op_args;  // protobuf text of each argument, in file order
-  std::vector<Shape> input_shapes;
-  std::vector<DataType> input_dtypes;
+  std::string op_type = {};
+  std::vector<std::string> op_args = {};  // protobuf text of each argument, in file order
+  std::vector<Shape> input_shapes = {};
+  std::vector<DataType> input_dtypes = {};
   double p0_us = 0;
   double p10_us = 0;
   double p50_us = 0;
   double p90_us = 0;
   double p100_us = 0;
   bool p50_is_integer = false;  // printed as `259`, not `259.0`, by the reference tool
-  std::string device;
+  std::string device = {};
 
   bool operator==(const Record&) const = default;
 };
 
 class Table {
  public:
-  // Reads `.json` (one object a line), `.json.gz`, or a `.zip` that holds one such `.json`; told apart by content.
+  // Reads `.json` (one object a line), `.json.gz`, or a `.zip` that holds one such `.json`; told apart
+  // by content. An archive may unpack to 1 GiB.
   // Errors: IoError; ParseError with file and line (a key is missing, has another type, a time is
   // negative or not finite, a shape is out of range).
   static Table load(const std::filesystem::path& path);
-  // The same from memory.
+  // The same from memory, not packed. `source` is named in errors.
   static Table parse(std::string_view json_lines, const std::string& source);
+  // Errors: ValueError as parse, with the record's number; ParseError for an argument that is no protobuf
+  // text.
   static Table from_records(std::vector<Record> records, std::string source);
 
   Table(Table&&) noexcept;
@@ -54,7 +57,9 @@ class Table {
   size_t size() const;
   Record record(size_t index) const;  // precondition: index < size()
   double p50_us(size_t index) const;  // the same as record(index).p50_us, without the copy
+  bool p50_is_integer(size_t index) const;
   const std::vector<std::string>& devices() const;  // distinct, in file order
+  bool has_device(std::string_view device) const;
   const std::string& source() const;
 
   // The device to price for when the caller names none: the only one of the table, else the one that the
@@ -73,10 +78,13 @@ class Table {
   std::unique_ptr<Impl> impl_;
 };
 
-// The record as one line of JSON, without the newline; keys in the published order.
+// The record as one line of JSON, without the newline; keys in the published order. Numbers read back
+// as the same.
+// Errors: ValueError for text that is not UTF-8, a time that is negative or not finite.
 std::string record_json(const Record& record);
 
-// Writes to a temporary file and renames. Errors: IoError.
+// Writes to a temporary file and renames.
+// Errors: IoError; ValueError as record_json.
 void write_records(const std::vector<Record>& records, const std::filesystem::path& path);
 
 }  // namespace latgrad::lut

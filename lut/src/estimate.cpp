@@ -1,0 +1,132 @@
+#include "latgrad/lut/estimate.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "latgrad/lut/error.h"
+
+namespace latgrad::lut {
+
+Mode parse_mode(std::string_view text) {
+  for (const Mode mode : {Mode::kAve, Mode::kMin, Mode::kMax, Mode::kLast}) {
+    if (to_string(mode) == text) return mode;
+  }
+  throw ValueError(fmt::format("a mode must be ave, min, max or last, got \"{}\"", text));
+}
+
+std::string_view to_string(Mode mode) {
+  switch (mode) {
+    case Mode::kAve:
+      return "ave";
+    case Mode::kMin:
+      return "min";
+    case Mode::kMax:
+      return "max";
+    case Mode::kLast:
+      return "last";
+  }
+  return "";
+}
+
+std::string_view to_string(Status status) {
+  switch (status) {
+    case Status::kExact:
+      return "exact";
+    case Status::kSubstituted:
+      return "substituted";
+    case Status::kMissing:
+      return "missing";
+  }
+  return "";
+}
+
+std::optional<double> Estimate::total_us() const {
+  return all_found ? std::optional(found_us) : std::nullopt;
+}
+
+namespace {
+
+// Precondition: the device is in the table.
+OpEstimate estimate_on(const OperatorKey& key, const Table& table, std::string_view device,
+                       const EstimateOptions& options) {
+  const auto find = [&](const OperatorKey& wanted) {
+    return options.matching == Matching::kReference ? table.find_reference(wanted, device)
+                                                    : table.find(wanted, device);
+  };
+  OpEstimate op;
+  op.type_after_lookup = key.op_type;
+  auto records = find(key);
+  op.status = Status::kExact;
+  if (records.empty() && key.op_type == "Int8Conv") {
+    OperatorKey with_relu = key;
+    with_relu.op_type = "Int8ConvRelu";
+    op.type_after_lookup = with_relu.op_type;
+    op.status = Status::kSubstituted;
+    records = find(with_relu);
+  }
+  if (records.empty()) {
+    op.status = Status::kMissing;
+    return op;
+  }
+  op.records.assign(records.begin(), records.end());
+  if (options.mode == Mode::kAve) {
+    // In this order and divided once, as the published tool does: the result is the same to the last bit.
+    double sum = 0;
+    for (const uint32_t record : records) sum += table.p50_us(record);
+    op.time_us = sum / static_cast<double>(records.size());
+    return op;
+  }
+  const auto p50_us = [&table](uint32_t record) { return table.p50_us(record); };
+  uint32_t chosen = records.back();
+  if (options.mode == Mode::kMin) chosen = *std::ranges::min_element(records, {}, p50_us);
+  if (options.mode == Mode::kMax) chosen = *std::ranges::max_element(records, {}, p50_us);
+  op.time_us = table.p50_us(chosen);
+  op.time_is_integer = table.p50_is_integer(chosen);
+  return op;
+}
+
+const std::string& device_of(const EstimateOptions& options, const Table& table) {
+  if (options.device.empty()) return table.default_device();
+  if (!table.has_device(options.device)) {
+    throw ValueError(fmt::format("the device must be one of the table's ({}), got \"{}\"",
+                                 fmt::join(table.devices(), ", "), options.device),
+                     {.file = table.source()});
+  }
+  return options.device;
+}
+
+}  // namespace
+
+OpEstimate estimate_operator(const OperatorKey& key, const Table& table, const EstimateOptions& options) {
+  return estimate_on(key, table, device_of(options, table), options);
+}
+
+Estimate estimate(const Net& net, const NetShapes& shapes, const Table& table,
+                  const EstimateOptions& options) {
+  if (shapes.ops.size() != net.ops.size()) {
+    throw ValueError(fmt::format("the shapes must be those of the network: it has {} operators, they have {}",
+                                 net.ops.size(), shapes.ops.size()),
+                     {.file = net.source});
+  }
+  const std::string& device = device_of(options, table);
+  Estimate result;
+  for (size_t i = 0; i < net.ops.size(); ++i) {
+    OpEstimate& op = result.ops.emplace_back();
+    if (shapes.ops[i].known) {
+      op = estimate_on(operator_key(net.ops[i], shapes.ops[i]), table, device, options);
+    } else {
+      op.type_after_lookup = net.ops[i].type;
+    }
+    if (op.time_us) {
+      result.found_us += *op.time_us;
+    } else {
+      result.all_found = false;
+    }
+  }
+  return result;
+}
+
+}  // namespace latgrad::lut

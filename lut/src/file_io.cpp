@@ -1,0 +1,87 @@
+#include "file_io.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "latgrad/lut/error.h"
+
+namespace latgrad::lut {
+
+namespace {
+
+[[noreturn]] void fail(std::string_view action, int error, const std::filesystem::path& path) {
+  throw IoError(fmt::format("cannot {}: {}", action, std::strerror(error)), {.file = path.string()});
+}
+
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int fd) : fd_(fd) {}
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  ~FileDescriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+  // Errors that a file system reports late arrive with close.
+  int close() {
+    const int status = ::close(fd_);
+    fd_ = -1;
+    return status;
+  }
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+MappedFile::MappedFile(const std::filesystem::path& path) {
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) fail("open", errno, path);
+  struct stat status;
+  if (::fstat(file.get(), &status) != 0) fail("read", errno, path);
+  if (!S_ISREG(status.st_mode)) {
+    throw IoError(S_ISDIR(status.st_mode) ? "a file is needed, this is a folder" : "a regular file is needed",
+                  {.file = path.string()});
+  }
+  size_ = static_cast<size_t>(status.st_size);
+  if (size_ == 0) return;
+  void* mapping = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (mapping == MAP_FAILED) fail("map", errno, path);
+  data_ = static_cast<const char*>(mapping);
+}
+
+MappedFile::~MappedFile() {
+  if (size_ > 0) ::munmap(const_cast<char*>(data_), size_);
+}
+
+void replace_file(const std::filesystem::path& path, std::string_view bytes) {
+  static std::atomic<unsigned> counter = 0;
+  const std::string temporary = fmt::format("{}.tmp.{}.{}", path.string(), ::getpid(), counter++);
+  FileDescriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  if (file.get() < 0) fail("create", errno, temporary);
+  const auto give_up = [&](std::string_view action) {
+    const int error = errno;
+    ::unlink(temporary.c_str());
+    fail(action, error, path);
+  };
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) give_up("write");
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  if (file.close() != 0) give_up("write");
+  if (std::rename(temporary.c_str(), path.c_str()) != 0) give_up("rename the new file");
+}
+
+}  // namespace latgrad::lut

@@ -1,0 +1,165 @@
+#include "key_encoding.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "window.h"
+
+namespace latgrad::lut {
+
+uint64_t read_varint(const char*& at) {
+  uint64_t value = 0;
+  for (int shift = 0;; shift += 7) {
+    const auto byte = static_cast<unsigned char>(*at++);
+    value |= static_cast<uint64_t>(byte & 0x7f) << shift;
+    if (byte < 0x80) return value;
+  }
+}
+
+namespace {
+
+void append_signed(std::string& out, int64_t value) {
+  append_varint(out, (static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63));
+}
+
+void append_string(std::string& out, std::string_view text) {
+  append_varint(out, text.size());
+  out.append(text);
+}
+
+// Equal values give equal bytes: 0.0 and -0.0 are one, and so is every NaN.
+void append_float(std::string& out, float value) {
+  if (value == 0) value = 0;
+  if (std::isnan(value)) value = std::numeric_limits<float>::quiet_NaN();
+  char bytes[sizeof value];
+  std::memcpy(bytes, &value, sizeof value);
+  out.append(bytes, sizeof bytes);
+}
+
+void append_ints(std::string& out, std::span<const int64_t> values) {
+  append_varint(out, values.size());
+  for (const int64_t value : values) append_signed(out, value);
+}
+
+void append_argument(std::string& out, const Argument& arg) {
+  append_string(out, arg.name);
+  if (arg.f) {
+    out.push_back('f');
+    append_float(out, *arg.f);
+  }
+  if (arg.i) {
+    out.push_back('i');
+    append_signed(out, *arg.i);
+  }
+  if (arg.s) {
+    out.push_back('s');
+    append_string(out, *arg.s);
+  }
+  if (!arg.floats.empty()) {
+    out.push_back('F');
+    append_varint(out, arg.floats.size());
+    for (const float value : arg.floats) append_float(out, value);
+  }
+  if (!arg.ints.empty()) {
+    out.push_back('I');
+    append_ints(out, arg.ints);
+  }
+  if (!arg.strings.empty()) {
+    out.push_back('S');
+    append_varint(out, arg.strings.size());
+    for (const std::string& text : arg.strings) append_string(out, text);
+  }
+  out.push_back('.');
+}
+
+// Whether the argument says what its absence says.
+bool is_default(const Argument& arg, bool with_window) {
+  if (arg.name == "order") return arg == Argument::of_string("order", "NCHW");
+  if (arg.name == "exhaustive_search") return arg == Argument::of_int("exhaustive_search", 0);
+  if (!with_window) return false;
+  if (arg.name == "group") return arg == Argument::of_int("group", 1);
+  if (arg.name == "legacy_pad") return arg == Argument::of_int("legacy_pad", 0);
+  if (arg.name == "global_pooling") return arg == Argument::of_int("global_pooling", 0);
+  return false;
+}
+
+// Different arguments of one name, which Caffe2 refuses. All of them count, in an order that does not depend
+// on theirs, so that such an operator only equals another one that is as odd.
+void append_contradiction(std::string& out, std::span<const Argument* const> args) {
+  std::vector<std::string> encodings;
+  for (const Argument* arg : args) append_argument(encodings.emplace_back(), *arg);
+  std::ranges::sort(encodings);
+  for (const std::string& encoding : encodings) out.append(encoding);
+}
+
+}  // namespace
+
+bool is_output_scale(const Argument& arg) { return arg.name == "Y_scale" || arg.name == "Y_zero_point"; }
+
+bool mentions_workspace(const Argument& arg) {
+  // The text of an argument holds its strings in quotes and escapes none of these letters, so
+  // searching the strings finds what searching the text would.
+  const auto mentions = [](std::string_view text) {
+    return text.find("ws_nbytes_limit") != std::string_view::npos;
+  };
+  return mentions(arg.name) || (arg.s && mentions(*arg.s)) || std::ranges::any_of(arg.strings, mentions);
+}
+
+void append_arguments(std::string& out, std::string_view op_type, std::span<const Argument> args) {
+  std::vector<const Argument*> counted;
+  counted.reserve(args.size());
+  for (const Argument& arg : args) {
+    const auto repeats = [&arg](const Argument* other) { return *other == arg; };
+    if (!is_output_scale(arg) && !mentions_workspace(arg) && std::ranges::none_of(counted, repeats)) {
+      counted.push_back(&arg);
+    }
+  }
+  std::ranges::sort(counted, {}, &Argument::name);
+  const bool with_window = has_window(op_type);
+  if (with_window) {
+    const Window window = read_window(counted);
+    append_ints(out, window.kernels);
+    append_ints(out, window.strides);
+    append_ints(out, window.dilations);
+    append_ints(out, window.pads);
+    for (const Argument*& arg : counted) {
+      if (window.consumed[&arg - counted.data()]) arg = nullptr;
+    }
+    std::erase(counted, nullptr);
+  }
+  for (size_t begin = 0; begin < counted.size();) {
+    size_t end = begin + 1;
+    while (end < counted.size() && counted[end]->name == counted[begin]->name) ++end;
+    if (end - begin > 1) {
+      append_contradiction(out, std::span(counted).subspan(begin, end - begin));
+    } else if (!is_default(*counted[begin], with_window)) {
+      append_argument(out, *counted[begin]);
+    }
+    begin = end;
+  }
+}
+
+void append_inputs(std::string& out, std::span<const Shape> shapes, std::span<const DataType> dtypes) {
+  append_varint(out, shapes.size());
+  for (const Shape& shape : shapes) {
+    append_varint(out, shape.size());
+    for (const int64_t dim : shape) append_varint(out, static_cast<uint64_t>(dim));
+  }
+  append_varint(out, dtypes.size());
+  for (const DataType dtype : dtypes) append_varint(out, static_cast<uint32_t>(dtype));
+}
+
+void read_inputs(std::string_view bytes, std::vector<Shape>& shapes, std::vector<DataType>& dtypes) {
+  const char* at = bytes.data();
+  shapes.resize(read_varint(at));
+  for (Shape& shape : shapes) {
+    shape.resize(read_varint(at));
+    for (int64_t& dim : shape) dim = static_cast<int64_t>(read_varint(at));
+  }
+  dtypes.resize(read_varint(at));
+  for (DataType& dtype : dtypes) dtype = static_cast<DataType>(read_varint(at));
+}
+
+}  // namespace latgrad::lut

@@ -1,0 +1,160 @@
+// The published networks against the recorded output of the published tool, and against a slow twin.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <simdjson.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "latgrad/lut/estimate.h"
+#include "latgrad/lut/netdef.h"
+#include "shared_data.h"
+
+namespace latgrad::lut {
+namespace {
+
+constexpr const char* kTable = "conformance/SM-G950U-7.0-24-op_lut_database.json";
+const std::vector<std::string> kNetworks = {"ChamNet-A/int8", "ChamNet-A/fp32", "ChamNet-C/int8",
+                                            "ChamNet-C/fp32", "ChamNet-E/int8", "ChamNet-E/fp32",
+                                            "FBNet-A/int8",   "FBNet-A/fp32",   "FBNet-C/int8",
+                                            "FBNet-C/fp32",   "FBNet-96/int8",  "FBNet-96/fp32"};
+
+std::string read_text(const std::filesystem::path& path) {
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+TEST(ConformanceTest, ReferenceEstimatesAreThoseRecorded) {
+  LATGRAD_NEED_SHARED("conformance");
+  const Table table = Table::load(shared_data(kTable));
+  simdjson::dom::parser parser;
+  const simdjson::dom::object networks =
+      parser.load(shared_data("conformance/expected.json").string()).get_object();
+  ASSERT_EQ(networks.size(), kNetworks.size());
+  for (const auto [name, modes] : networks) {
+    const Net net = read_net(shared_data("zoo/" + std::string(name)));
+    const NetShapes shapes = infer_shapes(net);
+    for (const auto [mode, expected] : modes.get_object()) {
+      SCOPED_TRACE(std::string(name) + " " + std::string(mode));
+      const Estimate result =
+          estimate(net, shapes, table, {.mode = parse_mode(mode), .matching = Matching::kReference});
+      EXPECT_EQ(result.found_us, double(expected["net_time_us"]));
+      EXPECT_EQ(result.all_found, bool(expected["all_found"]));
+      const simdjson::dom::array times = expected["op_time_us"];
+      const simdjson::dom::array types = expected["op_type_after_lookup"];
+      ASSERT_EQ(result.ops.size(), times.size());
+      for (size_t i = 0; i < result.ops.size(); ++i) {
+        const simdjson::dom::element time = times.at(i);
+        EXPECT_EQ(result.ops[i].time_us, time.is_null() ? std::nullopt : std::optional<double>(time))
+            << "op " << i;
+        EXPECT_EQ(result.ops[i].type_after_lookup, std::string_view(types.at(i))) << "op " << i;
+      }
+    }
+  }
+}
+
+TEST(ConformanceTest, ReferenceReportsAreThoseRecorded) {
+  LATGRAD_NEED_SHARED("conformance");
+  const Table table = Table::load(shared_data(kTable));
+  for (const std::string& name : kNetworks) {
+    const Net net = read_net(shared_data("zoo/" + name));
+    const NetShapes shapes = infer_shapes(net);
+    const Estimate result = estimate(net, shapes, table, {.matching = Matching::kReference});
+    std::string file = "conformance/" + name + ".ave.txt";
+    file.replace(file.find('/', 12), 1, ".");
+    EXPECT_EQ(reference_report(net, shapes, table, result), read_text(shared_data(file))) << name;
+  }
+}
+
+// What the arguments of the published networks say, one by one, with the defaults of their operators filled
+// in.
+std::map<std::string, std::string> slow_meaning(const std::string& type, const std::vector<Argument>& args) {
+  std::map<std::string, std::string> meaning = {{"order", "NCHW"}, {"exhaustive_search", "0"}};
+  if (type.find("Conv") != std::string::npos || type.find("Pool") != std::string::npos) {
+    meaning.insert({{"kernel", "0"}, {"stride", "1"}, {"pad", "0"}, {"dilation", "1"}, {"group", "1"}});
+  }
+  for (const Argument& arg : args) {
+    if (arg.name == "Y_scale" || arg.name == "Y_zero_point" || arg.name == "ws_nbytes_limit") continue;
+    meaning[arg.name] = arg.s ? *arg.s : std::to_string(arg.i.value());
+  }
+  return meaning;
+}
+
+std::vector<uint32_t> slow_find(const OperatorKey& key, const std::vector<Record>& records,
+                                const std::string& device) {
+  std::vector<uint32_t> found;
+  for (uint32_t i = 0; i < records.size(); ++i) {
+    const Record& record = records[i];
+    if (record.op_type != key.op_type || record.device != device || record.input_shapes != key.input_shapes ||
+        record.input_dtypes != key.input_dtypes) {
+      continue;
+    }
+    std::vector<Argument> args;
+    for (const std::string& text : record.op_args) args.push_back(parse_argument_text(text));
+    if (slow_meaning(key.op_type, args) == slow_meaning(key.op_type, key.args)) found.push_back(i);
+  }
+  return found;
+}
+
+TEST(ConformanceTest, FindByMeaningIsALinearScan) {
+  LATGRAD_NEED_SHARED("conformance");
+  const Table table = Table::load(shared_data(kTable));
+  std::vector<Record> records;
+  for (size_t i = 0; i < table.size(); ++i) records.push_back(table.record(i));
+  for (const std::string& device : table.devices()) {
+    size_t num_exact = 0;
+    size_t num_substituted = 0;
+    for (const std::string& name : kNetworks) {
+      const Net net = read_net(shared_data("zoo/" + name));
+      const NetShapes shapes = infer_shapes(net);
+      const Estimate result = estimate(net, shapes, table, {.device = device});
+      for (size_t i = 0; i < net.ops.size(); ++i) {
+        SCOPED_TRACE(name + " op " + std::to_string(i));
+        OperatorKey key = operator_key(net.ops[i], shapes.ops[i]);
+        std::vector<uint32_t> expected = slow_find(key, records, device);
+        Status status = Status::kExact;
+        if (expected.empty() && key.op_type == "Int8Conv") {
+          key.op_type = "Int8ConvRelu";
+          expected = slow_find(key, records, device);
+          status = Status::kSubstituted;
+        }
+        if (expected.empty()) status = Status::kMissing;
+        EXPECT_EQ(result.ops[i].records, expected);
+        EXPECT_EQ(result.ops[i].status, status);
+        num_exact += status == Status::kExact;
+        num_substituted += status == Status::kSubstituted;
+      }
+    }
+    if (device == table.default_device()) {
+      EXPECT_GT(num_exact, 0);
+      EXPECT_GT(num_substituted, 0);
+    }
+  }
+}
+
+// Reordered records are the same by meaning, so our matching finds all that the published tool finds, and
+// more.
+TEST(ConformanceTest, MeaningFindsWhatTheReferenceFindsAndMore) {
+  LATGRAD_NEED_SHARED("conformance");
+  const Table table = Table::load(shared_data(kTable));
+  size_t num_more = 0;
+  for (const std::string& name : kNetworks) {
+    const Net net = read_net(shared_data("zoo/" + name));
+    const NetShapes shapes = infer_shapes(net);
+    for (size_t i = 0; i < net.ops.size(); ++i) {
+      const OperatorKey key = operator_key(net.ops[i], shapes.ops[i]);
+      const auto by_meaning = table.find(key, table.default_device());
+      const auto by_text = table.find_reference(key, table.default_device());
+      EXPECT_TRUE(std::ranges::includes(by_meaning, by_text)) << name << " op " << i;
+      num_more += by_meaning.size() - by_text.size();
+    }
+  }
+  EXPECT_GT(num_more, 0);
+}
+
+}  // namespace
+}  // namespace latgrad::lut
