@@ -1,0 +1,63 @@
+// The latency model of a space on a device: what every candidate of every layer costs, and the fixed rest.
+//
+//   LatencyModel model = build_latency_model(space, table, {.precision = Precision::kInt8});
+//   model.fixed_us + sum over layers of model.at(layer, arch[layer])   ==   price of lower(space, arch)
+//
+// Built in parallel with oneTBB, O(layers * candidates); the same bits for any number of threads. A plain
+// value afterwards.
+
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "latgrad/lut/estimate.h"
+#include "latgrad/search/space.h"
+
+namespace latgrad::search {
+
+// An operator that no record prices, and where it is needed.
+struct MissingOperator {
+  lut::OperatorKey key;
+  std::vector<std::string> used_by;  // "layer 3 k5_e6", "fixed"
+};
+
+struct LatencyModel {
+  size_t num_layers = 0;
+  size_t num_candidates = 0;             // of the widest layer
+  double fixed_us = 0;                   // stem, head, layout changes
+  bool fixed_complete = true;            // false: fixed_us lacks an operator without a record
+  std::vector<double> table_us;          // [layers, candidates], row-major; 0 where not valid
+  std::vector<uint8_t> valid;            // [layers, candidates]; 1: offered and priced
+  std::vector<MissingOperator> missing;  // distinct operators without a record; empty in a complete model
+  std::string device;
+  Precision precision = Precision::kInt8;
+
+  double at(size_t layer, size_t candidate) const { return table_us[layer * num_candidates + candidate]; }
+  bool is_valid(size_t layer, size_t candidate) const {
+    return valid[layer * num_candidates + candidate] != 0;
+  }
+
+  // The price of an architecture.
+  // Errors: ValueError for a wrong length, an index out of range or not valid; for an incomplete fixed part.
+  double estimate_us(const Architecture& arch) const;
+};
+
+struct LatencyModelOptions {
+  Precision precision = Precision::kInt8;
+  std::string device;  // empty: table.default_device()
+  lut::Mode mode = lut::Mode::kAve;
+};
+
+// Never fails for a missing operator: it is listed, and its candidate is not valid.
+// Errors: ValueError when the device is not in the table.
+LatencyModel build_latency_model(const Space& space, const lut::Table& table,
+                                 const LatencyModelOptions& options = {});
+
+// The distinct operators (by meaning) that pricing every architecture of the space needs, in the order of the
+// fixed part, then the layers; `used_by` names each user once, with layers counted from 1.
+std::vector<MissingOperator> required_operators(const Space& space, Precision precision);
+
+}  // namespace latgrad::search

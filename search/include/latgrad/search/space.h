@@ -1,0 +1,85 @@
+// A search space: layers, and the candidate blocks that each layer chooses from.
+//
+//   Space space = Space::load("data/spaces/fbnet.textproto");
+//   Architecture arch = space.parse_architecture("FBNet-A");     // a name of the file, digits or block names
+//   lut::Net net = lower(space, arch, Precision::kInt8);         // lowering.h
+//
+// Spaces are data: a protobuf text file (docs/space-format.md); a new space needs no C++.
+// Immutable after load: any number of threads may read it. Code counts layers from 0, texts and messages
+// from 1. Loading is linear in layers times candidates.
+
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "latgrad/lut/tensor_info.h"
+
+namespace latgrad::search {
+
+// One candidate index per layer.
+using Architecture = std::vector<int>;
+
+enum class Precision { kInt8, kFp32 };
+// Errors: ValueError for anything but "int8", "fp32".
+Precision parse_precision(std::string_view text);
+std::string_view to_string(Precision precision);
+
+// The resolved plan of one layer: a map of shapes that holds whatever is chosen elsewhere.
+struct LayerInfo {
+  int64_t in_channels = 0;
+  int64_t out_channels = 0;
+  int64_t in_height = 0;
+  int64_t in_width = 0;
+  int64_t out_height = 0;
+  int64_t out_width = 0;
+  int64_t stride = 1;
+  std::vector<std::string> candidates;  // names, in the order of the indices
+  std::vector<bool> offered;            // a candidate can be listed and yet not be offered in this layer
+};
+
+namespace internal {
+struct SpaceImpl;  // the parsed file; space_impl.h inside src/
+}
+
+class Space {
+ public:
+  // `path` is a file; a space may extend another one by `base`, relative to its own folder.
+  // Errors: IoError; ParseError with file and line; ValueError naming the field for a space that
+  // contradicts itself (unknown candidate, no layer, channels that groups do not divide, ...).
+  static Space load(const std::filesystem::path& path);
+  // The same from memory; a text cannot extend a file. `source` is named in errors.
+  static Space parse(std::string_view text, const std::string& source);
+
+  const std::string& name() const;
+  const std::vector<LayerInfo>& layers() const;
+  size_t max_candidates() const;   // over all layers
+  lut::Shape input_shape() const;  // NCHW
+  // The named architectures of the file, in file order.
+  const std::vector<std::pair<std::string, Architecture>>& architectures() const;
+  // The space as one text file without `base`: parse(text()) gives the same space.
+  std::string text() const;
+
+  // A name of the file; one digit per layer where no layer has more than ten candidates; or block names or
+  // indices separated by commas or white space.
+  // Errors: ValueError saying which layer and which candidates it has.
+  Architecture parse_architecture(std::string_view text) const;
+  // Block names separated by a space.
+  std::string format_architecture(const Architecture& arch) const;
+  // Errors: ValueError for a wrong length, an index out of range, a candidate that is not offered.
+  void check(const Architecture& arch) const;
+
+  const internal::SpaceImpl& impl() const { return *impl_; }
+
+ private:
+  explicit Space(std::shared_ptr<const internal::SpaceImpl> impl);
+
+  std::shared_ptr<const internal::SpaceImpl> impl_;
+};
+
+}  // namespace latgrad::search

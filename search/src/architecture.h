@@ -1,0 +1,28 @@
+// Architectures as text, and their check against the layers of a space. `place` is that of the architecture,
+// for errors.
+
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "latgrad/lut/error.h"
+#include "latgrad/search/space.h"
+#include "space_impl.h"
+
+namespace latgrad::search::internal {
+
+// Errors: ValueError for a wrong length, an index out of range, a candidate that is not offered.
+void check_architecture(const SpaceImpl& space, const Architecture& arch, const Place& place);
+
+// The same for one layer (0-based, in range).
+void check_choice(const SpaceImpl& space, size_t layer, int64_t candidate, const Place& place);
+
+// Digits, indices or candidate names: everything but the name of an architecture.
+// Errors: ValueError.
+Architecture parse_choices(const SpaceImpl& space, std::string_view text, const Place& place);
+
+// Without white space and commas around it.
+std::string_view trimmed(std::string_view text);
+
+}  // namespace latgrad::search::internal

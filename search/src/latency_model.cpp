@@ -1,0 +1,107 @@
+#include "latgrad/search/latency_model.h"
+
+#include <fmt/format.h>
+#include <tbb/blocked_range.h>
+#include <tbb/parallel_for.h>
+
+#include "latgrad/lut/error.h"
+#include "latgrad/search/lowering.h"
+#include "operator_collection.h"
+
+namespace latgrad::search {
+namespace {
+
+struct Price {
+  double found_us = 0;
+  std::vector<lut::OperatorKey> missing;
+};
+
+Price price(const lut::Net& net, const lut::Table& table, const lut::EstimateOptions& options) {
+  const lut::NetShapes shapes = lut::infer_shapes(net);
+  const lut::Estimate estimate = lut::estimate(net, shapes, table, options);
+  Price result{estimate.found_us, {}};
+  for (size_t i = 0; i < net.ops.size(); ++i) {
+    if (estimate.ops[i].status == lut::Status::kMissing) {
+      result.missing.push_back(lut::operator_key(net.ops[i], shapes.ops[i]));
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+double LatencyModel::estimate_us(const Architecture& arch) const {
+  if (!fixed_complete) {
+    throw ValueError(
+        "an architecture has no price while operators outside the layers are missing from the table");
+  }
+  if (arch.size() != num_layers) {
+    throw ValueError(
+        fmt::format("an architecture must choose for {} layers, got {}", num_layers, arch.size()));
+  }
+  double total_us = fixed_us;
+  for (size_t layer = 0; layer < num_layers; ++layer) {
+    const int choice = arch[layer];
+    if (choice < 0 || static_cast<size_t>(choice) >= num_candidates) {
+      throw ValueError(fmt::format("layer {} must choose a candidate from 0 to {}, got {}", layer + 1,
+                                   num_candidates - 1, choice));
+    }
+    if (!is_valid(layer, static_cast<size_t>(choice))) {
+      throw ValueError(fmt::format("layer {} must choose a candidate that is offered and priced, got {}",
+                                   layer + 1, choice));
+    }
+    total_us += at(layer, static_cast<size_t>(choice));
+  }
+  return total_us;
+}
+
+LatencyModel build_latency_model(const Space& space, const lut::Table& table,
+                                 const LatencyModelOptions& options) {
+  const std::vector<LayerInfo>& layers = space.layers();
+  LatencyModel model;
+  model.num_layers = layers.size();
+  model.num_candidates = space.max_candidates();
+  model.precision = options.precision;
+  model.device = options.device.empty() ? table.default_device() : options.device;
+  const size_t num_choices = model.num_layers * model.num_candidates;
+  model.table_us.assign(num_choices, 0);
+  model.valid.assign(num_choices, 0);
+
+  const lut::EstimateOptions estimate_options{
+      .device = model.device, .mode = options.mode, .matching = lut::Matching::kMeaning};
+  const Price fixed = price(lower_fixed(space, options.precision), table, estimate_options);
+  model.fixed_us = fixed.found_us;
+  model.fixed_complete = fixed.missing.empty();
+
+  const auto is_offered = [&](size_t layer, size_t candidate) {
+    return candidate < layers[layer].candidates.size() && layers[layer].offered[candidate];
+  };
+  std::vector<Price> prices(num_choices);
+  tbb::parallel_for(tbb::blocked_range<size_t>(0, num_choices), [&](const tbb::blocked_range<size_t>& range) {
+    for (size_t i = range.begin(); i != range.end(); ++i) {
+      const size_t layer = i / model.num_candidates;
+      const size_t candidate = i % model.num_candidates;
+      if (!is_offered(layer, candidate)) continue;
+      prices[i] = price(lower_block(space, layer, candidate, options.precision), table, estimate_options);
+    }
+  });
+
+  internal::OperatorCollection missing;
+  for (const lut::OperatorKey& key : fixed.missing) missing.add(key, internal::kFixedPart);
+  for (size_t i = 0; i < num_choices; ++i) {
+    const size_t layer = i / model.num_candidates;
+    const size_t candidate = i % model.num_candidates;
+    if (!is_offered(layer, candidate)) continue;
+    if (prices[i].missing.empty()) {
+      model.table_us[i] = prices[i].found_us;
+      model.valid[i] = 1;
+    }
+    for (const lut::OperatorKey& key : prices[i].missing) {
+      missing.add(key, internal::user_name(layer, layers[layer].candidates[candidate]));
+    }
+  }
+  model.missing = missing.take();
+  return model;
+}
+
+}  // namespace latgrad::search

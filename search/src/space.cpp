@@ -1,0 +1,89 @@
+#include "latgrad/search/space.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "architecture.h"
+#include "latgrad/lut/error.h"
+#include "space_file.h"
+#include "space_impl.h"
+
+namespace latgrad::search {
+namespace {
+
+std::shared_ptr<const internal::SpaceImpl> make_impl(internal::proto::Space file, const std::string& source) {
+  auto impl = std::make_shared<internal::SpaceImpl>(internal::plan_space(std::move(file), source));
+  std::set<std::string_view> names;
+  for (const internal::proto::NamedArchitecture& named : impl->file.architecture()) {
+    const std::string field = "architecture " + named.name();
+    if (named.name().empty() || internal::trimmed(named.name()) != named.name()) {
+      throw ValueError(
+          fmt::format("architecture name must have no space or comma around it, got \"{}\"", named.name()),
+          {.file = source, .field = field});
+    }
+    if (!names.insert(named.name()).second) {
+      throw ValueError(
+          fmt::format("every architecture must have a name of its own, got \"{}\" twice", named.name()),
+          {.file = source, .field = field});
+    }
+    impl->architectures.emplace_back(
+        named.name(), internal::parse_choices(*impl, named.layers(), {.file = source, .field = field}));
+  }
+  return impl;
+}
+
+}  // namespace
+
+Space::Space(std::shared_ptr<const internal::SpaceImpl> impl) : impl_(std::move(impl)) {}
+
+Space Space::load(const std::filesystem::path& path) {
+  return Space(make_impl(internal::load_space_file(path), path.string()));
+}
+
+Space Space::parse(std::string_view text, const std::string& source) {
+  return Space(make_impl(internal::parse_space_text(text, source), source));
+}
+
+const std::string& Space::name() const { return impl_->file.name(); }
+
+const std::vector<LayerInfo>& Space::layers() const { return impl_->layers; }
+
+size_t Space::max_candidates() const { return impl_->max_candidates; }
+
+lut::Shape Space::input_shape() const {
+  const internal::proto::Input& input = impl_->file.input();
+  return {input.batch(), input.channels(), input.height(), input.width()};
+}
+
+const std::vector<std::pair<std::string, Architecture>>& Space::architectures() const {
+  return impl_->architectures;
+}
+
+std::string Space::text() const { return internal::print_space_text(impl_->file); }
+
+Architecture Space::parse_architecture(std::string_view text) const {
+  const std::string_view name = internal::trimmed(text);
+  const auto named =
+      std::ranges::find(impl_->architectures, name, &std::pair<std::string, Architecture>::first);
+  if (named != impl_->architectures.end()) return named->second;
+  return internal::parse_choices(*impl_, text, {.file = impl_->source});
+}
+
+std::string Space::format_architecture(const Architecture& arch) const {
+  check(arch);
+  std::string text;
+  for (size_t layer = 0; layer < arch.size(); ++layer) {
+    if (layer > 0) text += ' ';
+    text += impl_->layers[layer].candidates[static_cast<size_t>(arch[layer])];
+  }
+  return text;
+}
+
+void Space::check(const Architecture& arch) const {
+  internal::check_architecture(*impl_, arch, {.file = impl_->source});
+}
+
+}  // namespace latgrad::search
