@@ -34,7 +34,10 @@ function(latgrad_generate_proto target proto)
     DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/proto/${proto}
     COMMENT "protoc ${proto}")
   target_sources(${target} PRIVATE ${out}/${folder}/${stem}.pb.cc ${out}/${folder}/${stem}.pb.h)
-  set_source_files_properties(${out}/${folder}/${stem}.pb.cc PROPERTIES COMPILE_OPTIONS -Wno-pedantic)
+  # Visible, unlike all else: a program that links the core beside the plugin's own copy of it must share one
+  # descriptor table with the plugin, or libprotobuf aborts at load for a file that is registered twice.
+  set_source_files_properties(${out}/${folder}/${stem}.pb.cc PROPERTIES
+    COMPILE_OPTIONS "-Wno-pedantic;-fvisibility=default")
   target_include_directories(${target} PRIVATE ${out})
   target_link_libraries(${target} PRIVATE protobuf::libprotobuf)
 endfunction()

@@ -1,0 +1,219 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <optional>
+
+#include "command.h"
+#include "json_writer.h"
+#include "latgrad/lut/netdef.h"
+#include "latgrad/search/lowering.h"
+#include "missing_operators.h"
+#include "output.h"
+#include "pricing_options.h"
+#include "quantities.h"
+#include "space_lookup.h"
+#include "text_table.h"
+
+namespace latgrad::cli {
+
+namespace {
+
+constexpr const char* kDescription =
+    "Price one architecture of a search space, and write it as a Caffe2 network";
+
+constexpr const char* kFooter =
+    "Examples:\n"
+    "  latgrad arch fbnet FBNet-A --lut lut.json\n"
+    "  latgrad arch fbnet 7818488874147327324245 --lut lut.json --json\n"
+    "  latgrad arch fbnet FBNet-C --precision fp32 --netdef model.pbtxt --init-out model_init.pbtxt\n\n"
+    "ARCH is a name from the space file, one digit per layer, or block names or indices separated by commas "
+    "or\n"
+    "spaces: \"k3_e1,skip,...\".\n\n"
+    "Exit codes: 0 complete, 3 the table lacks an operator of the architecture, 1 error, 2 wrong usage.";
+
+constexpr const char* kStandardOutput = "-";
+
+struct ArchOptions {
+  std::string space;
+  std::string arch;
+  PricingOptions pricing;
+  std::string precision = "int8";
+  bool json = false;
+  std::string netdef;
+  std::string init_out;
+};
+
+// A part of the network that is priced on its own: the fixed part or a layer.
+struct Part {
+  std::string name;       // "fixed", "layer 3 k5_e6"
+  std::string candidate;  // empty for the fixed part
+  lut::Estimate estimate;
+};
+
+struct PricedArch {
+  lut::Estimate estimate;  // of the whole network
+  Part fixed;
+  std::vector<Part> layers;
+  MissingOperators missing;
+};
+
+struct ShownArch {
+  search::Space space;
+  search::Architecture arch;
+  search::Precision precision;
+  lut::Net net;
+  lut::NetShapes shapes;
+  std::optional<PricedArch> priced;
+};
+
+// Prices a part and notes what it misses.
+Part price_part(std::string name, std::string candidate, const lut::Net& net, const Pricing& pricing,
+                MissingOperators& missing) {
+  const lut::NetShapes shapes = lut::infer_shapes(net);
+  Part part{std::move(name), std::move(candidate),
+            lut::estimate(net, shapes, pricing.table, pricing.options)};
+  for (size_t i = 0; i < net.ops.size(); ++i) {
+    if (!part.estimate.ops[i].time_us) missing.add(lut::operator_key(net.ops[i], shapes.ops[i]), part.name);
+  }
+  return part;
+}
+
+PricedArch price(const ShownArch& shown, const Pricing& pricing) {
+  PricedArch priced;
+  priced.estimate = lut::estimate(shown.net, shown.shapes, pricing.table, pricing.options);
+  priced.fixed =
+      price_part("fixed", "", search::lower_fixed(shown.space, shown.precision), pricing, priced.missing);
+  for (size_t i = 0; i < shown.arch.size(); ++i) {
+    const auto choice = static_cast<size_t>(shown.arch[i]);
+    const std::string& candidate = shown.space.layers()[i].candidates[choice];
+    priced.layers.push_back(price_part(fmt::format("layer {} {}", i + 1, candidate), candidate,
+                                       search::lower_block(shown.space, i, choice, shown.precision), pricing,
+                                       priced.missing));
+  }
+  return priced;
+}
+
+void write_price(JsonWriter& json, const ShownArch& shown, const Pricing& pricing) {
+  const PricedArch& priced = *shown.priced;
+  pricing.write(json);
+  json.member("total_us", priced.estimate.total_us());
+  json.member("found_us", priced.estimate.found_us);
+  json.member("all_found", priced.estimate.all_found);
+  json.member("fixed_us", priced.fixed.estimate.total_us());
+  json.key("layers");
+  json.begin_array();
+  for (size_t i = 0; i < priced.layers.size(); ++i) {
+    json.begin_object(JsonWriter::Layout::kInline);
+    json.member("layer", i + 1);
+    json.member("candidate", priced.layers[i].candidate);
+    json.member("us", priced.layers[i].estimate.total_us());
+    json.end_object();
+  }
+  json.end_array();
+  json.key("missing");
+  priced.missing.write(json);
+}
+
+std::string arch_json(const ShownArch& shown, const Pricing* pricing) {
+  JsonWriter json;
+  json.begin_object();
+  json.member("space", shown.space.name());
+  json.member("architecture", shown.arch);
+  json.member("blocks", shown.space.format_architecture(shown.arch));
+  json.member("precision", search::to_string(shown.precision));
+  json.member("macs", lut::count_macs(shown.shapes));
+  const lut::ParameterCount params = lut::count_parameters(shown.net, shown.shapes);
+  json.member("params", params.weights);
+  json.member("other_params", params.others);
+  if (pricing != nullptr) write_price(json, shown, *pricing);
+  json.end_object();
+  return json.document();
+}
+
+std::string part_us(const Part& part) {
+  const auto total_us = part.estimate.total_us();
+  return total_us ? format_us(*total_us) : "missing";
+}
+
+std::string price_text(const PricedArch& priced, const Pricing& pricing, const ArchOptions& options) {
+  TextTable table({{"layer", Align::kRight}, {"block", Align::kLeft}, {"us", Align::kRight}});
+  table.add_row({"", "fixed", part_us(priced.fixed)});
+  for (size_t i = 0; i < priced.layers.size(); ++i) {
+    table.add_row({std::to_string(i + 1), priced.layers[i].candidate, part_us(priced.layers[i])});
+  }
+  std::string text = fmt::format("\nMicroseconds on {}\n\n{}\n", pricing.text(), table.text());
+  if (const auto total_us = priced.estimate.total_us()) {
+    return text + fmt::format("total  {}\n", format_ms_and_us(*total_us));
+  }
+  return text + fmt::format(
+                    "total  none: the table lacks {}\n{}"
+                    "\nMeasure them on that device:  latgrad profile --space {} --precision {} --lut {}\n",
+                    format_count(priced.missing.size(), "operator"),
+                    priced.missing.text(priced.missing.size()), find_space(options.space).string(),
+                    options.precision, options.pricing.lut.string());
+}
+
+std::string arch_text(const ShownArch& shown) {
+  return fmt::format("An architecture of {} in {}:\n{}\n\nMACs        {}\nparameters  {}\n",
+                     shown.space.name(), search::to_string(shown.precision),
+                     shown.space.format_architecture(shown.arch),
+                     format_millions(lut::count_macs(shown.shapes)),
+                     format_millions(lut::count_parameters(shown.net, shown.shapes).weights));
+}
+
+// Fill operators with shapes and no values, as a network of their own: binary or text by suffix.
+void write_init_net(const lut::Net& net, const std::string& path) {
+  lut::write_netdef(lut::parse_netdef_text(lut::init_net_text(net), path), path);
+}
+
+int run(const ArchOptions& options) {
+  const bool to_stdout = options.netdef == kStandardOutput;
+  if (to_stdout && options.json) {
+    throw CLI::ExcludesError("--json", "--netdef - (one document on standard output)");
+  }
+  const search::Precision precision = search::parse_precision(options.precision);
+  search::Space space = load_space(options.space);
+  search::Architecture arch = space.parse_architecture(options.arch);
+  lut::Net net = search::lower(space, arch, precision);
+  lut::NetShapes shapes = lut::infer_shapes(net);
+  ShownArch shown{std::move(space), std::move(arch),   precision,
+                  std::move(net),   std::move(shapes), std::nullopt};
+  std::optional<Pricing> pricing;
+  if (!options.pricing.lut.empty()) {
+    pricing = load_pricing(options.pricing);
+    shown.priced = price(shown, *pricing);
+  }
+  if (!options.netdef.empty() && !to_stdout) lut::write_netdef(shown.net, options.netdef);
+  if (!options.init_out.empty()) write_init_net(shown.net, options.init_out);
+  if (to_stdout) {
+    write_output(lut::netdef_text(shown.net));
+  } else if (options.json) {
+    write_output(arch_json(shown, pricing ? &*pricing : nullptr));
+  } else {
+    write_text(arch_text(shown) + (pricing ? price_text(*shown.priced, *pricing, options) : ""));
+  }
+  return shown.priced && !shown.priced->estimate.all_found ? kSomethingMissing : kComplete;
+}
+
+}  // namespace
+
+Command add_arch_command(CLI::App& parent) {
+  CLI::App* app = parent.add_subcommand("arch", kDescription);
+  app->footer(kFooter);
+  auto options = std::make_shared<ArchOptions>();
+  app->add_option("SPACE", options->space,
+                  "A space file, or the name of one that comes with latgrad: fbnet, ...")
+      ->required();
+  app->add_option("ARCH", options->arch, "The architecture: a name, digits or block names")->required();
+  add_pricing_options(*app, options->pricing);
+  add_precision_option(*app, options->precision);
+  app->add_flag("--json", options->json, "Print JSON");
+  app->add_option("--netdef", options->netdef,
+                  "Write the network: binary for .pb, else text; - prints the text instead of the price")
+      ->type_name("FILE");
+  app->add_option("--init-out", options->init_out, "Write its init net: shapes of the parameters, no values")
+      ->type_name("FILE");
+  return {app, [options] { return run(*options); }};
+}
+
+}  // namespace latgrad::cli

@@ -1,0 +1,115 @@
+#include "dims.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <set>
+
+#include "latgrad/lut/error.h"
+
+namespace latgrad::cli {
+
+namespace {
+
+constexpr int kLastDtype = static_cast<int>(lut::DataType::kDouble);
+
+// The whole text as a number of that type.
+std::optional<int64_t> parse_integer(std::string_view text) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+bool is_defined(lut::DataType dtype) { return lut::to_string(dtype) != "undefined"; }
+
+// The blobs that the network takes from outside.
+std::set<std::string, std::less<>> outer_blobs(const lut::Net& net) {
+  std::set<std::string, std::less<>> outer(net.external_inputs.begin(), net.external_inputs.end());
+  std::set<std::string, std::less<>> written;
+  for (const lut::Operator& op : net.ops) {
+    for (const std::string& blob : op.inputs) {
+      if (!written.contains(blob)) outer.insert(blob);
+    }
+    written.insert(op.outputs.begin(), op.outputs.end());
+  }
+  return outer;
+}
+
+}  // namespace
+
+lut::Shape parse_shape(std::string_view text) {
+  std::string_view rest = trimmed(text);
+  if (rest.starts_with('[') && rest.ends_with(']')) rest = rest.substr(1, rest.size() - 2);
+  lut::Shape shape;
+  while (true) {
+    const size_t comma = rest.find(',');
+    const auto dim = parse_integer(trimmed(rest.substr(0, comma)));
+    if (!dim || *dim < 0) {
+      throw ValueError(fmt::format("a shape must be DIM,DIM,... of non-negative integers, got \"{}\"", text));
+    }
+    shape.push_back(*dim);
+    if (comma == std::string_view::npos) break;
+    rest.remove_prefix(comma + 1);
+  }
+  lut::num_elements(shape);
+  return shape;
+}
+
+lut::DataType parse_dtype(std::string_view text) {
+  const auto number = parse_integer(text);
+  std::vector<std::string> names;
+  for (int i = 1; i <= kLastDtype; ++i) {
+    const auto dtype = static_cast<lut::DataType>(i);
+    if (!is_defined(dtype)) continue;
+    if (number == i || text == lut::to_string(dtype)) return dtype;
+    names.push_back(fmt::format("{} {}", i, lut::to_string(dtype)));
+  }
+  throw ValueError(fmt::format("a dtype must be a number or name of Caffe2's ({}), got \"{}\"",
+                               fmt::join(names, ", "), text));
+}
+
+InputOption parse_input(std::string_view text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string_view::npos || equals == 0) {
+    throw ValueError(fmt::format("an input must be BLOB=DIM,DIM,..., got \"{}\"", text));
+  }
+  InputOption input{std::string(text.substr(0, equals)), {}, false};
+  std::string_view dims = text.substr(equals + 1);
+  if (const size_t colon = dims.find(':'); colon != std::string_view::npos) {
+    input.info.dtype = parse_dtype(dims.substr(colon + 1));
+    input.has_dtype = true;
+    dims = dims.substr(0, colon);
+  }
+  input.info.shape = parse_shape(dims);
+  return input;
+}
+
+void set_inputs(lut::Net& net, const std::vector<std::string>& texts) {
+  if (texts.empty()) return;
+  const auto outer = outer_blobs(net);
+  for (const std::string& text : texts) {
+    InputOption input = parse_input(text);
+    const Place place{.file = net.source, .blob = input.blob};
+    if (!outer.contains(input.blob)) {
+      throw ValueError("an input must be a blob that the network takes from outside", place);
+    }
+    if (net.parameters.contains(input.blob)) {
+      throw ValueError("an input must not be a parameter, whose shape is known", place);
+    }
+    lut::TensorInfo& info = net.inputs[input.blob];
+    info.shape = input.info.shape;
+    if (input.has_dtype) info.dtype = input.info.dtype;
+  }
+}
+
+}  // namespace latgrad::cli

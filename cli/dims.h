@@ -1,0 +1,33 @@
+// Shapes and element types as they are written on the command line.
+
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "latgrad/lut/net.h"
+
+namespace latgrad::cli {
+
+// "1,56,56,24" or "[1, 56, 56, 24]". Errors: ValueError.
+lut::Shape parse_shape(std::string_view text);
+
+// Caffe2's number or name: "6", "uint8". Errors: ValueError that lists the names.
+lut::DataType parse_dtype(std::string_view text);
+
+struct InputOption {
+  std::string blob;
+  lut::TensorInfo info;
+  bool has_dtype = false;  // false: the network's own, or float32
+};
+
+// "data=1,3,224,224" or "data=1,224,224,3:uint8". Errors: ValueError.
+InputOption parse_input(std::string_view text);
+
+// Sets the shapes of the data inputs.
+// Errors: ValueError for a blob that the network does not read, or whose shape the init net gives.
+void set_inputs(lut::Net& net, const std::vector<std::string>& texts);
+
+}  // namespace latgrad::cli

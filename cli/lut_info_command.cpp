@@ -1,0 +1,183 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "command.h"
+#include "json_writer.h"
+#include "latgrad/lut/netdef.h"
+#include "latgrad/lut/table.h"
+#include "output.h"
+#include "quantities.h"
+#include "text_table.h"
+
+namespace latgrad::cli {
+
+namespace {
+
+constexpr const char* kDescription =
+    "Show what a look-up table holds: devices, operator types, repeated records";
+
+constexpr const char* kFooter =
+    "Example:\n"
+    "  latgrad lut info SM-G950U-7.0-24-op_lut_database.json.zip\n\n"
+    "Exit codes: 0 complete, 1 error (the file is not a table), 2 wrong usage.";
+
+struct InfoOptions {
+  std::string file;
+  bool json = false;
+};
+
+struct TableInfo {
+  size_t records = 0;
+  std::map<std::string, size_t> devices;
+  std::map<std::string, size_t> op_types;
+  std::map<std::vector<lut::DataType>, size_t> dtypes;
+  size_t repeated_operators = 0;  // that several records of one device price
+  size_t repeated_records = 0;    // how many those are
+  std::optional<double> min_p50_us;
+  std::optional<double> max_p50_us;
+  // (p90 - p10) / p50, over the records whose p50 is not zero.
+  std::optional<double> median_spread;
+  std::optional<double> max_spread;
+};
+
+lut::OperatorKey key_of(const lut::Record& record) {
+  lut::OperatorKey key{record.op_type, {}, record.input_shapes, record.input_dtypes};
+  for (const std::string& arg : record.op_args) key.args.push_back(lut::parse_argument_text(arg));
+  return key;
+}
+
+TableInfo inspect(const lut::Table& table) {
+  TableInfo info;
+  info.records = table.size();
+  std::vector<double> spreads;
+  for (size_t i = 0; i < table.size(); ++i) {
+    const lut::Record record = table.record(i);
+    ++info.devices[record.device];
+    ++info.op_types[record.op_type];
+    ++info.dtypes[record.input_dtypes];
+    // Counted once, at its first record.
+    const auto same = table.find(key_of(record), record.device);
+    if (same.size() > 1 && same.front() == i) {
+      ++info.repeated_operators;
+      info.repeated_records += same.size();
+    }
+    info.min_p50_us = std::min(info.min_p50_us.value_or(record.p50_us), record.p50_us);
+    info.max_p50_us = std::max(info.max_p50_us.value_or(record.p50_us), record.p50_us);
+    if (record.p50_us > 0) spreads.push_back((record.p90_us - record.p10_us) / record.p50_us);
+  }
+  if (!spreads.empty()) {
+    const auto middle = spreads.begin() + static_cast<std::ptrdiff_t>(spreads.size() / 2);
+    std::ranges::nth_element(spreads, middle);
+    info.median_spread = *middle;
+    info.max_spread = *std::ranges::max_element(spreads);
+  }
+  return info;
+}
+
+std::vector<int> numbers(const std::vector<lut::DataType>& dtypes) {
+  std::vector<int> result;
+  for (const lut::DataType dtype : dtypes) result.push_back(static_cast<int>(dtype));
+  return result;
+}
+
+std::string names(const std::vector<lut::DataType>& dtypes) {
+  std::vector<std::string_view> result;
+  for (const lut::DataType dtype : dtypes) result.push_back(lut::to_string(dtype));
+  return result.empty() ? "no input" : fmt::format("{}", fmt::join(result, ", "));
+}
+
+// The most frequent first, then by key.
+template <typename Key>
+std::vector<std::pair<Key, size_t>> by_frequency(const std::map<Key, size_t>& counts) {
+  std::vector<std::pair<Key, size_t>> sorted(counts.begin(), counts.end());
+  std::ranges::stable_sort(sorted, std::greater<>(), &std::pair<Key, size_t>::second);
+  return sorted;
+}
+
+template <typename Key, typename ToJson>
+void write_counts(JsonWriter& json, const char* section, const char* key_name,
+                  const std::map<Key, size_t>& counts, ToJson to_json) {
+  json.key(section);
+  json.begin_array();
+  for (const auto& [key, count] : by_frequency(counts)) {
+    json.begin_object(JsonWriter::Layout::kInline);
+    json.member(key_name, to_json(key));
+    json.member("records", count);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+std::string info_json(const TableInfo& info, const std::string& file) {
+  const auto same = [](const std::string& text) { return text; };
+  JsonWriter json;
+  json.begin_object();
+  json.member("lut", file);
+  json.member("records", info.records);
+  write_counts(json, "devices", "device", info.devices, same);
+  write_counts(json, "op_types", "op_type", info.op_types, same);
+  write_counts(json, "input_dtypes", "input_dtypes", info.dtypes, numbers);
+  json.member("repeated_operators", info.repeated_operators);
+  json.member("repeated_records", info.repeated_records);
+  json.member("min_p50_us", info.min_p50_us);
+  json.member("max_p50_us", info.max_p50_us);
+  json.member("median_spread", info.median_spread);
+  json.member("max_spread", info.max_spread);
+  json.end_object();
+  return json.document();
+}
+
+template <typename Key, typename ToText>
+std::string counts_text(const char* heading, const std::map<Key, size_t>& counts, ToText to_text) {
+  TextTable table({{heading, Align::kLeft}, {"records", Align::kRight}});
+  for (const auto& [key, count] : by_frequency(counts)) table.add_row({to_text(key), std::to_string(count)});
+  return '\n' + table.text();
+}
+
+std::string info_text(const TableInfo& info, const std::string& file) {
+  const auto same = [](const std::string& text) { return text; };
+  std::string text = fmt::format("{}: {}\n", file, format_count(info.records, "record"));
+  if (info.records == 0) return text;
+  text += counts_text("device", info.devices, same);
+  text += counts_text("operator type", info.op_types, same);
+  text += counts_text("input types", info.dtypes, names);
+  text += fmt::format("\nrepeated  {} in {}\n", format_count(info.repeated_operators, "operator"),
+                      format_count(info.repeated_records, "record"));
+  text += fmt::format("p50       {} to {} us\n", format_us(*info.min_p50_us), format_us(*info.max_p50_us));
+  if (info.median_spread) {
+    text += fmt::format("spread    {:.1f}% median, {:.1f}% at most: (p90 - p10) / p50\n",
+                        100 * *info.median_spread, 100 * *info.max_spread);
+  }
+  return text;
+}
+
+int run(const InfoOptions& options) {
+  const TableInfo info = inspect(lut::Table::load(options.file));
+  if (options.json) {
+    write_output(info_json(info, options.file));
+  } else {
+    write_text(info_text(info, options.file));
+  }
+  return kComplete;
+}
+
+}  // namespace
+
+Command add_lut_info_command(CLI::App& parent) {
+  CLI::App* group = parent.add_subcommand("lut", "Look at a look-up table: latgrad lut info FILE");
+  group->require_subcommand(1);
+  CLI::App* app = group->add_subcommand("info", kDescription);
+  app->footer(kFooter);
+  auto options = std::make_shared<InfoOptions>();
+  app->add_option("FILE", options->file, "The table: .json, .json.gz or .zip")->required();
+  app->add_flag("--json", options->json, "Print JSON");
+  return {app, [options] { return run(*options); }};
+}
+
+}  // namespace latgrad::cli

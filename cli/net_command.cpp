@@ -1,0 +1,259 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "command.h"
+#include "dims.h"
+#include "json_writer.h"
+#include "latgrad/lut/netdef.h"
+#include "missing_operators.h"
+#include "option_check.h"
+#include "output.h"
+#include "pricing_options.h"
+#include "quantities.h"
+#include "text_table.h"
+
+namespace latgrad::cli {
+
+namespace {
+
+constexpr const char* kDescription =
+    "Price a Caffe2 network by a look-up table: the time of every operator, and their sum";
+
+constexpr const char* kFooter =
+    "Examples:\n"
+    "  latgrad net models/FBNet-C/int8 --lut SM-G950U-7.0-24-op_lut_database.json.zip\n"
+    "  latgrad net model.pb --init model_init.pb --input data=1,3,224,224 --lut lut.json --json\n"
+    "  latgrad net models/FBNet-C/int8 --shapes\n\n"
+    "Exit codes: 0 every operator has a time, 3 some have none (there is no total then), 1 error, 2 wrong "
+    "usage.";
+
+constexpr size_t kListedMissing = 20;
+
+struct NetOptions {
+  std::string model;
+  std::optional<std::string> init;
+  std::vector<std::string> inputs;
+  PricingOptions pricing;
+  bool json = false;
+  bool reference = false;
+  bool shapes = false;
+  bool partial = false;
+  bool allow_unknown = false;
+};
+
+struct PricedNet {
+  lut::Net net;
+  lut::NetShapes shapes;
+  Pricing pricing;
+  lut::Estimate estimate;
+};
+
+void write_blob(JsonWriter& json, const std::string& blob, const lut::TensorInfo* info) {
+  if (info != nullptr) {
+    json.member(blob, info->shape);
+  } else {
+    json.member(blob, std::optional<lut::Shape>());
+  }
+}
+
+void write_blobs(JsonWriter& json, const char* section,
+                 const std::map<std::string, lut::TensorInfo, std::less<>>& blobs) {
+  json.key(section);
+  json.begin_object();
+  for (const auto& [blob, info] : blobs) write_blob(json, blob, &info);
+  json.end_object();
+}
+
+std::string shapes_json(const lut::Net& net, const lut::NetShapes& shapes) {
+  JsonWriter json;
+  json.begin_object();
+  write_blobs(json, "inputs", net.inputs);
+  write_blobs(json, "params", net.parameters);
+  json.key("blobs");
+  json.begin_object();
+  std::set<std::string_view> written;
+  for (const lut::Operator& op : net.ops) {
+    for (const std::string& blob : op.outputs) {
+      if (!written.insert(blob).second) continue;
+      const auto found = shapes.blobs.find(blob);
+      write_blob(json, blob, found == shapes.blobs.end() ? nullptr : &found->second);
+    }
+  }
+  json.end_object();
+  json.end_object();
+  return json.document();
+}
+
+void write_op(JsonWriter& json, const PricedNet& priced, size_t i) {
+  const lut::Operator& op = priced.net.ops[i];
+  const lut::OpShapes& shapes = priced.shapes.ops[i];
+  const lut::OpEstimate& estimate = priced.estimate.ops[i];
+  json.begin_object(JsonWriter::Layout::kInline);
+  json.member("index", i);
+  json.member("type", op.type);
+  json.member("inputs", op.inputs);
+  json.member("outputs", op.outputs);
+  std::optional<std::vector<lut::Shape>> input_shapes;
+  if (shapes.known) {
+    input_shapes.emplace();
+    for (const lut::TensorInfo& input : shapes.inputs) input_shapes->push_back(input.shape);
+  }
+  json.member("input_shapes", input_shapes);
+  json.member("macs", shapes.macs);
+  json.member("status", lut::to_string(estimate.status));
+  json.member("us", estimate.time_us);
+  json.member("records", estimate.records.size());
+  json.member("type_after_lookup", estimate.type_after_lookup);
+  json.end_object();
+}
+
+std::string net_json(const PricedNet& priced, const NetOptions& options) {
+  const lut::ParameterCount params = lut::count_parameters(priced.net, priced.shapes);
+  JsonWriter json;
+  json.begin_object();
+  json.member("model", options.model);
+  priced.pricing.write(json);
+  json.member("matching", options.reference ? "reference" : "meaning");
+  json.member("total_us", priced.estimate.total_us());
+  json.member("found_us", priced.estimate.found_us);
+  json.member("all_found", priced.estimate.all_found);
+  json.member("macs", lut::count_macs(priced.shapes));
+  json.member("params", params.weights);
+  json.member("other_params", params.others);
+  json.key("ops");
+  json.begin_array();
+  for (size_t i = 0; i < priced.net.ops.size(); ++i) write_op(json, priced, i);
+  json.end_array();
+  json.end_object();
+  return json.document();
+}
+
+std::string operator_text(const PricedNet& priced, size_t i) {
+  const lut::OpShapes& shapes = priced.shapes.ops[i];
+  return shapes.known ? lut::describe(lut::operator_key(priced.net.ops[i], shapes))
+                      : priced.net.ops[i].type + " of unknown shape";
+}
+
+std::string status_text(const lut::OpEstimate& op) {
+  return op.status == lut::Status::kSubstituted ? fmt::format("as {}", op.type_after_lookup)
+                                                : std::string(lut::to_string(op.status));
+}
+
+std::string operator_table(const PricedNet& priced, bool with_shares) {
+  TextTable table({{"op", Align::kRight},
+                   {"operator", Align::kLeft},
+                   {"status", Align::kLeft},
+                   {"us", Align::kRight},
+                   {"share", Align::kRight}});
+  const lut::Estimate& estimate = priced.estimate;
+  for (size_t i = 0; i < estimate.ops.size(); ++i) {
+    const lut::OpEstimate& op = estimate.ops[i];
+    const bool has_share = with_shares && op.time_us && estimate.found_us > 0;
+    table.add_row({std::to_string(i), operator_text(priced, i), status_text(op),
+                   op.time_us ? format_us(*op.time_us) : "-",
+                   has_share ? fmt::format("{:.1f}%", 100 * *op.time_us / estimate.found_us) : "-"});
+  }
+  return table.text();
+}
+
+std::string missing_text(const PricedNet& priced, const NetOptions& options) {
+  MissingOperators missing;
+  size_t count = 0;
+  for (size_t i = 0; i < priced.net.ops.size(); ++i) {
+    if (priced.estimate.ops[i].time_us) continue;
+    ++count;
+    const std::string user = fmt::format("op {}", i);
+    if (priced.shapes.ops[i].known) {
+      missing.add(lut::operator_key(priced.net.ops[i], priced.shapes.ops[i]), user);
+    } else {
+      missing.add_unknown(priced.net.ops[i].type, user);
+    }
+  }
+  std::string text;
+  if (options.partial) {
+    text += fmt::format("partial sum  {}, without {} of {}\n", format_ms_and_us(priced.estimate.found_us),
+                        count, format_count(priced.net.ops.size(), "operator"));
+  } else {
+    text += fmt::format("total        none: {} of {} lack a record (--partial sums the others)\n", count,
+                        format_count(priced.net.ops.size(), "operator"));
+  }
+  return text + fmt::format(
+                    "\nMissing in {} for {}:\n{}\n"
+                    "Measure them on that device:  latgrad profile --net {} --lut {}\n",
+                    options.pricing.lut.string(), priced.pricing.options.device, missing.text(kListedMissing),
+                    options.model, options.pricing.lut.string());
+}
+
+std::string net_text(const PricedNet& priced, const NetOptions& options) {
+  // A share of an incomplete sum would look like one of the network.
+  const bool with_shares = priced.estimate.all_found || options.partial;
+  std::string text = fmt::format("{} on {}\n\n{}\n", options.model, priced.pricing.text(),
+                                 operator_table(priced, with_shares));
+  text += fmt::format("MACs         {}\nparameters   {}\n", format_millions(lut::count_macs(priced.shapes)),
+                      format_millions(lut::count_parameters(priced.net, priced.shapes).weights));
+  if (const auto total_us = priced.estimate.total_us()) {
+    text += fmt::format("total        {}\n", format_ms_and_us(*total_us));
+  } else {
+    text += missing_text(priced, options);
+  }
+  return text;
+}
+
+int run(const NetOptions& options) {
+  if (!options.shapes && options.pricing.lut.empty()) {
+    throw CLI::RequiredError("--lut (or --shapes, which needs none)");
+  }
+  lut::Net net = lut::read_net(options.model, options.init);
+  set_inputs(net, options.inputs);
+  lut::NetShapes shapes = lut::infer_shapes(net, {.allow_unknown = options.allow_unknown});
+  if (options.shapes) {
+    write_output(shapes_json(net, shapes));
+    return kComplete;
+  }
+  Pricing pricing = load_pricing(options.pricing);
+  if (options.reference) pricing.options.matching = lut::Matching::kReference;
+  lut::Estimate estimate = lut::estimate(net, shapes, pricing.table, pricing.options);
+  const PricedNet priced{std::move(net), std::move(shapes), std::move(pricing), std::move(estimate)};
+  if (options.json) {
+    write_output(net_json(priced, options));
+  } else if (options.reference) {
+    write_output(lut::reference_report(priced.net, priced.shapes, priced.pricing.table, priced.estimate));
+  } else {
+    write_text(net_text(priced, options));
+  }
+  return priced.estimate.all_found ? kComplete : kSomethingMissing;
+}
+
+}  // namespace
+
+Command add_net_command(CLI::App& parent) {
+  CLI::App* app = parent.add_subcommand("net", kDescription);
+  app->footer(kFooter);
+  auto options = std::make_shared<NetOptions>();
+  app->add_option("MODEL", options->model, "A folder with model.pb or model.pbtxt, or such a file")
+      ->required();
+  add_pricing_options(*app, options->pricing);
+  app->add_option("--init", options->init,
+                  "The init net, for the shapes of the parameters [found beside MODEL]")
+      ->type_name("FILE");
+  app->add_option(
+         "--input", options->inputs,
+         "Shape of a data input: data=1,3,224,224 or data=1,224,224,3:uint8 (repeatable) [shapes.json "
+         "beside MODEL]")
+      ->type_name("BLOB=DIMS")
+      ->allow_extra_args(false)
+      ->check(valid_by(parse_input));
+  app->add_flag("--json", options->json, "Print JSON: total_us, found_us, all_found, macs, params, ops");
+  app->add_flag("--partial", options->partial, "With operators missing, print the sum of the others");
+  app->add_flag("--reference", options->reference,
+                "Match as the published LUT tool does, text against text, and print what it prints");
+  app->add_flag("--shapes", options->shapes, "Print the shape of every blob as JSON; prices nothing");
+  app->add_flag("--allow-unknown", options->allow_unknown,
+                "Take an operator of unknown type as missing instead of as an error");
+  return {app, [options] { return run(*options); }};
+}
+
+}  // namespace latgrad::cli

@@ -1,0 +1,27 @@
+// Lets the command line refuse what a parser of ours refuses, in its words.
+
+#pragma once
+
+#include <CLI/Validators.hpp>
+#include <string>
+
+#include "latgrad/lut/error.h"
+
+namespace latgrad::cli {
+
+// Valid is what `parse` takes without throwing an Error.
+template <typename Parse>
+CLI::Validator valid_by(Parse parse) {
+  return CLI::Validator(
+      [parse](std::string& text) -> std::string {
+        try {
+          parse(text);
+          return "";
+        } catch (const Error& error) {
+          return error.what();
+        }
+      },
+      "");
+}
+
+}  // namespace latgrad::cli

@@ -1,0 +1,55 @@
+#include "pricing_options.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "latgrad/lut/error.h"
+
+namespace latgrad::cli {
+
+CLI::Option* add_pricing_options(CLI::App& app, PricingOptions& options) {
+  CLI::Option* lut =
+      app.add_option("--lut", options.lut,
+                     "The look-up table: one record a line (.json), or the same as .json.gz or "
+                     ".zip")
+          ->type_name("FILE");
+  app.add_option("--device", options.device,
+                 "Which device's records to use [the table's only one, or the one its file is named after]")
+      ->type_name("NAME");
+  app.add_option("--mode", options.mode, "How several records of one operator become its time")
+      ->type_name("MODE")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"ave", "min", "max", "last"}));
+  return lut;
+}
+
+void add_precision_option(CLI::App& app, std::string& precision) {
+  app.add_option("--precision", precision, "Arithmetic of the networks")
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"int8", "fp32"}));
+}
+
+void Pricing::write(JsonWriter& json) const {
+  json.member("lut", lut.string());
+  json.member("device", options.device);
+  json.member("mode", lut::to_string(options.mode));
+}
+
+std::string Pricing::text() const {
+  return fmt::format("{} by {} ({})", options.device, lut.string(), lut::to_string(options.mode));
+}
+
+Pricing load_pricing(const PricingOptions& options) {
+  lut::Table table = lut::Table::load(options.lut);
+  const std::string& device = options.device.empty() ? table.default_device() : options.device;
+  if (!table.has_device(device)) {
+    throw ValueError(fmt::format("the device must be one of the table's ({}), got \"{}\"",
+                                 fmt::join(table.devices(), ", "), device),
+                     {.file = options.lut.string()});
+  }
+  const lut::EstimateOptions estimate{.device = device, .mode = lut::parse_mode(options.mode)};
+  return {std::move(table), estimate, options.lut};
+}
+
+}  // namespace latgrad::cli

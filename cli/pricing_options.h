@@ -1,0 +1,41 @@
+// The options that say which table prices, for which device, and how repeated records become one time.
+
+#pragma once
+
+#include <CLI/App.hpp>
+#include <filesystem>
+#include <string>
+
+#include "json_writer.h"
+#include "latgrad/lut/estimate.h"
+
+namespace latgrad::cli {
+
+struct PricingOptions {
+  std::filesystem::path lut;  // empty: nothing is priced
+  std::string device;         // empty: the table's default device
+  std::string mode = "ave";
+};
+
+// Adds --lut, --device and --mode. Returns --lut.
+CLI::Option* add_pricing_options(CLI::App& app, PricingOptions& options);
+
+// Adds --precision.
+void add_precision_option(CLI::App& app, std::string& precision);
+
+// A table together with how it is asked.
+struct Pricing {
+  lut::Table table;
+  lut::EstimateOptions options;  // with the device resolved
+  std::filesystem::path lut;
+
+  // Writes the members lut, device and mode.
+  void write(JsonWriter& json) const;
+  // "SM-G950U-7.0-24 by table.json (ave)".
+  std::string text() const;
+};
+
+// Errors: as Table::load; ValueError for a device that the table lacks, or that must be named.
+Pricing load_pricing(const PricingOptions& options);
+
+}  // namespace latgrad::cli

@@ -1,0 +1,21 @@
+#include "quantities.h"
+
+#include <fmt/format.h>
+
+namespace latgrad::cli {
+
+std::string format_us(double time_us) { return fmt::format("{:.1f}", time_us); }
+
+std::string format_ms_and_us(double time_us) {
+  return fmt::format("{:.3f} ms ({:.1f} us)", time_us / 1000, time_us);
+}
+
+std::string format_millions(int64_t count) {
+  return fmt::format("{:.1f} M", static_cast<double>(count) / 1e6);
+}
+
+std::string format_count(size_t count, const char* noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+}  // namespace latgrad::cli

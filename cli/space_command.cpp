@@ -1,0 +1,306 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "command.h"
+#include "json_writer.h"
+#include "latgrad/search/latency_model.h"
+#include "missing_operators.h"
+#include "output.h"
+#include "pricing_options.h"
+#include "quantities.h"
+#include "space_lookup.h"
+#include "text_table.h"
+
+namespace latgrad::cli {
+
+namespace {
+
+constexpr const char* kDescription =
+    "Show a search space; with a look-up table, the time of every candidate block of every layer";
+
+constexpr const char* kFooter =
+    "Examples:\n"
+    "  latgrad space fbnet                                    layers, candidates, named architectures\n"
+    "  latgrad space fbnet --lut lut.json                     the table of layers and candidates, in us\n"
+    "  latgrad space my.textproto --lut lut.json --missing    what the table lacks for this space\n\n"
+    "Exit codes: 0 complete, 3 the table lacks an operator of the space, 1 error, 2 wrong usage.";
+
+struct SpaceOptions {
+  std::string space;
+  PricingOptions pricing;
+  std::string precision = "int8";
+  bool json = false;
+  bool missing = false;
+};
+
+// A space with its prices where there is a table.
+struct ShownSpace {
+  search::Space space;
+  search::Precision precision;
+  size_t num_operators;
+  std::optional<search::LatencyModel> model;
+  MissingOperators missing;
+};
+
+struct PricedArchitecture {
+  search::Architecture arch;
+  double total_us;
+};
+
+// The number of architectures in decimal: 9^22 is beyond 64 bits.
+std::string count_architectures(const search::Space& space) {
+  std::string digits = "1";  // the lowest first
+  for (const search::LayerInfo& layer : space.layers()) {
+    const auto offered = static_cast<uint64_t>(std::ranges::count(layer.offered, true));
+    uint64_t carry = 0;
+    for (char& digit : digits) {
+      carry += static_cast<uint64_t>(digit - '0') * offered;
+      digit = static_cast<char>('0' + carry % 10);
+      carry /= 10;
+    }
+    for (; carry > 0; carry /= 10) digits += static_cast<char>('0' + carry % 10);
+  }
+  std::ranges::reverse(digits);
+  return digits;
+}
+
+// The architecture of the best candidate of each layer, where `better(a, b)` compares times; nothing while
+// the fixed part or a whole layer has no price.
+template <typename Better>
+std::optional<PricedArchitecture> extreme_architecture(const search::LatencyModel& model, Better better) {
+  if (!model.fixed_complete) return std::nullopt;
+  PricedArchitecture extreme;
+  for (size_t layer = 0; layer < model.num_layers; ++layer) {
+    std::optional<size_t> chosen;
+    for (size_t c = 0; c < model.num_candidates; ++c) {
+      if (!model.is_valid(layer, c)) continue;
+      if (!chosen || better(model.at(layer, c), model.at(layer, *chosen))) chosen = c;
+    }
+    if (!chosen) return std::nullopt;
+    extreme.arch.push_back(static_cast<int>(*chosen));
+  }
+  extreme.total_us = model.estimate_us(extreme.arch);
+  return extreme;
+}
+
+void write_layers(JsonWriter& json, const search::Space& space) {
+  json.key("layers");
+  json.begin_array();
+  for (size_t i = 0; i < space.layers().size(); ++i) {
+    const search::LayerInfo& layer = space.layers()[i];
+    json.begin_object(JsonWriter::Layout::kInline);
+    json.member("layer", i + 1);
+    json.member("input_shape", std::vector<int64_t>{layer.in_channels, layer.in_height, layer.in_width});
+    json.member("output_shape", std::vector<int64_t>{layer.out_channels, layer.out_height, layer.out_width});
+    json.member("stride", layer.stride);
+    json.member("candidates", layer.candidates);
+    json.member("offered", layer.offered);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+void write_named_architectures(JsonWriter& json, const search::Space& space) {
+  json.key("named_architectures");
+  json.begin_object();
+  for (const auto& [name, arch] : space.architectures()) json.member(name, arch);
+  json.end_object();
+}
+
+void write_extreme(JsonWriter& json, const char* name, const search::Space& space,
+                   const std::optional<PricedArchitecture>& extreme) {
+  json.key(name);
+  if (!extreme) {
+    json.raw("null");
+    return;
+  }
+  json.begin_object(JsonWriter::Layout::kInline);
+  json.member("total_us", extreme->total_us);
+  json.member("architecture", extreme->arch);
+  json.member("blocks", space.format_architecture(extreme->arch));
+  json.end_object();
+}
+
+void write_model(JsonWriter& json, const ShownSpace& shown) {
+  const search::LatencyModel& model = *shown.model;
+  json.member("all_found", shown.missing.empty());
+  json.member("fixed_us", model.fixed_complete ? std::optional(model.fixed_us) : std::nullopt);
+  json.key("table_us");
+  json.begin_array();
+  for (size_t layer = 0; layer < model.num_layers; ++layer) {
+    std::vector<std::optional<double>> row;
+    for (size_t c = 0; c < shown.space.layers()[layer].candidates.size(); ++c) {
+      row.push_back(model.is_valid(layer, c) ? std::optional(model.at(layer, c)) : std::nullopt);
+    }
+    json.value(row);
+  }
+  json.end_array();
+  write_extreme(json, "fastest", shown.space, extreme_architecture(model, std::less<>()));
+  write_extreme(json, "slowest", shown.space, extreme_architecture(model, std::greater<>()));
+  json.key("missing");
+  shown.missing.write(json);
+}
+
+std::string space_json(const ShownSpace& shown, const Pricing* pricing) {
+  JsonWriter json;
+  json.begin_object();
+  json.member("space", shown.space.name());
+  json.member("input_shape", shown.space.input_shape());
+  json.key("num_architectures");
+  json.raw(count_architectures(shown.space));
+  json.member("precision", search::to_string(shown.precision));
+  json.member("num_operators", shown.num_operators);
+  write_layers(json, shown.space);
+  write_named_architectures(json, shown.space);
+  if (pricing != nullptr) {
+    pricing->write(json);
+    write_model(json, shown);
+  }
+  json.end_object();
+  return json.document();
+}
+
+std::string shape_text(int64_t channels, int64_t height, int64_t width) {
+  return fmt::format("{}x{}x{}", channels, height, width);
+}
+
+std::string layers_text(const search::Space& space) {
+  TextTable table({{"layer", Align::kRight},
+                   {"in", Align::kRight},
+                   {"out", Align::kRight},
+                   {"stride", Align::kRight},
+                   {"candidates", Align::kLeft}});
+  for (size_t i = 0; i < space.layers().size(); ++i) {
+    const search::LayerInfo& layer = space.layers()[i];
+    std::vector<std::string> names;
+    for (size_t c = 0; c < layer.candidates.size(); ++c) {
+      if (layer.offered[c]) names.push_back(layer.candidates[c]);
+    }
+    table.add_row({std::to_string(i + 1), shape_text(layer.in_channels, layer.in_height, layer.in_width),
+                   shape_text(layer.out_channels, layer.out_height, layer.out_width),
+                   std::to_string(layer.stride), fmt::format("{}", fmt::join(names, " "))});
+  }
+  return table.text();
+}
+
+std::string heading(const ShownSpace& shown) {
+  return fmt::format("{}: {}, {} architectures, input {}\nPricing all of them needs {} in {}\n",
+                     shown.space.name(), format_count(shown.space.layers().size(), "layer"),
+                     count_architectures(shown.space), lut::to_string(shown.space.input_shape()),
+                     format_count(shown.num_operators, "distinct operator"),
+                     search::to_string(shown.precision));
+}
+
+std::string architectures_text(const search::Space& space) {
+  std::string text;
+  for (const auto& [name, arch] : space.architectures()) {
+    text += fmt::format("  {}: {}\n", name, space.format_architecture(arch));
+  }
+  return text.empty() ? text : "\nNamed architectures:\n" + text;
+}
+
+// One column for each name that a candidate has in any layer, in order of appearance.
+std::vector<std::string> candidate_names(const search::Space& space) {
+  std::vector<std::string> names;
+  std::set<std::string_view> seen;
+  for (const search::LayerInfo& layer : space.layers()) {
+    for (const std::string& name : layer.candidates) {
+      if (seen.insert(name).second) names.push_back(name);
+    }
+  }
+  return names;
+}
+
+std::string model_table(const search::Space& space, const search::LatencyModel& model) {
+  const std::vector<std::string> names = candidate_names(space);
+  std::vector<Column> columns = {{"layer", Align::kRight}};
+  for (const std::string& name : names) columns.push_back({name, Align::kRight});
+  TextTable table(std::move(columns));
+  for (size_t i = 0; i < space.layers().size(); ++i) {
+    const search::LayerInfo& layer = space.layers()[i];
+    std::vector<std::string> row = {std::to_string(i + 1)};
+    for (const std::string& name : names) {
+      const auto c =
+          static_cast<size_t>(std::ranges::find(layer.candidates, name) - layer.candidates.begin());
+      if (c == layer.candidates.size() || !layer.offered[c]) {
+        row.emplace_back("-");
+      } else {
+        row.push_back(model.is_valid(i, c) ? format_us(model.at(i, c)) : "missing");
+      }
+    }
+    table.add_row(std::move(row));
+  }
+  return table.text();
+}
+
+std::string extreme_text(const char* name, const search::Space& space,
+                         const std::optional<PricedArchitecture>& extreme) {
+  if (!extreme) return "";
+  return fmt::format("{}  {}  {}\n", name, format_ms_and_us(extreme->total_us),
+                     space.format_architecture(extreme->arch));
+}
+
+std::string model_text(const ShownSpace& shown, const SpaceOptions& options, const Pricing& pricing) {
+  const search::LatencyModel& model = *shown.model;
+  std::string text = fmt::format("\nMicroseconds on {}; - is not offered\n\n{}\n", pricing.text(),
+                                 model_table(shown.space, model));
+  text += fmt::format("fixed    {}\n",
+                      model.fixed_complete ? format_ms_and_us(model.fixed_us) : std::string("missing"));
+  text += extreme_text("fastest", shown.space, extreme_architecture(model, std::less<>()));
+  text += extreme_text("slowest", shown.space, extreme_architecture(model, std::greater<>()));
+  if (shown.missing.empty()) return text;
+  text += fmt::format("\nMissing: {} of {}\n", shown.missing.size(),
+                      format_count(shown.num_operators, "distinct operator"));
+  text += options.missing ? shown.missing.text(shown.missing.size()) : "  (--missing lists them)\n";
+  return text +
+         fmt::format("\nMeasure them on that device:  latgrad profile --space {} --precision {} --lut {}\n",
+                     find_space(options.space).string(), options.precision, options.pricing.lut.string());
+}
+
+int run(const SpaceOptions& options) {
+  const search::Precision precision = search::parse_precision(options.precision);
+  search::Space space = load_space(options.space);
+  const size_t num_operators = search::required_operators(space, precision).size();
+  ShownSpace shown{std::move(space), precision, num_operators, std::nullopt, {}};
+  std::optional<Pricing> pricing;
+  if (!options.pricing.lut.empty()) {
+    pricing = load_pricing(options.pricing);
+    shown.model = search::build_latency_model(
+        shown.space, pricing->table,
+        {.precision = precision, .device = pricing->options.device, .mode = pricing->options.mode});
+    for (const search::MissingOperator& op : shown.model->missing) {
+      for (const std::string& user : op.used_by) shown.missing.add(op.key, user);
+    }
+  }
+  if (options.json) {
+    write_output(space_json(shown, pricing ? &*pricing : nullptr));
+  } else if (pricing) {
+    write_text(heading(shown) + model_text(shown, options, *pricing));
+  } else {
+    write_text(heading(shown) + '\n' + layers_text(shown.space) + architectures_text(shown.space));
+  }
+  return shown.missing.empty() ? kComplete : kSomethingMissing;
+}
+
+}  // namespace
+
+Command add_space_command(CLI::App& parent) {
+  CLI::App* app = parent.add_subcommand("space", kDescription);
+  app->footer(kFooter);
+  auto options = std::make_shared<SpaceOptions>();
+  app->add_option("SPACE", options->space,
+                  "A space file, or the name of one that comes with latgrad: fbnet, ...")
+      ->required();
+  CLI::Option* lut = add_pricing_options(*app, options->pricing);
+  add_precision_option(*app, options->precision);
+  app->add_flag("--json", options->json, "Print JSON");
+  app->add_flag("--missing", options->missing, "List every operator that the table lacks")->needs(lut);
+  return {app, [options] { return run(*options); }};
+}
+
+}  // namespace latgrad::cli

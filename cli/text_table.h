@@ -1,0 +1,36 @@
+// A table for people: columns as wide as their widest cell, two spaces between.
+//
+//   TextTable table({{"#", Align::kRight}, {"operator", Align::kLeft}});
+//   table.add_row({"0", "Int8Conv"});
+//   write_text(table.text());
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace latgrad::cli {
+
+enum class Align { kLeft, kRight };
+
+struct Column {
+  std::string header;
+  Align align;
+};
+
+class TextTable {
+ public:
+  explicit TextTable(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+  // Precondition: as many cells as columns.
+  void add_row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+
+  // Header and rows, each ending in a newline and without spaces at its end.
+  std::string text() const;
+
+ private:
+  std::vector<Column> columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+}  // namespace latgrad::cli

@@ -1,0 +1,28 @@
+# What `cmake --install` puts where, and the package that find_package(latgrad) reads.
+
+include(CMakePackageConfigHelpers)
+
+set(LATGRAD_INSTALL_DATADIR ${CMAKE_INSTALL_DATADIR}/latgrad)
+set(LATGRAD_INSTALL_CMAKEDIR ${CMAKE_INSTALL_LIBDIR}/cmake/latgrad)
+
+install(TARGETS latgrad_lut latgrad_search EXPORT latgradTargets)
+install(EXPORT latgradTargets NAMESPACE latgrad:: DESTINATION ${LATGRAD_INSTALL_CMAKEDIR})
+install(DIRECTORY lut/include/latgrad search/include/latgrad DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY data/spaces DESTINATION ${LATGRAD_INSTALL_DATADIR})
+
+if(LATGRAD_BUILD_CLI)
+  install(TARGETS latgrad-cli)
+endif()
+if(LATGRAD_BUILD_PLUGIN)
+  install(TARGETS latgrad_plugin EXPORT latgradPluginTargets)
+  install(EXPORT latgradPluginTargets NAMESPACE latgrad:: DESTINATION ${LATGRAD_INSTALL_CMAKEDIR})
+  install(TARGETS latgrad-profile)
+  install(DIRECTORY plugin/include/latgrad DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(FILES cmake/LatgradTorch.cmake DESTINATION ${LATGRAD_INSTALL_CMAKEDIR})
+endif()
+
+configure_package_config_file(cmake/latgradConfig.cmake.in ${PROJECT_BINARY_DIR}/latgradConfig.cmake
+  INSTALL_DESTINATION ${LATGRAD_INSTALL_CMAKEDIR} PATH_VARS LATGRAD_INSTALL_DATADIR)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/latgradConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/latgradConfig.cmake ${PROJECT_BINARY_DIR}/latgradConfigVersion.cmake
+  DESTINATION ${LATGRAD_INSTALL_CMAKEDIR})

@@ -1,0 +1,145 @@
+// Descends on the architecture parameters of a space under a latency target, in C++:
+//
+//   example_expected_latency data/spaces/fbnet.textproto my-op_lut_database.json out 8.0
+//
+// prints the curve; writes out/latency_loss_cpp.pt, a TorchScript module that carries its latency model in
+// itself, and out/arg_max_cpp.pbtxt (with out/arg_max_cpp_init.pbtxt), the arg-max architecture as
+// Caffe2 NetDef; loads the module again and compares the prices. The term beside the latency
+// stands in for a supernet's cross-entropy: it rewards work, with diminishing returns.
+
+#include <latgrad/plugin/latency_model.h>
+#include <latgrad/plugin/operators.h>
+#include <torch/csrc/jit/frontend/resolver.h>
+#include <torch/csrc/jit/frontend/sugared_value.h>
+#include <torch/script.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <memory>
+#include <string>
+
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// [L, C], rows sum to 1; a candidate that is not offered has weight exactly 0.
+torch::Tensor probabilities(const torch::Tensor& theta, const torch::Tensor& valid, double temperature) {
+  return torch::softmax(theta.masked_fill(valid.logical_not(), -kInfinity) / temperature, -1);
+}
+
+// Lets the source of a TorchScript method say `torch.softmax` and `latgrad.expected_latency`.
+struct OperatorResolver : torch::jit::Resolver {
+  std::shared_ptr<torch::jit::SugaredValue> resolveValue(const std::string& name,
+                                                         torch::jit::GraphFunction& /*method*/,
+                                                         const torch::jit::SourceRange& /*range*/) override {
+    if (name == "torch") return std::make_shared<torch::jit::BuiltinModule>("aten");
+    if (name == "latgrad") return std::make_shared<torch::jit::BuiltinModule>("latgrad");
+    return nullptr;
+  }
+};
+
+// The module that examples/python/expected_latency.py scripts, written in C++.
+torch::jit::Module latency_loss_module(const c10::intrusive_ptr<latgrad::LatencyModel>& model,
+                                       const torch::Tensor& theta) {
+  torch::jit::Module module("LatencyLoss");
+  module.register_parameter("theta", theta.detach().clone(), /*is_buffer=*/false);
+  module.register_buffer("table_us", model->table_us());
+  module.register_buffer("valid", model->valid());
+  module.register_attribute("model", c10::getCustomClassType<c10::intrusive_ptr<latgrad::LatencyModel>>(),
+                            c10::IValue(model));
+  module.define(R"(
+def forward(self, temperature: float) -> Tensor:
+    logits = self.theta.masked_fill(torch.logical_not(self.valid), float("-inf"))
+    probs = torch.softmax(logits / temperature, -1)
+    return latgrad.expected_latency(probs, self.table_us) + self.model.fixed_us()
+
+def arg_max(self) -> Tensor:
+    return self.theta.masked_fill(torch.logical_not(self.valid), float("-inf")).argmax(-1)
+
+def estimate_us(self, arch: Tensor) -> Tensor:
+    return self.model.estimate(arch)
+)",
+                std::make_shared<OperatorResolver>());
+  return module;
+}
+
+void write_text(const std::filesystem::path& path, const std::string& text) {
+  std::ofstream file(path);
+  file << text;
+  if (!file.flush()) throw std::runtime_error("cannot write " + path.string());
+}
+
+int run(const std::string& space, const std::string& lut, const std::filesystem::path& output,
+        double target_us) {
+  const auto model = c10::make_intrusive<latgrad::LatencyModel>(space, lut);
+  const torch::Tensor table_us = model->table_us();  // [L, C]
+  const torch::Tensor valid = model->valid();        // [L, C]
+  const torch::Tensor worth = table_us.log1p() / table_us.log1p().max();
+  const torch::Tensor theta = torch::zeros_like(table_us).requires_grad_();
+  torch::optim::Adam optimizer({theta}, torch::optim::AdamOptions(0.05));
+
+  constexpr int kSteps = 400;
+  constexpr double kFirstTemperature = 5.0;
+  constexpr double kLastTemperature = 0.5;
+  double multiplier = 0;  // of the constraint "not above the target"; grows while it is broken
+  double best_worth = -1;
+  torch::Tensor best_theta = theta.detach().clone();  // whose arg-max keeps the target
+  std::printf(" step    expected     arg-max\n");
+  for (int step = 0; step <= kSteps; ++step) {
+    const double temperature = kFirstTemperature * std::pow(kLastTemperature / kFirstTemperature,
+                                                            static_cast<double>(step) / kSteps);
+    const torch::Tensor probs = probabilities(theta, valid, temperature);
+    const torch::Tensor latency_us = latgrad::expected_latency(probs, table_us) + model->fixed_us();
+    const torch::Tensor arch = probs.argmax(-1);
+    const double arch_us = model->estimate(arch).item<double>();
+    const double arch_worth = worth.gather(1, arch.unsqueeze(1)).sum().item<double>();
+    if (arch_us <= target_us && arch_worth > best_worth) {
+      best_worth = arch_worth;
+      best_theta = theta.detach().clone();
+    }
+    if (step % 40 == 0) {
+      std::printf("%5d %8.3f ms %8.3f ms\n", step, latency_us.item<double>() / 1000, arch_us / 1000);
+    }
+    const torch::Tensor excess = latency_us / target_us - 1.0;
+    multiplier = std::max(0.0, multiplier + excess.item<double>());
+    const torch::Tensor loss = multiplier * excess - (probs * worth).sum();
+    optimizer.zero_grad();
+    loss.backward();
+    optimizer.step();
+  }
+
+  const torch::Tensor arch = probabilities(best_theta, valid, kLastTemperature).argmax(-1);
+  const double price_us = model->estimate(arch).item<double>();
+  write_text(output / "arg_max_cpp.pbtxt", model->netdef(arch));
+  write_text(output / "arg_max_cpp_init.pbtxt", model->init_net(arch));
+  const std::string module_path = (output / "latency_loss_cpp.pt").string();
+  latency_loss_module(model, best_theta).save(module_path);
+
+  torch::jit::Module loaded = torch::jit::load(module_path);
+  const auto loaded_arch = loaded.run_method("arg_max");
+  const double loaded_us = loaded.run_method("estimate_us", loaded_arch).toTensor().item<double>();
+  std::printf("exact price of the best arg-max architecture: %.3f us\n", price_us);
+  std::printf("the same from the saved module:               %.3f us\n", loaded_us);
+  return loaded_us == price_us ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 5) {
+    std::fprintf(stderr, "usage: %s SPACE LUT OUTPUT-FOLDER TARGET-MS\n", argv[0]);
+    return 2;
+  }
+  try {
+    return run(argv[1], argv[2], argv[3], std::stod(argv[4]) * 1000);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,152 @@
+#include "latgrad/plugin/latency_table.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "classes/error_translation.h"
+#include "classes/register_classes.h"
+#include "latgrad/lut/error.h"
+#include "latgrad/lut/estimate.h"
+#include "latgrad/lut/netdef.h"
+#include "latgrad/lut/table.h"
+
+namespace latgrad {
+namespace {
+
+constexpr size_t kMissingShown = 10;
+constexpr char kMissing[] = "missing";
+
+lut::DataType parse_dtype(int64_t number) {
+  const auto dtype = static_cast<lut::DataType>(number);
+  const bool in_range = number > 0 && number <= static_cast<int64_t>(lut::DataType::kDouble);
+  TORCH_CHECK_VALUE(in_range && lut::to_string(dtype) != lut::to_string(lut::DataType::kUndefined),
+                    "input_dtypes must hold numbers that Caffe2's TensorProto defines, got ", number);
+  return dtype;
+}
+
+// The device that a call prices for. Errors: ValueError when the table does not have it.
+std::string resolve_device(const lut::Table& table, const std::string& device) {
+  if (device.empty()) return table.default_device();
+  const auto& devices = table.devices();
+  TORCH_CHECK_VALUE(std::find(devices.begin(), devices.end(), device) != devices.end(),
+                    "device must be one of the table's, got \"", device,
+                    "\"; it has: ", c10::Join(", ", devices));
+  return device;
+}
+
+void set_input_dims(lut::Net& net, const c10::Dict<std::string, std::vector<int64_t>>& input_dims) {
+  for (const auto& entry : input_dims) {
+    const std::string name = entry.key();
+    const auto& known = net.external_inputs;
+    const bool is_data = std::find(known.begin(), known.end(), name) != known.end() &&
+                         net.parameters.find(name) == net.parameters.end();
+    TORCH_CHECK_VALUE(is_data, "input_dims must name data inputs of the network, got \"", name, "\" (",
+                      net.source, ")");
+    net.inputs[name].shape = entry.value();
+  }
+}
+
+}  // namespace
+
+NetEstimate::NetEstimate(double found_us, std::vector<std::string> op_types,
+                         std::vector<std::string> statuses, std::vector<double> times_us)
+    : found_us_(found_us),
+      op_types_(std::move(op_types)),
+      statuses_(std::move(statuses)),
+      times_us_(std::move(times_us)) {}
+
+bool NetEstimate::all_found() const {
+  return std::find(statuses_.begin(), statuses_.end(), kMissing) == statuses_.end();
+}
+
+double NetEstimate::total_us() const {
+  if (all_found()) return found_us_;
+  std::ostringstream shown;
+  int64_t missing = 0;
+  for (size_t i = 0; i < statuses_.size(); ++i) {
+    if (statuses_[i] != kMissing) continue;
+    if (missing < static_cast<int64_t>(kMissingShown)) {
+      shown << (missing == 0 ? "" : ", ") << "op " << i << " \"" << op_types_[i] << "\"";
+    }
+    ++missing;
+  }
+  TORCH_CHECK(false, "a total needs a time for every operator, but ", missing, " of ", statuses_.size(),
+              " are missing: ", shown.str(), missing > static_cast<int64_t>(kMissingShown) ? ", ..." : "",
+              "; found_us() is the sum of the others");
+}
+
+struct LatencyTable::Impl {
+  lut::Table table;
+};
+
+LatencyTable::LatencyTable(const std::string& path)
+    : impl_(translate_errors([&] { return std::make_unique<const Impl>(Impl{lut::Table::load(path)}); })) {}
+
+LatencyTable::~LatencyTable() = default;
+
+int64_t LatencyTable::size() const { return static_cast<int64_t>(impl_->table.size()); }
+std::vector<std::string> LatencyTable::devices() const { return impl_->table.devices(); }
+
+std::vector<double> LatencyTable::find(const std::string& op_type, const std::vector<std::string>& args,
+                                       const std::vector<std::vector<int64_t>>& input_shapes,
+                                       const std::vector<int64_t>& input_dtypes,
+                                       const std::string& device) const {
+  return translate_errors([&] {
+    TORCH_CHECK_VALUE(input_shapes.size() == input_dtypes.size(),
+                      "input_shapes and input_dtypes must have the same length, got ", input_shapes.size(),
+                      " and ", input_dtypes.size());
+    lut::OperatorKey key{.op_type = op_type, .args = {}, .input_shapes = input_shapes, .input_dtypes = {}};
+    for (const std::string& text : args) key.args.push_back(lut::parse_argument_text(text));
+    for (const int64_t number : input_dtypes) key.input_dtypes.push_back(parse_dtype(number));
+    std::vector<double> times_us;
+    for (const uint32_t record : impl_->table.find(key, resolve_device(impl_->table, device))) {
+      times_us.push_back(impl_->table.p50_us(record));
+    }
+    return times_us;
+  });
+}
+
+c10::intrusive_ptr<NetEstimate> LatencyTable::estimate_net(
+    const std::string& model, const std::string& init,
+    const c10::Dict<std::string, std::vector<int64_t>>& input_dims, const std::string& device,
+    const std::string& mode) const {
+  return translate_errors([&] {
+    const lut::EstimateOptions options{.device = device, .mode = lut::parse_mode(mode)};
+    lut::Net net = init.empty() ? lut::read_net(model) : lut::read_net(model, init);
+    set_input_dims(net, input_dims);
+    const lut::Estimate estimate = lut::estimate(net, lut::infer_shapes(net), impl_->table, options);
+    std::vector<std::string> op_types, statuses;
+    std::vector<double> times_us;
+    for (size_t i = 0; i < estimate.ops.size(); ++i) {
+      op_types.push_back(net.ops[i].type);
+      statuses.emplace_back(lut::to_string(estimate.ops[i].status));
+      times_us.push_back(estimate.ops[i].time_us.value_or(0));
+    }
+    return c10::make_intrusive<NetEstimate>(estimate.found_us, std::move(op_types), std::move(statuses),
+                                            std::move(times_us));
+  });
+}
+
+void register_latency_table(torch::Library& library) {
+  library.class_<NetEstimate>("NetEstimate")
+      .def("total_us", &NetEstimate::total_us)
+      .def("found_us", &NetEstimate::found_us)
+      .def("all_found", &NetEstimate::all_found)
+      .def("op_types", &NetEstimate::op_types)
+      .def("statuses", &NetEstimate::statuses)
+      .def("times_us", &NetEstimate::times_us);
+  library.class_<LatencyTable>("LatencyTable")
+      .def(torch::init<std::string>(), "A latency look-up table in the published format.",
+           {torch::arg("path")})
+      .def("size", &LatencyTable::size)
+      .def("devices", &LatencyTable::devices)
+      .def("find", &LatencyTable::find, "",
+           {torch::arg("op_type"), torch::arg("args"), torch::arg("input_shapes"), torch::arg("input_dtypes"),
+            torch::arg("device") = ""})
+      .def("estimate_net", &LatencyTable::estimate_net, "",
+           {torch::arg("model"), torch::arg("init") = "",
+            torch::arg("input_dims") = c10::Dict<std::string, std::vector<int64_t>>(),
+            torch::arg("device") = "", torch::arg("mode") = "ave"});
+}
+
+}  // namespace latgrad

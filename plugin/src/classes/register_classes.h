@@ -1,0 +1,12 @@
+// The classes' entries in the table of contents, library.cpp.
+
+#pragma once
+
+#include <torch/library.h>
+
+namespace latgrad {
+
+void register_latency_model(torch::Library& library);
+void register_latency_table(torch::Library& library);  // and NetEstimate
+
+}  // namespace latgrad

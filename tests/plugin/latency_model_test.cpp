@@ -1,0 +1,166 @@
+#include "latgrad/plugin/latency_model.h"
+
+#include <gmock/gmock.h>
+#include <torch/script.h>
+#include <torch/torch.h>
+
+#include <cstdlib>
+
+#include "latgrad/plugin/operators.h"
+#include "plugin/made_up_table.h"
+#include "shared_data.h"
+
+namespace latgrad {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class LatencyModelTest : public ::testing::Test {
+ protected:
+  LatencyModelTest() {
+    std::filesystem::create_directories(folder_);
+    std::filesystem::copy_file(source_file("data/spaces/tiny.textproto"), space_file_,
+                               std::filesystem::copy_options::overwrite_existing);
+    lut::write_records(testing::made_up_records(search::Space::load(space_file_), search::Precision::kInt8),
+                       lut_file_);
+    model_ = c10::make_intrusive<LatencyModel>(space_file_.string(), lut_file_.string());
+  }
+  ~LatencyModelTest() override { std::filesystem::remove_all(folder_); }
+
+  void expect_state_error(const LatencyModel::State& state, const std::string& message) {
+    try {
+      LatencyModel model(state);
+      FAIL() << "took a state that should fail with: " << message;
+    } catch (const c10::ValueError& error) {
+      EXPECT_THAT(error.what_without_backtrace(), HasSubstr(message));
+    }
+  }
+
+  // A state whose parts can be changed without changing another's: dictionaries are references.
+  LatencyModel::State fresh_state() const { return model_->state(); }
+
+  const std::filesystem::path folder_ =
+      std::filesystem::path(::testing::TempDir()) /
+      (std::string("latgrad-") + ::testing::UnitTest::GetInstance()->current_test_info()->name());
+  const std::filesystem::path space_file_ = folder_ / "tiny.textproto";
+  const std::filesystem::path lut_file_ = folder_ / "made-up-op_lut_database.json";
+  c10::intrusive_ptr<LatencyModel> model_;
+};
+
+TEST_F(LatencyModelTest, StateGivesTheSameModelWithoutFiles) {
+  const auto state = fresh_state();
+  std::filesystem::remove_all(folder_);
+  const LatencyModel copy(state);
+  EXPECT_TRUE(torch::equal(copy.table_us(), model_->table_us()));
+  EXPECT_TRUE(torch::equal(copy.valid(), model_->valid()));
+  EXPECT_EQ(copy.fixed_us(), model_->fixed_us());
+  EXPECT_EQ(copy.space(), model_->space());
+  EXPECT_EQ(copy.precision(), "int8");
+  EXPECT_EQ(copy.device(), testing::kDevice);
+  const auto arch = copy.encode({"skip", "k3_e3", "k3k3_e1", "k3_e1"});
+  EXPECT_EQ(copy.netdef(arch), model_->netdef(arch));
+}
+
+TEST_F(LatencyModelTest, RefusesAnUnknownVersionInWords) {
+  auto state = fresh_state();
+  std::get<0>(state) = 2;
+  expect_state_error(state, "must have version 1, got 2: it was saved by another version of latgrad");
+}
+
+TEST_F(LatencyModelTest, RefusesAStateWithoutAnEntry) {
+  for (const char* key : {"space", "precision", "device"}) {
+    auto state = fresh_state();
+    ASSERT_EQ(std::get<1>(state).erase(key), 1u);
+    expect_state_error(state, std::string("must have an entry \"") + key + "\", got none");
+  }
+  for (const char* key : {"fixed_us", "table_us", "valid"}) {
+    auto state = fresh_state();
+    ASSERT_EQ(std::get<2>(state).erase(key), 1u);
+    expect_state_error(state, std::string("must have an entry \"") + key + "\", got none");
+  }
+}
+
+TEST_F(LatencyModelTest, RefusesAStateThatContradictsItself) {
+  auto state = fresh_state();
+  std::get<2>(state).insert_or_assign("table_us", torch::zeros({4, 3}, torch::kDouble));
+  expect_state_error(state,
+                     "\"table_us\" in the state of a LatencyModel must be Double [4, 4], got Double [4, 3]");
+
+  state = fresh_state();
+  std::get<2>(state).insert_or_assign("table_us", torch::zeros({4, 4}));
+  expect_state_error(state, "must be Double [4, 4], got Float [4, 4]");
+
+  state = fresh_state();
+  std::get<2>(state).insert_or_assign("table_us", torch::full({4, 4}, -1.0, torch::kDouble));
+  expect_state_error(state, "\"table_us\" in the state of a LatencyModel must be finite and not negative");
+
+  state = fresh_state();
+  std::get<2>(state).insert_or_assign("fixed_us", torch::tensor(NAN, torch::kDouble));
+  expect_state_error(state,
+                     "\"fixed_us\" in the state of a LatencyModel must be finite and not negative, got nan");
+
+  state = fresh_state();
+  std::get<2>(state).insert_or_assign("valid", torch::ones({4, 4}, torch::kBool));
+  expect_state_error(state, "\"valid\" in the state of a LatencyModel must say what its space offers");
+
+  state = fresh_state();
+  std::get<1>(state).insert_or_assign("precision", "int4");
+  expect_state_error(state, "precision must be int8 or fp32, got \"int4\"");
+}
+
+TEST_F(LatencyModelTest, RefusesAStateWhoseSpaceIsNoSpace) {
+  auto state = fresh_state();
+  std::get<1>(state).insert_or_assign("space", "no space {");
+  try {
+    LatencyModel model(state);
+    FAIL() << "took a text that is no space";
+  } catch (const c10::Error& error) {
+    EXPECT_THAT(error.what_without_backtrace(), HasSubstr("saved LatencyModel"));
+  }
+}
+
+TEST_F(LatencyModelTest, GivesOutCopies) {
+  model_->table_us().fill_(-1);
+  model_->valid().fill_(false);
+  EXPECT_GE(model_->table_us().min().item<double>(), 0);
+  EXPECT_TRUE(model_->valid().any().item<bool>());
+}
+
+TEST_F(LatencyModelTest, TravelsInsideAModuleToWhereNoFileExists) {
+  torch::jit::Module module("Term");
+  module.register_attribute("model", c10::getCustomClassType<c10::intrusive_ptr<LatencyModel>>(),
+                            torch::IValue(model_));
+  module.define(R"(
+    def forward(self, probs):
+        return (probs * self.model.table_us()).sum() + self.model.fixed_us()
+  )");
+  const auto file = std::filesystem::path(::testing::TempDir()) / "latgrad-term.pt";
+  module.save(file.string());
+  std::filesystem::remove_all(folder_);
+
+  auto loaded = torch::jit::load(file.string());
+  std::filesystem::remove(file);
+  const auto probs = torch::rand({4, 4}, torch::kDouble);
+  const auto expected = expected_latency(probs, model_->table_us()) + model_->fixed_us();
+  EXPECT_TRUE(torch::allclose(loaded.forward({probs}).toTensor(), expected));
+  const auto inside = loaded.attr("model").toCustomClass<LatencyModel>();
+  EXPECT_THAT(inside->decode(torch::tensor({1, 1, 0, 2}, torch::kLong)),
+              ElementsAre("skip", "k3_e3", "k3k3_e1", "k3_e1"));
+}
+
+// tests/plugin/save_module.py has built and saved the module in Python, then deleted its LUT; it wrote down
+// what the module returned for the probabilities 0.25.
+TEST(SavedModuleTest, ModuleSavedInPythonGivesTheSameHere) {
+  const char* file = std::getenv("LATGRAD_SAVED_MODULE");
+  if (file == nullptr) GTEST_SKIP() << "LATGRAD_SAVED_MODULE names no module: run by ctest, with Python";
+  auto module = torch::jit::load(file);
+  const auto probs = torch::full({4, 4}, 0.25, torch::kDouble);
+  EXPECT_EQ(module.forward({probs}).toTensor().item<double>(), module.attr("answer_us").toDouble());
+  const auto model = module.attr("model").toCustomClass<LatencyModel>();
+  EXPECT_EQ(model->layers(), 4);
+  EXPECT_THAT(model->candidates(0), ElementsAre("k3_e1", "skip"));
+}
+
+}  // namespace
+}  // namespace latgrad
