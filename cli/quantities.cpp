@@ -11,7 +11,8 @@ std::string format_ms_and_us(double time_us) {
 }
 
 std::string format_millions(int64_t count) {
-  return fmt::format("{:.1f} M", static_cast<double>(count) / 1e6);
+  return count < 1'000'000 ? fmt::to_string(count)
+                           : fmt::format("{:.1f} M", static_cast<double>(count) / 1e6);
 }
 
 std::string format_count(size_t count, const char* noun) {

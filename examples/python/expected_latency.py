@@ -128,7 +128,7 @@ def main() -> int:
     print(f"its exact price: {price_us:.3f} us, {price_us / target_us:.1%} of the target")
 
     (arguments.output / "arg_max.pbtxt").write_text(loss.model.netdef(arch))
-    (arguments.output / "arg_max_init.pbtxt").write_text(loss.model.init_net(arch))
+    (arguments.output / "arg_max_init.pbtxt").write_text(loss.model.init_netdef(arch))
     torch.jit.save(loss, str(arguments.output / "latency_loss.pt"))
     result = {"architecture": names, "price_us": price_us, "target_us": target_us}
     (arguments.output / "result.json").write_text(json.dumps(result, indent=2) + "\n")

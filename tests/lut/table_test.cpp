@@ -9,7 +9,6 @@
 #include <sstream>
 
 #include "latgrad/lut/error.h"
-#include "latgrad/lut/netdef.h"
 #include "lut/archive_builder.h"
 #include "shared_data.h"
 

@@ -134,6 +134,15 @@ def test_empty_batch_gives_zero_gradient_for_the_table():
     assert torch.equal(table_us.grad, torch.zeros(2, 3))
 
 
+def test_gradients_hold_for_many_devices_and_a_large_batch():
+    probs = random_probs(600, 22, 9).requires_grad_()
+    table_us = torch.rand(300, 22, 9, dtype=torch.float64, requires_grad=True)
+    grad = torch.rand(600, 300, dtype=torch.float64)
+    to_probs, to_table = torch.autograd.grad(latgrad.expected_latency(probs, table_us), (probs, table_us), grad)
+    torch.testing.assert_close(to_probs, torch.einsum("nd,dlc->nlc", grad, table_us))
+    torch.testing.assert_close(to_table, torch.einsum("nd,nlc->dlc", grad, probs))
+
+
 def test_takes_strided_and_expanded_tensors():
     table_us = torch.rand(4, 3, dtype=torch.float64).t()
     transposed = torch.rand(4, 3, 6, dtype=torch.float64).permute(2, 1, 0)

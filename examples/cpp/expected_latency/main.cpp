@@ -117,7 +117,7 @@ int run(const std::string& space, const std::string& lut, const std::filesystem:
   const torch::Tensor arch = probabilities(best_theta, valid, kLastTemperature).argmax(-1);
   const double price_us = model->estimate(arch).item<double>();
   write_text(output / "arg_max_cpp.pbtxt", model->netdef(arch));
-  write_text(output / "arg_max_cpp_init.pbtxt", model->init_net(arch));
+  write_text(output / "arg_max_cpp_init.pbtxt", model->init_netdef(arch));
   const std::string module_path = (output / "latency_loss_cpp.pt").string();
   latency_loss_module(model, best_theta).save(module_path);
 

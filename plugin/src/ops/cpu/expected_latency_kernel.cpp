@@ -11,8 +11,10 @@ namespace {
 // Independent partial sums, so that the compiler may use vector registers without reordering floating point.
 constexpr int64_t kLanes = 16;
 
-// More ranges than this would cost memory for partial sums without more speed.
+// More ranges than this would cost memory for partial sums without more speed; and all partial sums together
+// take at most 32 MiB, or those of one range where that is more.
 constexpr int64_t kMaxPartials = 256;
+constexpr int64_t kMaxPartialEntries = 1 << 22;
 
 template <typename T, typename Acc>
 Acc dot(const T* a, const Acc* b, int64_t size) {
@@ -86,7 +88,8 @@ void backward_table(const at::Tensor& grad, const at::Tensor& probs, const Sizes
   T* result = out.data_ptr<T>();
   const auto [devices, entries, batch] = sizes;
   const int64_t outputs = devices * entries;
-  const int64_t chunk = std::max(rows_per_task(outputs), (batch + kMaxPartials - 1) / kMaxPartials);
+  const int64_t max_chunks = std::clamp<int64_t>(kMaxPartialEntries / outputs, 1, kMaxPartials);
+  const int64_t chunk = std::max(rows_per_task(outputs), (batch + max_chunks - 1) / max_chunks);
   const int64_t chunks = (batch + chunk - 1) / chunk;
   std::vector<double> partials(chunks * outputs, 0.0);
   for_each_chunk(batch, chunk, [&, devices = devices, entries = entries](int64_t begin, int64_t end) {

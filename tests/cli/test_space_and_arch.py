@@ -1,0 +1,147 @@
+"""The space `tiny` of the repository: layers of 2, 3, 1 and 4 candidates; the very last is not offered."""
+
+import json
+
+import pytest
+from conftest import assert_fails, relu_record, run, run_json, shared, write_lut
+
+
+def test_space_without_a_table():
+    space = run_json("space", "tiny", "--json")
+    assert space["num_architectures"] == 2 * 3 * 1 * 3
+    assert [len(layer["candidates"]) for layer in space["layers"]] == [2, 3, 1, 4]
+    assert space["layers"][3]["offered"] == [True, True, True, False]
+    assert space["layers"][1]["output_shape"] == [16, 8, 8]
+    assert space["named_architectures"] == {"smallest": [1, 0, 0, 2], "largest": [0, 2, 0, 1]}
+    assert "table_us" not in space
+
+
+def test_space_for_people():
+    result = run("space", "tiny")
+    assert result.returncode == 0
+    assert result.stdout.startswith("tiny: 4 layers, 18 architectures, input [1, 3, 32, 32]\n")
+    assert "    4   16x8x8   24x4x4       2  k3_e3 k5_e3_g2 k3_e1\n" in result.stdout
+    assert "  smallest: skip k3_e1 k3k3_e1 k3_e1\n" in result.stdout
+
+
+def test_number_of_architectures_is_exact_beyond_64_bits():
+    assert run_json("space", "fbnet", "--json")["num_architectures"] == 9**22
+
+
+def test_complete_table_prices_every_candidate(tiny_lut):
+    space = run_json("space", "tiny", "--lut", tiny_lut, "--json")
+    assert space["all_found"] and space["missing"] == []
+    table = space["table_us"]
+    assert [len(row) for row in table] == [2, 3, 1, 4]
+    assert table[0][1] == 0.0  # the identity
+    assert table[3][3] is None  # not offered
+    for name, choose in (("fastest", min), ("slowest", max)):
+        chosen = [choose(us for us in row if us is not None) for row in table]
+        assert space[name]["total_us"] == pytest.approx(space["fixed_us"] + sum(chosen), rel=1e-12)
+        assert [table[i][c] for i, c in enumerate(space[name]["architecture"])] == chosen
+        assert run_json("arch", "tiny", space[name]["blocks"], "--lut", tiny_lut,
+                        "--json")["total_us"] == pytest.approx(space[name]["total_us"], rel=1e-12)
+
+
+def test_complete_table_for_people(tiny_lut):
+    result = run("space", "tiny", "--lut", tiny_lut)
+    assert result.returncode == 0
+    header, *rows = result.stdout.split("\n\n")[2].splitlines()
+    assert header.split() == ["layer", "k3_e1", "skip", "k3_e3", "k5_e3_g2", "k3k3_e1"]
+    assert rows[2].split()[:5] == ["3", "-", "-", "-", "-"]
+    assert "fastest  " in result.stdout and "slowest  " in result.stdout
+    assert "issing" not in result.stdout
+
+
+def test_incomplete_table_lists_what_it_lacks(tmp_path, tiny_lut):
+    records = [json.loads(line) for line in tiny_lut.read_text().splitlines()]
+    # The depthwise convolutions with five taps are needed by k5_e3_g2 only.
+    lut = write_lut(tmp_path / "without.json",
+                    [r for r in records if 'name: "kernel"\ni: 5\n' not in r["op_args"]])
+    space = run_json("space", "tiny", "--lut", lut, "--json", rc=3)
+    assert not space["all_found"]
+    assert space["table_us"][1][2] is None and space["table_us"][3][1] is None
+    assert space["fixed_us"] is not None and space["fastest"] is not None
+    assert [op["used_by"] for op in space["missing"]] == [["layer 2 k5_e3_g2"], ["layer 4 k5_e3_g2"]]
+    result = run("space", "tiny", "--lut", lut)
+    assert result.returncode == 3
+    assert "Missing: 2 of 34 distinct operators\n  (--missing lists them)\n" in result.stdout
+    assert "(layer 4 k5_e3_g2)" in run("space", "tiny", "--lut", lut, "--missing").stdout
+
+
+def test_missing_fixed_part_leaves_no_fastest(tmp_path):
+    lut = write_lut(tmp_path / "lut.json", [relu_record(1)])
+    space = run_json("space", "tiny", "--lut", lut, "--json", rc=3)
+    assert space["fixed_us"] is None and space["fastest"] is None and space["slowest"] is None
+    assert len(space["missing"]) == space["num_operators"] == 34
+    assert "fixed    missing\n" in run("space", "tiny", "--lut", lut).stdout
+
+
+def test_arch_is_the_sum_of_its_parts(tiny_lut):
+    arch = run_json("arch", "tiny", "largest", "--lut", tiny_lut, "--json")
+    space = run_json("space", "tiny", "--lut", tiny_lut, "--json")
+    assert arch["architecture"] == [0, 2, 0, 1]
+    assert arch["blocks"] == "k3_e1 k5_e3_g2 k3k3_e1 k5_e3_g2"
+    assert [layer["us"] for layer in arch["layers"]] == [
+        row[c] for row, c in zip(space["table_us"], arch["architecture"])]
+    assert arch["fixed_us"] == space["fixed_us"]
+    assert arch["total_us"] == pytest.approx(arch["fixed_us"] + sum(layer["us"] for layer in arch["layers"]))
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp32"])
+@pytest.mark.parametrize("suffix", [".pbtxt", ".pb"])
+def test_written_network_has_the_price_of_its_architecture(tmp_path, tiny_lut, precision, suffix):
+    model, init = tmp_path / f"model{suffix}", tmp_path / f"model_init{suffix}"
+    rc = 0 if precision == "int8" else 3  # the table is of int8 operators
+    arch = run_json("arch", "tiny", "0201", "--lut", tiny_lut, "--precision", precision, "--json",
+                    "--netdef", model, "--init-out", init, rc=rc)
+    net = run_json("net", tmp_path, "--lut", tiny_lut, "--input", "data=1,3,32,32", "--json", rc=rc)
+    for key in ("total_us", "found_us", "all_found", "macs", "params", "other_params"):
+        assert arch[key] == net[key], key
+
+
+def test_netdef_on_standard_output_is_all_there_is(tmp_path):
+    file = tmp_path / "model.pbtxt"
+    assert run("arch", "tiny", "smallest", "--netdef", file).returncode == 0
+    assert run("arch", "tiny", "smallest", "--netdef", "-").stdout == file.read_text()
+
+
+def test_arch_for_people(tmp_path, tiny_lut):
+    result = run("arch", "tiny", "smallest", "--lut", tiny_lut)
+    assert result.returncode == 0
+    assert "    1  skip       0.0\n" in result.stdout and "\ntotal  " in result.stdout
+    empty = write_lut(tmp_path / "lut.json", [relu_record(1)])
+    result = run("arch", "tiny", "smallest", "--lut", empty)
+    assert result.returncode == 3
+    assert "total  none: the table lacks" in result.stdout and "latgrad profile --space" in result.stdout
+
+
+@pytest.mark.parametrize("arguments, rc, message", [
+    (["space"], 2, "SPACE is required"),
+    (["space", "tiny", "--precision", "int4"], 2, "--precision"),
+    (["space", "tiny", "--missing"], 2, "--lut"),
+    (["space", "nonesuch"], 1, "tiny"),
+    (["space", "./nonesuch.textproto"], 1, "nonesuch.textproto"),
+    (["arch", "tiny"], 2, "ARCH is required"),
+    (["arch", "tiny", "0001"], 0, ""),
+    (["arch", "tiny", "0003"], 1, "layer 4"),
+    (["arch", "tiny", "biggest"], 1, 'got "biggest"'),
+    (["arch", "tiny", "0001", "--json", "--netdef", "-"], 2, "--netdef -"),
+    (["arch", "tiny", "0001", "--netdef", "/nonesuch/model.pb"], 1, "/nonesuch"),
+    (["arch", "tiny", "0001", "--init-out", "/nonesuch/model.pb"], 1, "/nonesuch"),
+])
+def test_errors(arguments, rc, message):
+    result = run(*arguments)
+    if rc == 0:
+        assert (result.returncode, result.stderr) == (0, "")
+    else:
+        assert_fails(result, rc, message)
+
+
+def test_published_networks_cost_what_their_architectures_cost():
+    lut = shared("conformance/SM-G950U-7.0-24-op_lut_database.json")
+    for precision in ("int8", "fp32"):
+        arch = run_json("arch", "fbnet_c", "FBNet-C", "--lut", lut, "--precision", precision, "--json", rc=3)
+        net = run_json("net", shared(f"zoo/FBNet-C/{precision}"), "--lut", lut, "--json", rc=3)
+        assert (arch["macs"], arch["params"]) == (net["macs"], net["params"])
+        assert arch["found_us"] == pytest.approx(net["found_us"], rel=1e-12)
