@@ -67,6 +67,22 @@ def test_gradients_equal_those_of_the_obvious_expression(dtype, devices):
         torch.testing.assert_close(mine.double(), other.double(), rtol=2 * TOLERANCE[dtype], atol=0)
 
 
+@pytest.mark.parametrize("probs_dtype", FLOATS)
+@pytest.mark.parametrize("table_dtype", FLOATS)
+def test_mixed_precisions_meet_in_the_wider_one(probs_dtype, table_dtype):
+    probs = random_probs(6, 5, 9, dtype=probs_dtype).requires_grad_()
+    table_us = (torch.rand(5, 9) * 100).to(table_dtype).requires_grad_()
+    result = latgrad.expected_latency(probs, table_us)
+    wider = torch.promote_types(probs_dtype, table_dtype)
+    assert result.dtype == wider
+    torch.testing.assert_close(result.double(), obvious(probs, table_us), rtol=TOLERANCE[wider], atol=0)
+    result.sum().backward()
+    assert probs.grad.dtype == probs_dtype and table_us.grad.dtype == table_dtype
+    with torch.inference_mode():
+        assert torch.equal(latgrad.expected_latency(probs, table_us), result)
+    assert latgrad.expected_latency(probs.to("meta"), table_us.to("meta")).dtype == wider
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_added_up_in_float32(dtype):
     # 300 ones: a bfloat16 sum would stop at 256, and a float16 sum of 4096 at 2048.
@@ -195,7 +211,6 @@ BAD_CALLS = [
     ((torch.rand(3, 3), torch.rand(2, 3)), r"must agree in layers and candidates.*got \[3, 3\] and \[2, 3\]"),
     ((torch.ones(2, 3, dtype=torch.int64), torch.rand(2, 3)), r"probs must be float16.* got Long"),
     ((torch.rand(2, 3), torch.ones(2, 3, dtype=torch.int32)), r"table_us must be float16.* got Int"),
-    ((torch.rand(2, 3), torch.rand(2, 3).double()), r"must have the same dtype, got Float and Double"),
     ((torch.rand(2, 0), torch.rand(2, 0)), r"table_us must have no empty dimension, got \[2, 0\]"),
     ((torch.rand(2, 3), torch.rand(0, 2, 3)), r"table_us must have no empty dimension, got \[0, 2, 3\]"),
     ((torch.rand(2, 3).to_sparse(), torch.rand(2, 3)), r"probs must be a dense tensor, got Sparse"),
@@ -217,6 +232,12 @@ def test_says_which_rule_an_input_breaks(inputs, message):
 def test_meta_kernel_says_which_rule_an_input_breaks(inputs, message):
     with pytest.raises(RuntimeError, match=message):
         latgrad.expected_latency(*(input.to("meta") for input in inputs))
+
+
+def test_backward_operator_refuses_two_dtypes():
+    with pytest.raises(RuntimeError, match="must have the same dtype in the backward, got Float and Double"):
+        torch.ops.latgrad.expected_latency_backward(
+            torch.rand(()), torch.rand(2, 3), torch.rand(2, 3).double(), [True, True])
 
 
 def test_refuses_tensors_on_two_devices():

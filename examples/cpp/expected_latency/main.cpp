@@ -87,7 +87,8 @@ int run(const std::string& space, const std::string& lut, const std::filesystem:
   constexpr int kSteps = 400;
   constexpr double kFirstTemperature = 5.0;
   constexpr double kLastTemperature = 0.5;
-  double multiplier = 0;  // of the constraint "not above the target"; grows while it is broken
+  const double aim_us = 0.98 * target_us;  // so that the arg-max keeps what the expectation only nears
+  double integral = 0;  // of the excess over the steps: a controller sets the weight of the latency term
   double best_worth = -1;
   torch::Tensor best_theta = theta.detach().clone();  // whose arg-max keeps the target
   std::printf(" step    expected     arg-max\n");
@@ -106,9 +107,10 @@ int run(const std::string& space, const std::string& lut, const std::filesystem:
     if (step % 40 == 0) {
       std::printf("%5d %8.3f ms %8.3f ms\n", step, latency_us.item<double>() / 1000, arch_us / 1000);
     }
-    const torch::Tensor excess = latency_us / target_us - 1.0;
-    multiplier = std::max(0.0, multiplier + excess.item<double>());
-    const torch::Tensor loss = multiplier * excess - (probs * worth).sum();
+    const torch::Tensor excess = latency_us / aim_us - 1.0;
+    integral = std::max(0.0, integral + 0.3 * excess.item<double>());
+    const double weight = std::max(0.0, integral + 5.0 * excess.item<double>());
+    const torch::Tensor loss = weight * excess - (probs * worth).sum();
     optimizer.zero_grad();
     loss.backward();
     optimizer.step();

@@ -7,9 +7,9 @@ def expected_latency(probs, table_us):
     """The expected latency in microseconds: the sum over layers and candidates of probability times latency.
 
     probs: ``[..., L, C]``, float16, bfloat16, float32 or float64; rows usually sum to 1, which is not checked.
-    table_us: ``[L, C]`` or ``[D, L, C]``, of the same dtype and device.
+    table_us: ``[L, C]`` or ``[D, L, C]``, floating point, on the same device.
 
-    Returns ``[...]`` or ``[..., D]`` of the same dtype. Differentiable in both arguments, any number of times.
+    Returns ``[...]`` or ``[..., D]`` of the wider dtype of the two. Differentiable in both arguments, any number of times.
     float16 and bfloat16 are added up in float32; a float16 result ends at 65504 us.
 
     Raises RuntimeError where a shape, dtype or device does not fit and, on the CPU, where a latency is not finite.

@@ -24,9 +24,6 @@ inline void check_expected_latency(const at::Tensor& probs, const at::Tensor& ta
   TORCH_CHECK(is_supported_float(probs.scalar_type()),
               "probs must be float16, bfloat16, float32 or float64, got ", probs.scalar_type());
   TORCH_CHECK(probs.layout() == at::kStrided, "probs must be a dense tensor, got ", probs.layout());
-  TORCH_CHECK(probs.scalar_type() == table_us.scalar_type(),
-              "probs and table_us must have the same dtype, got ", probs.scalar_type(), " and ",
-              table_us.scalar_type());
   TORCH_CHECK(probs.device() == table_us.device(), "probs and table_us must be on the same device, got ",
               probs.device(), " and ", table_us.device());
   TORCH_CHECK(probs.sym_size(-2) == table_us.sym_size(-2) && probs.sym_size(-1) == table_us.sym_size(-1),
@@ -34,9 +31,25 @@ inline void check_expected_latency(const at::Tensor& probs, const at::Tensor& ta
               probs.sym_sizes(), " and ", table_us.sym_sizes());
 }
 
+// Checked operands in one dtype: mixed precisions meet in the wider one, as in `(probs * table_us).sum()`.
+struct ExpectedLatencyOperands {
+  ExpectedLatencyOperands(const at::Tensor& given_probs, const at::Tensor& given_table_us) {
+    check_expected_latency(given_probs, given_table_us);
+    const auto dtype = at::promote_types(given_probs.scalar_type(), given_table_us.scalar_type());
+    probs = given_probs.to(dtype);
+    table_us = given_table_us.to(dtype);
+  }
+
+  at::Tensor probs;
+  at::Tensor table_us;
+};
+
 inline void check_expected_latency_backward(const at::Tensor& grad, const at::Tensor& probs,
                                             const at::Tensor& table_us) {
   check_expected_latency(probs, table_us);
+  TORCH_CHECK(probs.scalar_type() == table_us.scalar_type(),
+              "probs and table_us must have the same dtype in the backward, got ", probs.scalar_type(), " and ",
+              table_us.scalar_type());
   const auto expected = expected_latency_sizes(probs, table_us);
   TORCH_CHECK(grad.sym_sizes() == c10::SymIntArrayRef(expected), "grad must have the shape of the latency, ",
               c10::SymIntArrayRef(expected), ", got ", grad.sym_sizes());

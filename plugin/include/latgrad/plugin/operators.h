@@ -1,9 +1,9 @@
 // The operators of `torch.ops.latgrad`, for C++: latency as a term of the loss.
 //
-//   auto probs = torch::softmax(theta, -1);                              // [L, C]
-//   auto latency_us = model.fixed_us() + latgrad::expected_latency(probs,
-//   model.table_us().to(probs.dtype())); auto loss = cross_entropy * 0.2 * latency_us.log().pow(0.6); //
-//   FBNet loss.backward();
+//   auto probs = torch::softmax(theta, -1);  // [L, C]
+//   auto latency_us = model->fixed_us() + latgrad::expected_latency(probs, model->table_us());
+//   auto loss = cross_entropy * 0.2 * latency_us.log().pow(0.6);  // FBNet
+//   loss.backward();
 //
 // L layers, C candidates of the widest layer, D devices. Every function goes through the dispatcher: CPU
 // kernels of their own, ATen operators on other devices (no copy to the host, no synchronisation), meta
@@ -24,8 +24,8 @@ namespace latgrad {
 // The sum over layers and candidates of probability times latency.
 //
 //   probs     [..., L, C]            float16, bfloat16, float32 or float64
-//   table_us  [L, C] or [D, L, C]    the same dtype and device
-//   result    [...] or [..., D]      the same dtype, microseconds
+//   table_us  [L, C] or [D, L, C]    any of these dtypes, the same device
+//   result    [...] or [..., D]      the wider dtype of the two, microseconds
 //
 // Differentiable in both arguments, any number of times. float16 and bfloat16 are added up in float32; mind
 // that a float16 result ends at 65504 us. Rows of `probs` usually sum to 1, which is not checked.

@@ -3,6 +3,7 @@
 
 #include "latgrad/plugin/operators.h"
 #include "ops/composite/expected_latency.h"
+#include "ops/expected_latency_checks.h"
 
 namespace latgrad::ops {
 namespace {
@@ -67,7 +68,9 @@ class ExpectedLatencyBackward : public torch::autograd::Function<ExpectedLatency
   }
 };
 
-Tensor expected_latency(const Tensor& probs, const Tensor& table_us) {
+Tensor expected_latency(const Tensor& given_probs, const Tensor& given_table_us) {
+  // In here, so that autograd sees the conversion.
+  const auto [probs, table_us] = ExpectedLatencyOperands(given_probs, given_table_us);
   return ExpectedLatency::apply(probs, table_us);
 }
 

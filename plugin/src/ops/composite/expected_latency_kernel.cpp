@@ -45,8 +45,8 @@ at::Tensor grad_table(const at::Tensor& grad, const at::Tensor& probs) {
 
 namespace {
 
-at::Tensor expected_latency(const at::Tensor& probs, const at::Tensor& table_us) {
-  check_expected_latency(probs, table_us);
+at::Tensor expected_latency(const at::Tensor& given_probs, const at::Tensor& given_table_us) {
+  const auto [probs, table_us] = ExpectedLatencyOperands(given_probs, given_table_us);
   return composite::expected_latency(probs, table_us);
 }
 

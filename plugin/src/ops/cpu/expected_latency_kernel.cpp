@@ -109,14 +109,14 @@ void backward_table(const at::Tensor& grad, const at::Tensor& probs, const Sizes
   }
 }
 
-at::Tensor expected_latency(const at::Tensor& probs, const at::Tensor& table_us) {
-  check_expected_latency(probs, table_us);
+at::Tensor expected_latency(const at::Tensor& given_probs, const at::Tensor& given_table_us) {
+  const auto [probs, table_us] = ExpectedLatencyOperands(given_probs, given_table_us);
   check_table_values(table_us);
   const Sizes sizes(probs, table_us);
   at::Tensor out = probs.new_empty_symint(expected_latency_sizes(probs, table_us));
   const at::Tensor dense_probs = probs.contiguous();
   AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, probs.scalar_type(), "expected_latency",
-                                  [&] { forward<scalar_t>(dense_probs, table_us, sizes, out); });
+                                  [&, &table = table_us] { forward<scalar_t>(dense_probs, table, sizes, out); });
   return out;
 }
 

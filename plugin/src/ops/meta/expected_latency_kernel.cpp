@@ -5,8 +5,8 @@
 namespace latgrad::ops {
 namespace {
 
-at::Tensor expected_latency(const at::Tensor& probs, const at::Tensor& table_us) {
-  check_expected_latency(probs, table_us);
+at::Tensor expected_latency(const at::Tensor& given_probs, const at::Tensor& given_table_us) {
+  const auto [probs, table_us] = ExpectedLatencyOperands(given_probs, given_table_us);
   return probs.new_empty_symint(expected_latency_sizes(probs, table_us));
 }
 
