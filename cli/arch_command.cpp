@@ -161,11 +161,6 @@ std::string arch_text(const ShownArch& shown) {
                      format_millions(lut::count_parameters(shown.net, shown.shapes).weights));
 }
 
-// Fill operators with shapes and no values, as a network of their own: binary or text by suffix.
-void write_init_net(const lut::Net& net, const std::string& path) {
-  lut::write_netdef(lut::parse_netdef_text(lut::init_net_text(net), path), path);
-}
-
 int run(const ArchOptions& options) {
   const bool to_stdout = options.netdef == kStandardOutput;
   if (to_stdout && options.json) {
@@ -184,7 +179,7 @@ int run(const ArchOptions& options) {
     shown.priced = price(shown, *pricing);
   }
   if (!options.netdef.empty() && !to_stdout) lut::write_netdef(shown.net, options.netdef);
-  if (!options.init_out.empty()) write_init_net(shown.net, options.init_out);
+  if (!options.init_out.empty()) lut::write_netdef(lut::init_net(shown.net), options.init_out);
   if (to_stdout) {
     write_output(lut::netdef_text(shown.net));
   } else if (options.json) {

@@ -76,7 +76,7 @@ void add_init_net(Net& net, std::string_view bytes, const std::string& source) {
   }
 }
 
-std::string init_net_text(const Net& net) {
+Net init_net(const Net& net) {
   Net init;
   if (!net.name.empty()) init.name = net.name + "_init";
   const std::set<std::string_view> quantised = quantised_blobs(net);
@@ -93,7 +93,7 @@ std::string init_net_text(const Net& net) {
     init.ops.push_back(std::move(op));
     init.external_outputs.push_back(blob);
   }
-  return netdef_text(init);
+  return init;
 }
 
 }  // namespace latgrad::lut

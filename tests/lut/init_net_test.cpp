@@ -144,7 +144,7 @@ TEST(InitNetTest, WritesFillOperatorsThatGiveTheSameParameters) {
       {"half", {{2}, DataType::kFloat16}},   {"i8", {{2}, DataType::kInt8}},
       {"scalar", {{}, DataType::kFloat}},
   };
-  const std::string text = init_net_text(net);
+  const std::string text = netdef_text(init_net(net));
   Net again;
   add_init_net(again, text, "init.pbtxt");
   EXPECT_EQ(again.parameters, net.parameters);

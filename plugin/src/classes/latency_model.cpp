@@ -221,7 +221,7 @@ std::string LatencyModel::netdef(const at::Tensor& arch) const {
 std::string LatencyModel::init_netdef(const at::Tensor& arch) const {
   const std::vector<int> choice = one_architecture(arch);
   return translate_errors(
-      [&] { return lut::init_net_text(search::lower(impl_->space, choice, impl_->precision)); });
+      [&] { return lut::netdef_text(lut::init_net(search::lower(impl_->space, choice, impl_->precision))); });
 }
 
 c10::Dict<std::string, std::vector<int64_t>> LatencyModel::input_dims() const {

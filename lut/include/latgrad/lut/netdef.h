@@ -44,7 +44,7 @@ std::string netdef_text(const Net& net);
 std::string netdef_binary(const Net& net);
 
 // The init net of the same parameters: fill operators with a shape and no values.
-std::string init_net_text(const Net& net);
+Net init_net(const Net& net);
 
 // Writes to a temporary file and renames. `.pb` is binary, every other suffix text.
 // Errors: IoError.
