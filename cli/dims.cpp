@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <charconv>
 #include <optional>
-#include <set>
+#include <utility>
 
 #include "latgrad/lut/error.h"
 
@@ -31,19 +30,6 @@ std::string_view trimmed(std::string_view text) {
 }
 
 bool is_defined(lut::DataType dtype) { return lut::to_string(dtype) != "undefined"; }
-
-// The blobs that the network takes from outside.
-std::set<std::string, std::less<>> outer_blobs(const lut::Net& net) {
-  std::set<std::string, std::less<>> outer(net.external_inputs.begin(), net.external_inputs.end());
-  std::set<std::string, std::less<>> written;
-  for (const lut::Operator& op : net.ops) {
-    for (const std::string& blob : op.inputs) {
-      if (!written.contains(blob)) outer.insert(blob);
-    }
-    written.insert(op.outputs.begin(), op.outputs.end());
-  }
-  return outer;
-}
 
 }  // namespace
 
@@ -83,32 +69,20 @@ InputOption parse_input(std::string_view text) {
   if (equals == std::string_view::npos || equals == 0) {
     throw ValueError(fmt::format("an input must be BLOB=DIM,DIM,..., got \"{}\"", text));
   }
-  InputOption input{std::string(text.substr(0, equals)), {}, false};
+  InputOption input{std::string(text.substr(0, equals)), {}, std::nullopt};
   std::string_view dims = text.substr(equals + 1);
   if (const size_t colon = dims.find(':'); colon != std::string_view::npos) {
-    input.info.dtype = parse_dtype(dims.substr(colon + 1));
-    input.has_dtype = true;
+    input.dtype = parse_dtype(dims.substr(colon + 1));
     dims = dims.substr(0, colon);
   }
-  input.info.shape = parse_shape(dims);
+  input.shape = parse_shape(dims);
   return input;
 }
 
 void set_inputs(lut::Net& net, const std::vector<std::string>& texts) {
-  if (texts.empty()) return;
-  const auto outer = outer_blobs(net);
   for (const std::string& text : texts) {
     InputOption input = parse_input(text);
-    const Place place{.file = net.source, .blob = input.blob};
-    if (!outer.contains(input.blob)) {
-      throw ValueError("an input must be a blob that the network takes from outside", place);
-    }
-    if (net.parameters.contains(input.blob)) {
-      throw ValueError("an input must not be a parameter, whose shape is known", place);
-    }
-    lut::TensorInfo& info = net.inputs[input.blob];
-    info.shape = input.info.shape;
-    if (input.has_dtype) info.dtype = input.info.dtype;
+    lut::set_input(net, input.blob, std::move(input.shape), input.dtype);
   }
 }
 

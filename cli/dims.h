@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,15 +19,15 @@ lut::DataType parse_dtype(std::string_view text);
 
 struct InputOption {
   std::string blob;
-  lut::TensorInfo info;
-  bool has_dtype = false;  // false: the network's own, or float32
+  lut::Shape shape;
+  std::optional<lut::DataType> dtype;  // absent: the network's own, or float32
 };
 
 // "data=1,3,224,224" or "data=1,224,224,3:uint8". Errors: ValueError.
 InputOption parse_input(std::string_view text);
 
 // Sets the shapes of the data inputs.
-// Errors: ValueError for a blob that the network does not read, or whose shape the init net gives.
+// Errors: ValueError as parse_input and lut::set_input.
 void set_inputs(lut::Net& net, const std::vector<std::string>& texts);
 
 }  // namespace latgrad::cli

@@ -8,8 +8,7 @@ The latency is that of the table; the other term of the loss stands in for the c
 supernet (which examples of their own train): it rewards work, with diminishing returns. Writes
 
     OUT/latency_loss.pt       a TorchScript module that carries its latency model in itself
-    OUT/arg_max.pbtxt         the arg-max architecture as Caffe2 NetDef
-    OUT/arg_max_init.pbtxt    the shapes of its parameters
+    OUT/arg_max/              the arg-max architecture as Caffe2 network, for `latgrad net`
     OUT/result.json           what was printed
 
 and then loads the module again in a process that has neither the table nor the space file.
@@ -90,6 +89,8 @@ def descend(loss: torch.nn.Module, target_us: float, steps: int, learning_rate: 
         optimizer.zero_grad()
         objective.backward()
         optimizer.step()
+    if best_worth < 0:
+        sys.exit("no arg-max kept the target; give a larger one")
     with torch.no_grad():
         loss.theta.copy_(best_theta)
 
@@ -129,8 +130,12 @@ def main() -> int:
     print("best arg-max architecture:", " ".join(names))
     print(f"its exact price: {price_us:.3f} us, {price_us / target_us:.1%} of the target")
 
-    (arguments.output / "arg_max.pbtxt").write_text(loss.model.netdef(arch))
-    (arguments.output / "arg_max_init.pbtxt").write_text(loss.model.init_netdef(arch))
+    network = arguments.output / "arg_max"
+    network.mkdir(exist_ok=True)
+    (network / "model.pbtxt").write_text(loss.model.netdef(arch))
+    (network / "model_init.pbtxt").write_text(loss.model.init_netdef(arch))
+    # The shape of the data input, which a NetDef cannot say.
+    (network / "shapes.json").write_text(json.dumps({"inputs": dict(loss.model.input_dims())}) + "\n")
     module = arguments.output / "latency_loss.pt"
     torch.jit.save(loss, str(module))
     result = {"architecture": names, "price_us": price_us, "target_us": target_us}

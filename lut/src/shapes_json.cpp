@@ -61,6 +61,7 @@ void add_shapes_json(Net& net, std::string_view json, const std::string& source)
     throw ParseError("shapes must be a JSON object", {.file = source});
   }
   each_shape(root, "inputs", source, [&](std::string blob, Shape shape) {
+    net.parameters.erase(blob);  // the placeholder that exporters write into the init net
     net.inputs.insert_or_assign(std::move(blob), TensorInfo{std::move(shape), DataType::kFloat});
   });
   each_shape(root, "params", source, [&](std::string blob, Shape shape) {

@@ -97,3 +97,12 @@ def test_says_that_a_library_cannot_be_loaded(lone_package):
     write_library(lone_package / _plugin.LIBRARY_NAME, torch.__version__.split("+")[0].replace("a0", ""))
     error = import_latgrad(lone_package.parent).stderr
     assert f"ImportError: the latgrad plugin {lone_package / _plugin.LIBRARY_NAME} cannot be loaded:" in error
+
+
+def test_a_second_copy_of_the_plugin_is_not_loaded(tmp_path):
+    # Loading one would register its operators and messages again, which aborts the process.
+    copy = tmp_path / _plugin.LIBRARY_NAME
+    copy.write_bytes(pathlib.Path(_plugin.find_plugin()).read_bytes())
+    script = f"import torch; torch.ops.load_library({str(copy)!r}); import latgrad; print(latgrad.expected_latency.__name__)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "expected_latency\n", done.stderr

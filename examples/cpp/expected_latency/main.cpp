@@ -1,11 +1,11 @@
 // Descends on the architecture parameters of a space under a latency target, in C++:
 //
-//   example_expected_latency data/spaces/fbnet.textproto my-op_lut_database.json out 8.0
+//   example_expected_latency data/spaces/fbnet.textproto my-op_lut_database.json out [TARGET-MS]
 //
 // prints the curve; writes out/latency_loss_cpp.pt, a TorchScript module that carries its latency model in
-// itself, and out/arg_max_cpp.pbtxt (with out/arg_max_cpp_init.pbtxt), the arg-max architecture as
-// Caffe2 NetDef; loads the module again and compares the prices. The term beside the latency
-// stands in for a supernet's cross-entropy: it rewards work, with diminishing returns.
+// itself, and the folder out/arg_max_cpp, the arg-max architecture as Caffe2 network; loads the module
+// again and compares the prices. The term beside the latency stands in for a supernet's
+// cross-entropy: it rewards work, with diminishing returns.
 
 #include <latgrad/plugin/latency_model.h>
 #include <latgrad/plugin/operators.h>
@@ -17,11 +17,15 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <fstream>
 #include <limits>
 #include <memory>
+#include <optional>
+#include <sstream>
+#include <stdexcept>
 #include <string>
 
 namespace {
@@ -76,10 +80,17 @@ void write_text(const std::filesystem::path& path, const std::string& text) {
 }
 
 int run(const std::string& space, const std::string& lut, const std::filesystem::path& output,
-        double target_us) {
+        std::optional<double> target_ms) {
   const auto model = c10::make_intrusive<latgrad::LatencyModel>(space, lut);
   const torch::Tensor table_us = model->table_us();  // [L, C]
   const torch::Tensor valid = model->valid();        // [L, C]
+  const double fastest_us =
+      table_us.masked_fill(valid.logical_not(), kInfinity).amin(-1).sum().item<double>() + model->fixed_us();
+  const double slowest_us = table_us.amax(-1).sum().item<double>() + model->fixed_us();
+  const double target_us = target_ms ? *target_ms * 1000 : (fastest_us + slowest_us) / 2;
+  std::printf("architectures from %.2f to %.2f ms, target %.2f ms\n", fastest_us / 1000, slowest_us / 1000,
+              target_us / 1000);
+  if (target_us < fastest_us) throw std::runtime_error("no architecture is as fast as the target");
   const torch::Tensor worth = table_us.log1p() / table_us.log1p().max();
   const torch::Tensor theta = torch::zeros_like(table_us).requires_grad_();
   torch::optim::Adam optimizer({theta}, torch::optim::AdamOptions(0.05));
@@ -116,10 +127,19 @@ int run(const std::string& space, const std::string& lut, const std::filesystem:
     optimizer.step();
   }
 
+  if (best_worth < 0) throw std::runtime_error("no arg-max kept the target; give a larger one");
   const torch::Tensor arch = probabilities(best_theta, valid, kLastTemperature).argmax(-1);
   const double price_us = model->estimate(arch).item<double>();
-  write_text(output / "arg_max_cpp.pbtxt", model->netdef(arch));
-  write_text(output / "arg_max_cpp_init.pbtxt", model->init_netdef(arch));
+  const std::filesystem::path network = output / "arg_max_cpp";
+  std::filesystem::create_directories(network);
+  write_text(network / "model.pbtxt", model->netdef(arch));
+  write_text(network / "model_init.pbtxt", model->init_netdef(arch));
+  std::ostringstream inputs;  // the shape of the data input, which a NetDef cannot say
+  for (const auto& input : model->input_dims()) {
+    inputs << (inputs.tellp() > 0 ? ", " : "") << '"' << input.key() << "\": ["
+           << c10::Join(", ", input.value()) << ']';
+  }
+  write_text(network / "shapes.json", "{\"inputs\": {" + inputs.str() + "}}\n");
   const std::string module_path = (output / "latency_loss_cpp.pt").string();
   latency_loss_module(model, best_theta).save(module_path);
 
@@ -134,12 +154,15 @@ int run(const std::string& space, const std::string& lut, const std::filesystem:
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 5) {
-    std::fprintf(stderr, "usage: %s SPACE LUT OUTPUT-FOLDER TARGET-MS\n", argv[0]);
+  std::optional<double> target_ms;
+  char* end = nullptr;
+  if (argc == 5) target_ms = std::strtod(argv[4], &end);
+  if (argc < 4 || argc > 5 || (target_ms && (*end != '\0' || !(*target_ms > 0)))) {
+    std::fprintf(stderr, "usage: %s SPACE LUT OUTPUT-FOLDER [TARGET-MS]\n", argv[0]);
     return 2;
   }
   try {
-    return run(argv[1], argv[2], argv[3], std::stod(argv[4]) * 1000);
+    return run(argv[1], argv[2], argv[3], target_ms);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

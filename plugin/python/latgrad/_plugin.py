@@ -74,7 +74,10 @@ def find_plugin():
 
 
 def load_plugin():
-    """Loads the plugin into this process; does nothing where that has been done."""
+    """Loads the plugin into this process; does nothing where some copy of it has been loaded."""
+    # A second copy would register the operators and the protobuf messages twice, which aborts the process.
+    if torch._C._jit_get_schemas_for_operator("latgrad::expected_latency"):
+        return
     path = find_plugin()
     try:
         torch.ops.load_library(str(path))

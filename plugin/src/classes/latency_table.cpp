@@ -34,18 +34,6 @@ std::string resolve_device(const lut::Table& table, const std::string& device) {
   return device;
 }
 
-void set_input_dims(lut::Net& net, const c10::Dict<std::string, std::vector<int64_t>>& input_dims) {
-  for (const auto& entry : input_dims) {
-    const std::string name = entry.key();
-    const auto& known = net.external_inputs;
-    const bool is_data = std::find(known.begin(), known.end(), name) != known.end() &&
-                         net.parameters.find(name) == net.parameters.end();
-    TORCH_CHECK_VALUE(is_data, "input_dims must name data inputs of the network, got \"", name, "\" (",
-                      net.source, ")");
-    net.inputs[name].shape = entry.value();
-  }
-}
-
 }  // namespace
 
 NetEstimate::NetEstimate(double found_us, std::vector<std::string> op_types,
@@ -113,7 +101,7 @@ c10::intrusive_ptr<NetEstimate> LatencyTable::estimate_net(
   return translate_errors([&] {
     const lut::EstimateOptions options{.device = device, .mode = lut::parse_mode(mode)};
     lut::Net net = init.empty() ? lut::read_net(model) : lut::read_net(model, init);
-    set_input_dims(net, input_dims);
+    for (const auto& entry : input_dims) lut::set_input(net, entry.key(), entry.value());
     const lut::Estimate estimate = lut::estimate(net, lut::infer_shapes(net), impl_->table, options);
     std::vector<std::string> op_types, statuses;
     std::vector<double> times_us;

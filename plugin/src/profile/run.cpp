@@ -18,10 +18,7 @@ namespace fs = std::filesystem;
 lut::Net read_net(const fs::path& path, const std::map<std::string, lut::Shape>& inputs) {
   lut::Net net = lut::read_net(path);
   for (const auto& [name, shape] : inputs) {
-    if (std::find(net.external_inputs.begin(), net.external_inputs.end(), name) == net.external_inputs.end())
-      continue;
-    // The type that the network came with stays: --input only speaks of shapes.
-    net.inputs.try_emplace(name, lut::TensorInfo{{}, lut::DataType::kFloat}).first->second.shape = shape;
+    if (lut::is_data_input(net, name)) lut::set_input(net, name, shape);
   }
   return net;
 }
@@ -29,7 +26,7 @@ lut::Net read_net(const fs::path& path, const std::map<std::string, lut::Shape>&
 void check_inputs(const std::vector<lut::Net>& nets, const std::map<std::string, lut::Shape>& inputs) {
   for (const auto& [name, shape] : inputs) {
     bool found = std::any_of(nets.begin(), nets.end(),
-                             [&](const lut::Net& net) { return net.inputs.find(name) != net.inputs.end(); });
+                             [&](const lut::Net& net) { return lut::is_data_input(net, name); });
     if (!found) throw ValueError(fmt::format("--input must name an input of a network, got \"{}\"", name));
   }
 }

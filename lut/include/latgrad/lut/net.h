@@ -82,4 +82,13 @@ struct Net {
   std::string source;
 };
 
+// Whether `blob` is a data input: the network takes it from outside (listed or not), and some operator reads
+// it as its first input, where no parameter stands.
+bool is_data_input(const Net& net, std::string_view blob);
+
+// Says what shape, and unless the network's own holds what type, a data input has. It wins over a fill of
+// that name in the init net: exporters write a placeholder there.
+// Errors: ValueError naming the blob where is_data_input is false.
+void set_input(Net& net, const std::string& blob, Shape shape, std::optional<DataType> dtype = std::nullopt);
+
 }  // namespace latgrad::lut

@@ -1,0 +1,28 @@
+#include <algorithm>
+#include <utility>
+
+#include "latgrad/lut/error.h"
+#include "latgrad/lut/net.h"
+
+namespace latgrad::lut {
+
+bool is_data_input(const Net& net, std::string_view blob) {
+  for (const Operator& op : net.ops) {
+    if (!op.inputs.empty() && op.inputs.front() == blob) return true;
+    if (std::ranges::find(op.outputs, blob) != op.outputs.end()) return false;
+  }
+  return false;
+}
+
+void set_input(Net& net, const std::string& blob, Shape shape, std::optional<DataType> dtype) {
+  if (!is_data_input(net, blob)) {
+    throw ValueError("an input must be a blob that the network takes from outside and reads as data",
+                     {.file = net.source, .blob = blob});
+  }
+  net.parameters.erase(blob);
+  TensorInfo& info = net.inputs[blob];
+  info.shape = std::move(shape);
+  if (dtype) info.dtype = *dtype;
+}
+
+}  // namespace latgrad::lut

@@ -1,0 +1,63 @@
+#include <gtest/gtest.h>
+
+#include "latgrad/lut/error.h"
+#include "latgrad/lut/netdef.h"
+#include "latgrad/lut/shape_inference.h"
+
+namespace latgrad::lut {
+namespace {
+
+Net conv_net(const std::string& external_inputs) {
+  return parse_netdef_text(R"(
+op { type: "Conv" input: "data" input: "w" output: "y" arg { name: "kernel" i: 3 } }
+op { type: "Relu" input: "y" output: "y" }
+)" + external_inputs,
+                           "model.pb");
+}
+
+TEST(SetInputTest, WinsOverThePlaceholderThatExportersWriteIntoTheInitNet) {
+  Net net = conv_net(R"(external_input: "data" external_input: "w")");
+  add_init_net(net, R"(
+op { type: "GivenTensorFill" output: "w" arg { name: "shape" ints: 4 ints: 3 ints: 3 ints: 3 } }
+op { type: "GivenTensorFill" output: "data" arg { name: "shape" ints: 1 ints: 1 } }
+)",
+               "model_init.pb");
+  set_input(net, "data", {1, 3, 8, 8});
+  EXPECT_EQ(net.parameters.count("data"), 0);
+  EXPECT_EQ(infer_shapes(net).ops[0].outputs[0].shape, (Shape{1, 4, 6, 6}));
+}
+
+TEST(SetInputTest, TakesABlobThatTheNetworkDoesNotList) {
+  Net net = conv_net("");
+  net.parameters["w"] = {{4, 3, 3, 3}, DataType::kFloat};
+  set_input(net, "data", {1, 3, 8, 8});
+  EXPECT_EQ(infer_shapes(net).ops[1].outputs[0].shape, (Shape{1, 4, 6, 6}));
+}
+
+TEST(SetInputTest, KeepsTheTypeUnlessOneIsGiven) {
+  Net net = conv_net("");
+  net.inputs["data"].dtype = DataType::kUint8;
+  set_input(net, "data", {1, 3, 8, 8});
+  EXPECT_EQ(net.inputs["data"], (TensorInfo{{1, 3, 8, 8}, DataType::kUint8}));
+  set_input(net, "data", {1, 3, 8, 8}, DataType::kFloat);
+  EXPECT_EQ(net.inputs["data"].dtype, DataType::kFloat);
+}
+
+TEST(SetInputTest, RefusesAWeightAnActivationAndAnUnknownBlob) {
+  Net net = conv_net("");
+  for (const std::string blob : {"w", "y", "no-such"}) {
+    EXPECT_FALSE(is_data_input(net, blob));
+    try {
+      set_input(net, blob, {1});
+      ADD_FAILURE() << blob << " was taken";
+    } catch (const ValueError& error) {
+      EXPECT_EQ(
+          error.what(),
+          "an input must be a blob that the network takes from outside and reads as data (model.pb, blob \"" +
+              blob + "\")");
+    }
+  }
+}
+
+}  // namespace
+}  // namespace latgrad::lut
