@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "default_order.h"
 #include "key_encoding.h"
 #include "latgrad/lut/operator_key.h"
 #include "window.h"
@@ -32,9 +33,9 @@ std::string compact(const Argument& arg) {
   return fmt::format("{}={}", arg.name, fmt::join(values, ","));
 }
 
-// The layout that the operator type has anyway tells nothing: int8 operators are NHWC, the others NCHW.
+// The layout that the operator type has anyway tells nothing.
 bool is_usual_order(const Argument& arg, std::string_view op_type) {
-  return arg == Argument::of_string("order", op_type.starts_with("Int8") ? "NHWC" : "NCHW");
+  return arg == Argument::of_string("order", std::string(default_order(op_type)));
 }
 
 }  // namespace
@@ -52,9 +53,11 @@ std::string describe(const OperatorKey& key) {
     if (!is_output_scale(arg) && !mentions_workspace(arg)) args.push_back(&arg);
   }
   if (with_window) {
-    const Window window = read_window(args);
-    line += fmt::format(" k{} s{} p{}", compact_sides(window.kernels), compact_sides(window.strides),
-                        compact_sides(window.pads));
+    const Window window = read_window(key.op_type, args);
+    if (!window.covers_image) {
+      line += fmt::format(" k{} s{} p{}", compact_sides(window.kernels), compact_sides(window.strides),
+                          compact_sides(window.pads));
+    }
     if (compact_sides(window.dilations) != "1") line += fmt::format(" d{}", compact_sides(window.dilations));
     for (const Argument*& arg : args) {
       if (window.consumed[&arg - args.data()]) arg = nullptr;

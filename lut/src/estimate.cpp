@@ -89,7 +89,8 @@ OpEstimate estimate_on(const OperatorKey& key, const Table& table, std::string_v
 }
 
 const std::string& device_of(const EstimateOptions& options, const Table& table) {
-  if (options.device.empty()) return table.default_device();
+  // Of an empty table it says that the table is empty.
+  if (options.device.empty() || table.size() == 0) return table.default_device();
   if (!table.has_device(options.device)) {
     throw ValueError(fmt::format("the device must be one of the table's ({}), got \"{}\"",
                                  fmt::join(table.devices(), ", "), options.device),

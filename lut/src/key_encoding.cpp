@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "default_order.h"
 #include "window.h"
 
 namespace latgrad::lut {
@@ -75,8 +76,8 @@ void append_argument(std::string& out, const Argument& arg) {
 }
 
 // Whether the argument says what its absence says.
-bool is_default(const Argument& arg, bool with_window) {
-  if (arg.name == "order") return arg == Argument::of_string("order", "NCHW");
+bool is_default(const Argument& arg, std::string_view op_type, bool with_window) {
+  if (arg.name == "order") return arg == Argument::of_string("order", std::string(default_order(op_type)));
   if (arg.name == "exhaustive_search") return arg == Argument::of_int("exhaustive_search", 0);
   if (!with_window) return false;
   if (arg.name == "group") return arg == Argument::of_int("group", 1);
@@ -119,7 +120,7 @@ void append_arguments(std::string& out, std::string_view op_type, std::span<cons
   std::ranges::sort(counted, {}, &Argument::name);
   const bool with_window = has_window(op_type);
   if (with_window) {
-    const Window window = read_window(counted);
+    const Window window = read_window(op_type, counted);
     append_ints(out, window.kernels);
     append_ints(out, window.strides);
     append_ints(out, window.dilations);
@@ -134,7 +135,7 @@ void append_arguments(std::string& out, std::string_view op_type, std::span<cons
     while (end < counted.size() && counted[end]->name == counted[begin]->name) ++end;
     if (end - begin > 1) {
       append_contradiction(out, std::span(counted).subspan(begin, end - begin));
-    } else if (!is_default(*counted[begin], with_window)) {
+    } else if (!is_default(*counted[begin], op_type, with_window)) {
       append_argument(out, *counted[begin]);
     }
     begin = end;

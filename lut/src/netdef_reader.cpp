@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "file_io.h"
@@ -50,6 +52,25 @@ std::optional<fs::path> init_beside(const fs::path& file) {
   return first_that_exists(candidates);
 }
 
+// A file that ends between two operators is well formed. Its external outputs, which stand behind the
+// operators, are missing then, and so are the readers of the last parameters.
+void check_complete(const Net& net) {
+  if (!net.external_outputs.empty()) return;
+  std::unordered_set<std::string_view> read;
+  for (const Operator& op : net.ops) read.insert(op.inputs.begin(), op.inputs.end());
+  for (const auto& [blob, info] : net.parameters) {
+    if (read.contains(blob)) continue;
+    throw ParseError(
+        "an operator must read each parameter of a network without external outputs, got one that none "
+        "reads: "
+        "the file may be truncated",
+        {.file = net.source,
+         .op_index = static_cast<int64_t>(net.ops.size() - 1),
+         .op_type = net.ops.back().type,
+         .blob = blob});
+  }
+}
+
 }  // namespace
 
 Net parse_netdef_text(std::string_view text, const std::string& source) {
@@ -83,6 +104,7 @@ Net read_net(const fs::path& model, const std::optional<fs::path>& init) {
     const MappedFile mapped_shapes(*shapes);
     add_shapes_json(net, mapped_shapes.bytes(), shapes->string());
   }
+  check_complete(net);
   return net;
 }
 

@@ -6,9 +6,11 @@
 
 #include <bit>
 #include <climits>
+#include <utility>
 
 #include "latgrad/lut/error.h"
 #include "latgrad/netdef.pb.h"
+#include "operator_place.h"
 
 namespace latgrad::lut {
 namespace {
@@ -42,7 +44,7 @@ class WireReader {
         case bytes_tag(Message::kNameFieldNumber):
           return set(net.name);
         case bytes_tag(Message::kOpFieldNumber):
-          return read_operator(net.ops.emplace_back());
+          return read_operator(net.ops);
         case bytes_tag(Message::kTypeFieldNumber):
           return set(net.type);
         case varint_tag(Message::kNumWorkersFieldNumber):
@@ -63,9 +65,12 @@ class WireReader {
   }
 
  private:
-  [[noreturn]] void fail(std::string_view what) const {
-    throw ParseError(fmt::format("NetDef is malformed: {}", what),
-                     {.file = source_, .byte = stream_.CurrentPosition()});
+  [[noreturn]] void fail(std::string_view what) const { fail_at(stream_.CurrentPosition(), what); }
+  [[noreturn]] void fail_at(int64_t byte, std::string_view what) const {
+    Place place{.file = source_};
+    if (op_ != nullptr) place = operator_place(source_, op_index_, *op_);
+    place.byte = byte;
+    throw ParseError(fmt::format("NetDef is malformed: {}", what), std::move(place));
   }
 
   // Calls `read_field(tag)` for every field up to the current limit.
@@ -84,14 +89,21 @@ class WireReader {
     stream_.PopLimit(limit);
   }
 
-  // Checked against what is left before anyone allocates that much.
-  int read_length() {
+  int read_unchecked_length() {
     int length = 0;
     if (!stream_.ReadVarintSizeAsInt(&length)) fail("a length must be a number below 2^31");
-    if (length > stream_.BytesUntilLimit()) {
-      fail(fmt::format("a field of {} bytes must end within its message, which has {} left", length,
-                       stream_.BytesUntilLimit()));
-    }
+    return length;
+  }
+
+  std::string too_long(int length) {
+    return fmt::format("a field of {} bytes must end within its message, which has {} left", length,
+                       stream_.BytesUntilLimit());
+  }
+
+  // Checked against what is left before anyone allocates that much.
+  int read_length() {
+    const int length = read_unchecked_length();
+    if (length > stream_.BytesUntilLimit()) fail(too_long(length));
     return length;
   }
 
@@ -143,34 +155,54 @@ class WireReader {
     });
   }
 
-  void read_operator(Operator& op) {
+  void read_operator(std::vector<Operator>& ops) {
+    op_index_ = ops.size();
+    op_ = &ops.emplace_back();
+    const int length = read_unchecked_length();
+    if (length > stream_.BytesUntilLimit()) fail_in_cut_operator(ops.back(), length);
+    const auto limit = stream_.PushLimit(length);
+    read_operator_fields(ops.back());
+    stream_.PopLimit(limit);
+    op_ = nullptr;
+  }
+
+  // What is left of the operator tells which one it is.
+  [[noreturn]] void fail_in_cut_operator(Operator& op, int length) {
+    const int64_t byte = stream_.CurrentPosition();
+    const std::string what = too_long(length);
+    try {
+      read_operator_fields(op);
+    } catch (const ParseError&) {  // the cut goes through a field
+    }
+    fail_at(byte, what);
+  }
+
+  void read_operator_fields(Operator& op) {
     using Message = netdef::OperatorDef;
-    delimited([&] {
-      each_field([&](uint32_t tag) {
-        switch (tag) {
-          case bytes_tag(Message::kInputFieldNumber):
-            return set(op.inputs.emplace_back());
-          case bytes_tag(Message::kOutputFieldNumber):
-            return set(op.outputs.emplace_back());
-          case bytes_tag(Message::kNameFieldNumber):
-            return set(op.name);
-          case bytes_tag(Message::kTypeFieldNumber):
-            return set(op.type);
-          case bytes_tag(Message::kArgFieldNumber):
-            return read_argument(op.args.emplace_back());
-          case bytes_tag(Message::kDeviceOptionFieldNumber):
-            return read_device(op.device_option);
-          case bytes_tag(Message::kEngineFieldNumber):
-            return set(op.engine);
-          case bytes_tag(Message::kControlInputFieldNumber):
-            return set(op.control_inputs.emplace_back());
-          case varint_tag(Message::kIsGradientOpFieldNumber):
-            op.is_gradient_op = read_varint() != 0;
-            return;
-          default:
-            return skip(tag);
-        }
-      });
+    each_field([&](uint32_t tag) {
+      switch (tag) {
+        case bytes_tag(Message::kInputFieldNumber):
+          return set(op.inputs.emplace_back());
+        case bytes_tag(Message::kOutputFieldNumber):
+          return set(op.outputs.emplace_back());
+        case bytes_tag(Message::kNameFieldNumber):
+          return set(op.name);
+        case bytes_tag(Message::kTypeFieldNumber):
+          return set(op.type);
+        case bytes_tag(Message::kArgFieldNumber):
+          return read_argument(op.args.emplace_back());
+        case bytes_tag(Message::kDeviceOptionFieldNumber):
+          return read_device(op.device_option);
+        case bytes_tag(Message::kEngineFieldNumber):
+          return set(op.engine);
+        case bytes_tag(Message::kControlInputFieldNumber):
+          return set(op.control_inputs.emplace_back());
+        case varint_tag(Message::kIsGradientOpFieldNumber):
+          op.is_gradient_op = read_varint() != 0;
+          return;
+        default:
+          return skip(tag);
+      }
     });
   }
 
@@ -218,6 +250,8 @@ class WireReader {
 
   const std::string& source_;
   const Values values_;
+  const Operator* op_ = nullptr;  // the one being read, at op_index_
+  size_t op_index_ = 0;
   google::protobuf::io::CodedInputStream stream_;
 };
 

@@ -16,7 +16,7 @@ enum class Values {
 };
 
 // Unknown fields are passed over, as protobuf does.
-// Errors: ParseError with the byte; `source` names the file.
+// Errors: ParseError with the byte and the operator around it; `source` names the file.
 Net read_netdef_wire(std::string_view bytes, const std::string& source, Values values);
 
 }  // namespace latgrad::lut

@@ -7,8 +7,12 @@
 
 #include <climits>
 #include <optional>
+#include <utility>
 
+#include "byte_order_mark.h"
 #include "latgrad/lut/error.h"
+#include "netdef_proto.h"
+#include "operator_place.h"
 
 namespace latgrad::lut {
 namespace {
@@ -36,6 +40,37 @@ class FirstError : public google::protobuf::io::ErrorCollector {
   int line_ = -1;
 };
 
+// What stands before an error is left in `message`. `locations`, where given, tells which fields are
+// complete.
+bool parse(std::string_view text, google::protobuf::Message& message, FirstError& errors,
+           google::protobuf::TextFormat::ParseInfoTree* locations) {
+  const google::protobuf::LogSilencer silencer;
+  google::protobuf::TextFormat::Parser parser;
+  parser.RecordErrorsTo(&errors);
+  parser.AllowUnknownField(true);
+  parser.SetRecursionLimit(kMaxDepth);
+  if (locations != nullptr) parser.WriteLocationsTo(locations);
+  google::protobuf::io::ArrayInputStream stream(text.data(), static_cast<int>(text.size()));
+  return parser.Parse(&stream, &message);
+}
+
+// The operator that the error of a NetDef falls into: the last one, where it is not complete. Only read for
+// an error, because locations cost as much memory as the message.
+Place place_in(std::string_view text, const std::string& source, google::protobuf::Message& message) {
+  auto* net_message = google::protobuf::DynamicCastToGenerated<netdef::NetDef>(&message);
+  if (net_message == nullptr) return {.file = source};
+  FirstError same_errors;
+  google::protobuf::TextFormat::ParseInfoTree locations;
+  parse(text, message, same_errors, &locations);
+  const int last = net_message->op_size() - 1;
+  if (last < 0) return {.file = source};
+  const auto* field = netdef::NetDef::descriptor()->FindFieldByNumber(netdef::NetDef::kOpFieldNumber);
+  const bool is_complete = locations.GetLocation(field, last).line >= 0;
+  if (is_complete) return {.file = source};
+  const Net net = from_proto(*net_message);
+  return operator_place(source, net.ops.size() - 1, net.ops.back());
+}
+
 }  // namespace
 
 void parse_proto_text(std::string_view text, const std::string& kind, const std::string& source,
@@ -44,17 +79,12 @@ void parse_proto_text(std::string_view text, const std::string& kind, const std:
     throw ParseError(fmt::format("{} text must be smaller than 2 GiB, got {} bytes", kind, text.size()),
                      {.file = source});
   }
-  const google::protobuf::LogSilencer silencer;
+  text = without_byte_order_mark(text);
   FirstError errors;
-  google::protobuf::TextFormat::Parser parser;
-  parser.RecordErrorsTo(&errors);
-  parser.AllowUnknownField(true);
-  parser.SetRecursionLimit(kMaxDepth);
-  google::protobuf::io::ArrayInputStream stream(text.data(), static_cast<int>(text.size()));
-  if (!parser.Parse(&stream, &message)) {
-    throw ParseError(fmt::format("{} text is malformed: {}", kind, errors.message()),
-                     {.file = source, .line = errors.line()});
-  }
+  if (parse(text, message, errors, nullptr)) return;
+  Place place = place_in(text, source, message);
+  place.line = errors.line();
+  throw ParseError(fmt::format("{} text is malformed: {}", kind, errors.message()), std::move(place));
 }
 
 std::string print_proto_text(const google::protobuf::Message& message) {

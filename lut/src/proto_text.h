@@ -11,7 +11,9 @@ namespace latgrad::lut {
 
 // Parses `text` into the empty `message`. Fields that the message type lacks are passed over: published
 // networks were written against several versions of Caffe2.
-// Errors: ParseError with the line; `source` names the file, `kind` what is parsed ("NetDef").
+// A byte order mark before the text is passed over.
+// Errors: ParseError with the line and, in a NetDef, the operator around it; `source` names the file, `kind`
+// what is parsed ("NetDef").
 void parse_proto_text(std::string_view text, const std::string& kind, const std::string& source,
                       google::protobuf::Message& message);
 

@@ -12,6 +12,7 @@
 #include <optional>
 #include <utility>
 
+#include "byte_order_mark.h"
 #include "key_encoding.h"
 
 namespace latgrad::lut {
@@ -43,11 +44,6 @@ enum Field : int {
 constexpr std::array<std::string_view, kOther> kFieldNames = {
     "op_type",        "op_args",        "input_shapes",   "input_dtypes",    "runtime_us_p0",
     "runtime_us_p10", "runtime_us_p50", "runtime_us_p90", "runtime_us_p100", "device"};
-
-std::string_view without_byte_order_mark(std::string_view text) {
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
-  return text;
-}
 
 // Takes the next line off `text`; nothing at the end.
 std::optional<std::string_view> next_line(std::string_view& text) {
@@ -117,7 +113,7 @@ void LineReader::read(std::string_view line) {
     read_object(line);
   } catch (const simdjson::simdjson_error& error) {
     if (current_ == kOther) {
-      throw LineError{fmt::format("a line must be one JSON object: {}, got {}",
+      throw LineError{fmt::format("a table must hold one JSON object per line: {}, got {}",
                                   simdjson::error_message(error.error()), quoted(line)),
                       ""};
     }
@@ -138,7 +134,8 @@ void LineReader::read_object(std::string_view line) {
     current_ = kOther;
   }
   if (document.current_location().error() != simdjson::OUT_OF_BOUNDS) {
-    throw LineError{fmt::format("a line must be one JSON object, more follows it: {}", quoted(line)), ""};
+    throw LineError{
+        fmt::format("a table must hold one JSON object per line, more follows it: {}", quoted(line)), ""};
   }
   for (int field = 0; field < kOther; ++field) {
     if ((seen & (1u << field)) == 0) {

@@ -11,6 +11,7 @@
 
 #include "fill_operator.h"
 #include "latgrad/lut/error.h"
+#include "operator_place.h"
 #include "shape/operators.h"
 
 namespace latgrad::lut {
@@ -29,10 +30,11 @@ struct Value {
 
 TensorInfo no_info() { return {{}, DataType::kUndefined}; }
 
-std::string count_text(size_t minimum, size_t maximum) {
-  if (minimum == maximum) return fmt::format("{}", minimum);
-  if (maximum == std::numeric_limits<size_t>::max()) return fmt::format("at least {}", minimum);
-  return fmt::format("{} to {}", minimum, maximum);
+// "1 input", "at least 2 inputs", "2 to 3 inputs"; `noun` stands for one.
+std::string count_text(size_t minimum, size_t maximum, std::string_view noun) {
+  const bool is_bounded = maximum != std::numeric_limits<size_t>::max();
+  if (is_bounded && minimum != maximum) return fmt::format("{} to {} {}s", minimum, maximum, noun);
+  return fmt::format("{}{} {}{}", is_bounded ? "" : "at least ", minimum, noun, minimum == 1 ? "" : "s");
 }
 
 class Inference {
@@ -56,11 +58,11 @@ class Inference {
  private:
   const Operator& op() const { return net_.ops[op_index_]; }
 
-  Place place(std::string_view blob = {}) const {
-    return {.file = net_.source,
-            .op_index = static_cast<int64_t>(op_index_),
-            .op_type = op().type,
-            .blob = std::string(blob)};
+  Place place() const { return operator_place(net_.source, op_index_, op()); }
+  Place place(std::string_view blob) const {
+    Place place = this->place();
+    place.blob = blob;
+    return place;
   }
 
   // Dimensions are int in Caffe2, and tensors have an int64 number of elements.
@@ -107,6 +109,8 @@ class Inference {
             place(blob));
       }
     }
+    // A network that lists no external inputs does not tell them from what is missing.
+    if (net_.external_inputs.empty() && (net_.parameters.empty() || is_data_input(net_, blob))) return {};
     throw NetError(
         "a blob must be an external input, a parameter, or written by an operator, got one that nothing "
         "writes",
@@ -132,19 +136,36 @@ class Inference {
     const size_t inputs = op().inputs.size();
     const size_t outputs = op().outputs.size();
     if (inputs < rule.min_inputs || inputs > rule.max_inputs) {
-      throw NetError(fmt::format("{} must have {} inputs, got {}", op().type,
-                                 count_text(rule.min_inputs, rule.max_inputs), inputs),
+      throw NetError(fmt::format("{} must have {}, got {}", op().type,
+                                 count_text(rule.min_inputs, rule.max_inputs, "input"), inputs),
                      place());
     }
     if (outputs < rule.min_outputs || outputs > rule.max_outputs) {
-      throw NetError(fmt::format("{} must have {} outputs, got {}", op().type,
-                                 count_text(rule.min_outputs, rule.max_outputs), outputs),
+      throw NetError(fmt::format("{} must have {}, got {}", op().type,
+                                 count_text(rule.min_outputs, rule.max_outputs, "output"), outputs),
                      place());
+    }
+  }
+
+  // Caffe2 refuses them, too. Source: caffe2/utils/proto_utils.cc, ArgumentHelper.
+  void check_arguments() {
+    args_.clear();
+    for (const Argument& arg : op().args) args_.push_back(&arg);
+    std::ranges::sort(args_, {}, &Argument::name);
+    const auto contradict = [](const Argument* a, const Argument* b) {
+      return a->name == b->name && *a != *b;
+    };
+    if (const auto it = std::ranges::adjacent_find(args_, contradict); it != args_.end()) {
+      Place where = place();
+      where.field = (*it)->name;
+      throw NetError(fmt::format("an argument must be given once, got different values of {}", (*it)->name),
+                     std::move(where));
     }
   }
 
   OpShapes infer_operator() {
     const shape::OperatorRule* known_rule = rule();
+    check_arguments();
     if (known_rule != nullptr) check_counts(*known_rule);
     std::vector<std::optional<TensorInfo>> inputs;
     bool known = known_rule != nullptr;
@@ -200,6 +221,7 @@ class Inference {
   const std::unordered_set<std::string_view> external_inputs_;
   std::unordered_map<std::string_view, Value> values_;
   size_t op_index_ = 0;
+  std::vector<const Argument*> args_;  // kept for its memory
 };
 
 }  // namespace

@@ -32,6 +32,15 @@ bool is_ints(const Argument& arg) {
   return !arg.ints.empty() && !arg.f && !arg.i && !arg.s && arg.floats.empty() && arg.strings.empty();
 }
 
+bool says_only(const Argument& arg, int64_t value) {
+  if (is_int(arg)) return *arg.i == value;
+  return is_ints(arg) && std::ranges::all_of(arg.ints, [value](int64_t i) { return i == value; });
+}
+
+bool turns_on_global_pooling(const Argument* arg) {
+  return arg->name == "global_pooling" && is_int(*arg) && *arg->i != 0;
+}
+
 enum Spelling : size_t {
   kKernels,
   kKernel,
@@ -72,7 +81,8 @@ std::optional<Spelling> spelling_of(std::string_view name) {
 
 class WindowReader {
  public:
-  explicit WindowReader(std::span<const Argument* const> args) : args_(args) {
+  WindowReader(std::string_view op_type, std::span<const Argument* const> args)
+      : args_(args), may_cover_image_(op_type.find("ConvTranspose") == std::string_view::npos) {
     window_.consumed.assign(args.size(), false);
     given_.fill(kNone);
     for (size_t i = 0; i < args.size(); ++i) {
@@ -83,6 +93,7 @@ class WindowReader {
   }
 
   Window read() {
+    if (may_cover_image_ && std::ranges::any_of(args_, turns_on_global_pooling)) return read_image_window();
     window_.kernels = read_sides(kKernels, kKernel, {kKernelH, kKernelW}, std::nullopt, 0);
     const size_t axes = window_.kernels.size();
     window_.strides = read_sides(kStrides, kStride, {kStrideH, kStrideW}, axes, 1);
@@ -99,6 +110,23 @@ class WindowReader {
   const Argument* given(Spelling spelling) const {
     const size_t i = given_[spelling];
     return i == kNone || i == kSeveral ? nullptr : args_[i];
+  }
+
+  // A kernel of any kind says nothing. Strides, dilations and pads must be default, so that saying the
+  // default says nothing either, for however many axes; what differs stays an argument of its own.
+  Window read_image_window() {
+    window_.covers_image = true;
+    window_.kernels = Sides(2, 0);
+    window_.strides = Sides(2, 1);
+    window_.dilations = Sides(2, 1);
+    window_.pads = Sides(4, 0);
+    for (size_t i = 0; i < args_.size(); ++i) {
+      const auto spelling = spelling_of(args_[i]->name);
+      if (!spelling) continue;
+      const bool is_kernel = *spelling < kStrides;
+      window_.consumed[i] = is_kernel || says_only(*args_[i], *spelling < kPads ? 1 : 0);
+    }
+    return std::move(window_);
   }
 
   void consume(Spelling spelling) { window_.consumed[given_[spelling]] = true; }
@@ -137,12 +165,15 @@ class WindowReader {
   }
 
   std::span<const Argument* const> args_;
+  const bool may_cover_image_;               // a transposed convolution knows no global_pooling
   std::array<size_t, kNumSpellings> given_;  // index into args_
   Window window_;
 };
 
 }  // namespace
 
-Window read_window(std::span<const Argument* const> args) { return WindowReader(args).read(); }
+Window read_window(std::string_view op_type, std::span<const Argument* const> args) {
+  return WindowReader(op_type, args).read();
+}
 
 }  // namespace latgrad::lut

@@ -47,12 +47,14 @@ struct Window {
   Sides strides;    // as many
   Sides dilations;  // as many
   Sides pads;       // twice as many: all begins, then all ends
+  // `global_pooling`: the window is the image, whatever kernel is given; all of the above is default.
+  bool covers_image = false;
   // Parallel to the arguments: those the window was read from, and which say nothing more.
   std::vector<bool> consumed;
 };
 
 // Reads the window. An argument that does not take part (because a stronger spelling of the same is given,
 // its type is wrong, its list has another length than the kernel, or the name occurs twice) stays unconsumed.
-Window read_window(std::span<const Argument* const> args);
+Window read_window(std::string_view op_type, std::span<const Argument* const> args);
 
 }  // namespace latgrad::lut

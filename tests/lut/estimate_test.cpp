@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "expect_error.h"
 #include "latgrad/lut/error.h"
 
 namespace latgrad::lut {
@@ -127,6 +128,8 @@ TEST(EstimateOperatorTest, UnknownDeviceListsThoseOfTheTable) {
                  "the device must be one of the table's (phone, tablet), got \"watch\" (lut.json)");
   }
   EXPECT_THROW(estimate_operator(key("A"), table, {}), ValueError);
+  LATGRAD_EXPECT_ERROR(estimate_operator(key("A"), parse(""), {.device = "watch"}), ValueError,
+                       testing::HasSubstr("this one is empty"));
 }
 
 TEST(EstimateTest, SumsInOperatorOrder) {

@@ -176,17 +176,60 @@ TEST(NetdefTest, PrintsNothingOnStderr) {
 }
 
 TEST(NetdefTest, NamesFileAndLineOfATextError) {
-  LATGRAD_EXPECT_ERROR(parse_netdef_text("name: \"n\"\nop {\n  type: 7\n}\n", "model.pbtxt"), ParseError,
-                       AllOf(HasSubstr("NetDef text is malformed: "), HasSubstr("(model.pbtxt, line 3)")));
+  LATGRAD_EXPECT_ERROR(
+      parse_netdef_text("name: \"n\"\nop {\n  type: 7\n}\n", "model.pbtxt"), ParseError,
+      AllOf(HasSubstr("NetDef text is malformed: "), HasSubstr("(model.pbtxt, line 3, op 0)")));
   LATGRAD_EXPECT_ERROR(parse_netdef_text("op {\n  type: \"Relu\"\n", "cut.pbtxt"), ParseError,
                        HasSubstr("cut.pbtxt"));
+}
+
+TEST(NetdefTest, NamesTheOperatorAroundATextError) {
+  const std::string first = "op { input: \"x\" output: \"y\" type: \"Conv\" }\n";
+  const auto expect = [&](const std::string& rest, const std::string& place) {
+    LATGRAD_EXPECT_ERROR(parse_netdef_text(first + rest, "m.pbtxt"), ParseError, HasSubstr(place));
+  };
+  expect("op { input: \"y\" output: \"z\" type: \"Relu\"\n engine: }\n",
+         "(m.pbtxt, line 3, op 1 \"Relu\", blob \"z\")");
+  expect("op { input: \"y\"\n arg { name: 3 } }\n", "(m.pbtxt, line 3, op 1, blob \"y\")");
+  expect("op { input: \"y\"\n type: \"Relu\"\n", "op 1 \"Relu\", blob \"y\")");
+  // Between and behind the operators.
+  expect("name: 7\n", "(m.pbtxt, line 2)");
+  LATGRAD_EXPECT_ERROR(parse_netdef_text("name: 7", "m.pbtxt"), ParseError, HasSubstr("(m.pbtxt, line 1)"));
+}
+
+TEST(NetdefTest, PassesOverAByteOrderMark) {
+  EXPECT_EQ(parse_netdef_text("\xef\xbb\xbfname: \"n\"", "").name, "n");
+  LATGRAD_EXPECT_ERROR(parse_netdef_text("\xef\xbb\xbf\nname: 7", "m.pbtxt"), ParseError,
+                       HasSubstr("(m.pbtxt, line 2)"));
+}
+
+TEST(NetdefTest, NamesTheOperatorAroundABinaryError) {
+  const std::string conv = field(2, field(1, "x") + field(2, "y") + field(4, "Conv"));
+  const std::string relu = field(1, "y") + field(2, "z") + field(4, "Relu");
+  const auto expect = [&](const std::string& bytes, const std::string& message, const std::string& place) {
+    LATGRAD_EXPECT_ERROR(parse_netdef_binary(conv + bytes, "m.pb"), ParseError,
+                         AllOf(HasSubstr(message), HasSubstr(place)));
+  };
+  // Cut: behind its type, in its type, in its output, in its input, in its length.
+  const std::string long_relu = field(2, relu + field(7, "NNPACK"));
+  const auto cut = [&](size_t size) { return long_relu.substr(0, size); };
+  const std::string message = "a field of 20 bytes must end within its message, which has ";
+  expect(cut(14), message + "12 left", "(m.pb, byte 16, op 1 \"Relu\", blob \"z\")");
+  expect(cut(12), message + "10 left", "(m.pb, byte 16, op 1, blob \"z\")");
+  expect(cut(7), message + "5 left", "(m.pb, byte 16, op 1, blob \"y\")");
+  expect(cut(4), message + "2 left", "(m.pb, byte 16, op 1)");
+  expect(cut(1), "a length must be a number below 2^31", "op 1)");
+  // Malformed inside.
+  expect(field(2, relu + "\x2a\x7f"), "a field of 127 bytes must end", "op 1 \"Relu\", blob \"z\")");
+  // Behind the operators.
+  expect("\x0a\x7f", "a field of 127 bytes must end", "(m.pb, byte 16)");
 }
 
 TEST(NetdefTest, NamesFileAndByteOfABinaryError) {
   const std::string bytes = field(1, "net") + field(2, field(4, "Relu"));
   LATGRAD_EXPECT_ERROR(parse_netdef_binary(bytes.substr(0, bytes.size() - 1), "cut.pb"), ParseError,
                        AllOf(HasSubstr("a field of 6 bytes must end within its message, which has 5 left"),
-                             HasSubstr("(cut.pb, byte 7)")));
+                             HasSubstr("(cut.pb, byte 7, op 0)")));
   LATGRAD_EXPECT_ERROR(parse_netdef_binary("\x0a\xff\xff\xff\xff\xff", "bad.pb"), ParseError,
                        HasSubstr("a length must be a number below 2^31 (bad.pb, byte"));
   LATGRAD_EXPECT_ERROR(parse_netdef_binary(std::string(3, '\0'), "zero.pb"), ParseError,
@@ -317,6 +360,33 @@ TEST_F(ReadNetTest, RefusesWhatIsNoNetwork) {
   folder_.write("empty.pb", "");
   LATGRAD_EXPECT_ERROR(read_net(folder_ / "empty.pb"), ParseError,
                        AllOf(HasSubstr("a network must have at least one operator"), HasSubstr("empty.pb")));
+}
+
+TEST_F(ReadNetTest, RefusesACutBetweenTwoOperators) {
+  const std::string conv = R"(op { type: "Conv" input: "x" input: "w" output: "y" })";
+  const std::string fc = R"(op { type: "FC" input: "y" input: "fc_w" input: "fc_b" output: "z" })";
+  const std::string shapes = R"({"params": {"w": [1, 1, 1, 1], "fc_w": [2, 9], "fc_b": [2]}})";
+  folder_.write("shapes.json", shapes);
+  folder_.write("model.pbtxt", conv + fc);
+  EXPECT_EQ(read_net(folder_.path()).ops.size(), 2);
+  const auto expect_error = [&] {
+    LATGRAD_EXPECT_ERROR(
+        read_net(folder_.path()), ParseError,
+        AllOf(HasSubstr("an operator must read each parameter"), HasSubstr("the file may be truncated ("),
+              HasSubstr("model.pbtxt, op 0 \"Conv\", blob \"fc_b\")")));
+  };
+  folder_.write("model.pbtxt", conv);
+  expect_error();
+  folder_.write("shapes.json", "{}");
+  EXPECT_EQ(read_net(folder_.path()).ops.size(), 1);
+  folder_.write("model_init.pbtxt", netdef_text(init_net([&] {
+                  Net net;
+                  net.parameters = {{"w", {{1}}}, {"fc_b", {{2}}}};
+                  return net;
+                }())));
+  expect_error();
+  folder_.write("model.pbtxt", conv + R"( external_output: "y")");
+  EXPECT_EQ(read_net(folder_.path()).parameters.size(), 2);
 }
 
 TEST_F(ReadNetTest, ReadsWhatItWrote) {

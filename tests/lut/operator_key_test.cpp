@@ -80,6 +80,41 @@ TEST(CanonicalTest, DefaultsOfAWindowAreThoseOfEveryConvolutionAndPool) {
   }
 }
 
+TEST(CanonicalTest, DefaultOrderIsThatOfShapeInference) {
+  const auto with_order = [](const std::string& type, const std::string& order) {
+    std::vector<Argument> args;
+    if (!order.empty()) args.push_back(Argument::of_string("order", order));
+    return canonical({type, args, {{1, 4, 4, 8}}, {DataType::kUint8}});
+  };
+  for (const char* type : {"Int8Conv", "Int8ConvRelu", "Int8AveragePool", "Int8Concat"}) {
+    EXPECT_EQ(with_order(type, "NHWC"), with_order(type, "")) << type;
+    EXPECT_NE(with_order(type, "NCHW"), with_order(type, "")) << type;
+  }
+  EXPECT_EQ(with_order("Concat", "NCHW"), with_order("Concat", ""));
+  EXPECT_NE(with_order("Concat", "NHWC"), with_order("Concat", ""));
+}
+
+TEST(CanonicalTest, KernelDoesNotCountWithGlobalPooling) {
+  const auto pool = [](const std::string& type, std::vector<Argument> args) {
+    args.push_back(number("global_pooling", 1));
+    return canonical({type, std::move(args), {{1, 8, 7, 7}}, {DataType::kFloat}});
+  };
+  const auto average = [&](std::vector<Argument> args) { return pool("AveragePool", std::move(args)); };
+  const std::string bare = average({});
+  EXPECT_EQ(average({number("kernel", 7)}), bare);
+  EXPECT_EQ(average({ints("kernels", {7, 7})}), bare);
+  EXPECT_EQ(average({ints("kernels", {7, 7, 7}), ints("strides", {1, 1, 1})}), bare);
+  EXPECT_EQ(average({number("kernel_h", 7), number("kernel_w", 5)}), bare);
+  EXPECT_EQ(average({number("stride", 1), number("pad", 0), number("dilation", 1)}), bare);
+  EXPECT_NE(average({number("stride", 2)}), bare);
+  EXPECT_NE(average({number("pad", 1)}), bare);
+  EXPECT_NE(canonical({"AveragePool", {number("kernel", 7)}, {{1, 8, 7, 7}}, {DataType::kFloat}}), bare);
+  // A transposed convolution knows no global pooling, and 0 turns it off.
+  EXPECT_NE(pool("ConvTranspose", {number("kernel", 7)}), pool("ConvTranspose", {number("kernel", 5)}));
+  EXPECT_NE(conv({number("kernel", 7), number("global_pooling", 0)}),
+            conv({number("kernel", 5), number("global_pooling", 0)}));
+}
+
 TEST(CanonicalTest, OtherOperatorsKeepWhatOnlyAWindowHasByDefault) {
   EXPECT_NE(relu({number("stride", 1)}), relu({}));
   EXPECT_NE(relu({number("group", 1)}), relu({}));
@@ -204,6 +239,8 @@ TEST(DescribeTest, IsOneShortLine) {
                       {{1, 9, 9, 8}, {8, 1, 7, 8}},
                       {}}),
             "Conv [1,9,9,8] w[8,1,7,8] k1x7 s1 p0x3x0x3 d2 exhaustive_search=1 order=NHWC");
+  EXPECT_EQ(describe({"AveragePool", {number("global_pooling", 1), number("kernel", 7)}, {{1, 8, 7, 7}}, {}}),
+            "AveragePool [1,8,7,7] global_pooling=1");
   EXPECT_EQ(describe({"LeakyRelu", {Argument::of_float("alpha", 0.1F)}, {{}}, {}}), "LeakyRelu [] alpha=0.1");
 }
 

@@ -87,7 +87,7 @@ TEST(ConvTest, RefusesArgumentsOutOfRange) {
   const auto conv = [&](std::vector<Argument> args) { run("Conv", kInputs, std::move(args)); };
   LATGRAD_EXPECT_ERROR(
       conv({i("kernel", 3), i("stride", 0)}), NetError,
-      HasSubstr("stride must be positive, got 0 (model.pb, op 0 \"Conv\", field \"stride\")"));
+      HasSubstr("stride must be positive, got 0 (model.pb, op 0 \"Conv\", blob \"out0\", field \"stride\")"));
   EXPECT_NET_ERROR(conv({i("kernel", 0)}), "kernel must be positive, got 0");
   EXPECT_NET_ERROR(conv({i("kernel", 3), i("dilation", -1)}), "dilation must be positive, got -1");
   EXPECT_NET_ERROR(conv({i("kernel", 3), i("pad", -1)}), "pad must not be negative, got -1");
@@ -103,6 +103,8 @@ TEST(ConvTest, RefusesArgumentsOutOfRange) {
                    "two values for each of the 2 spatial dimensions");
   EXPECT_NET_ERROR(conv({s("kernel", "3")}), "kernel must be an integer");
   EXPECT_NET_ERROR(conv({i("kernel", 3), i("pad", int64_t{1} << 40)}), "pad must fit 32 bits");
+  LATGRAD_EXPECT_ERROR(run("Conv", {{1, 4, 2, 2}, {8, 4, 3, 3}}, {i("kernel", 3)}), NetError,
+                       HasSubstr("(model.pb, op 0 \"Conv\", blob \"out0\")"));
   EXPECT_NET_ERROR(
       run("Conv", {{1, 4, 2, 2}, {8, 4, 3, 3}}, {i("kernel", 3)}),
       "the kernel must fit into the padded input, got kernel 3 with dilation 1 on 2 of [1, 4, 2, 2]");
@@ -229,9 +231,17 @@ TEST(FcTest, RefusesWhatDoesNotFit) {
   EXPECT_NET_ERROR(run("FC", {{2, 60}, {7, 60}, {7}}, {i("axis", 2)}), "axis must be in [-2, 2), got 2");
 }
 
+TEST(MatMulTest, MultipliesMatrices) {
+  EXPECT_EQ(out_shape("MatMul", {{2, 3}, {3, 5}}), (Shape{2, 5}));
+  EXPECT_EQ(out_shape("MatMul", {{3, 2}, {5, 3}}, {i("trans_a", 1), i("trans_b", 1)}), (Shape{2, 5}));
+  EXPECT_EQ(out_shape("MatMul", {{2, 3, 4}, {3, 4, 5}}, {i("axis_b", 2)}), (Shape{2, 5}));
+  EXPECT_NET_ERROR(run("MatMul", {{2, 3}, {4, 5}}), "must have 3 rows for the first, got 4 from [4, 5]");
+}
+
 TEST(ActivationTest, KeepsShapeAndType) {
-  for (const char* type : {"Relu", "Clip", "Sigmoid", "Tanh", "Elu", "LeakyRelu", "HardSigmoid", "Swish",
-                           "Softmax", "Copy", "Alias", "StopGradient", "LRN"}) {
+  for (const char* type :
+       {"Relu", "Clip", "Sigmoid", "Tanh", "Elu", "LeakyRelu", "HardSigmoid", "Swish", "Softmax", "Copy",
+        "CopyCPUToGPU", "CopyGPUToCPU", "CopyFromCPUInput", "Alias", "StopGradient", "LRN"}) {
     EXPECT_EQ(run(type, {{1, 2, 3, 4}}).outputs[0], (TensorInfo{{1, 2, 3, 4}, DataType::kFloat})) << type;
   }
   for (const char* type : {"Int8Relu", "Int8LeakyRelu", "Int8Sigmoid", "Int8Softmax"}) {
@@ -368,6 +378,25 @@ TEST(ResizeTest, ScalesAndRoundsDown) {
   EXPECT_NET_ERROR(run("ResizeNearest", {{1, 3, 5}}), "at least 4 dimensions");
 }
 
+TEST(ResizeTest, RepeatsPixels) {
+  EXPECT_EQ(out_shape("UpsampleNearest", {{1, 3, 5, 7}}), (Shape{1, 3, 10, 14}));
+  EXPECT_EQ(out_shape("UpsampleNearest", {{3, 5, 7}}, {i("scale", 3)}), (Shape{3, 15, 21}));
+  EXPECT_NET_ERROR(run("UpsampleNearest", {{1, 3, 5, 7}}, {i("scale", 0)}), "scale must be positive, got 0");
+}
+
+TEST(ReshapeTest, TakesTheShapeOfAnother) {
+  EXPECT_EQ(out_shape("ResizeLike", {{2, 6}, {3, 4}}), (Shape{3, 4}));
+  EXPECT_NET_ERROR(run("ResizeLike", {{2, 6}, {3, 5}}), "as many elements, got [2, 6] and [3, 5]");
+}
+
+TEST(ReshapeTest, CutsAndMergesTheFirstDimension) {
+  EXPECT_EQ(out_shape("PrependDim", {{6, 5}}, {i("dim_size", 2)}), (Shape{2, 3, 5}));
+  EXPECT_EQ(out_shape("MergeDim", {{2, 3, 5}}), (Shape{6, 5}));
+  EXPECT_NET_ERROR(run("PrependDim", {{6, 5}}, {i("dim_size", 4)}), "divide the first dimension of [6, 5]");
+  EXPECT_NET_ERROR(run("PrependDim", {{6, 5}}), "dim_size must be positive");
+  EXPECT_NET_ERROR(run("MergeDim", {{6}}), "at least 2 dimensions, got [6]");
+}
+
 TEST(ReshapeTest, FillsZerosAndTheOpenDimension) {
   EXPECT_EQ(out_shape("Reshape", {{2, 3, 4}}, {ints("shape", {0, -1})}), (Shape{2, 12}));
   EXPECT_EQ(out_shape("Reshape", {{2, 3, 4}}, {ints("shape", {4, 0, 2})}), (Shape{4, 3, 2}));
@@ -441,6 +470,18 @@ TEST(NormaliseTest, HasOneParameterForEachChannel) {
   EXPECT_EQ(out_shape("AffineChannel", {{2, 4, 5, 5}, {4}, {4}}), (Shape{2, 4, 5, 5}));
   EXPECT_EQ(run("InstanceNorm", {{2, 4, 5, 5}, {4}, {4}}, {}, 3).outputs[1].shape, (Shape{2, 4}));
   EXPECT_NET_ERROR(run("SpatialBN", {{2, 4, 5, 5}, {4}, {4}, {5}, {4}}), "blob \"in3\"");
+}
+
+TEST(NormaliseTest, KnowsGroupsAndLayers) {
+  const OpShapes group = run("GroupNorm", {{2, 6, 5, 5}, {6}, {6}}, {i("group", 3)}, 3);
+  EXPECT_EQ(group.outputs[0].shape, (Shape{2, 6, 5, 5}));
+  EXPECT_EQ(group.outputs[1].shape, (Shape{2, 3}));
+  EXPECT_NET_ERROR(run("GroupNorm", {{2, 6, 5, 5}, {6}, {6}}), "divide the 6 channels, got 32");
+  const OpShapes layer = run("LayerNorm", {{2, 6, 5}, {5}, {5}}, {i("axis", -1)}, 3);
+  EXPECT_EQ(layer.outputs[0].shape, (Shape{2, 6, 5}));
+  EXPECT_EQ(layer.outputs[1].shape, (Shape{2, 6, 1}));
+  EXPECT_EQ(run("LayerNorm", {{2, 6, 5}}, {}, 3).outputs[2].shape, (Shape{2, 1}));
+  EXPECT_NET_ERROR(run("LayerNorm", {{2, 6, 5}, {5}, {5}}, {}, 3), "must have shape [6, 5]");
 }
 
 TEST(NormaliseTest, DeducesItsParameters) {

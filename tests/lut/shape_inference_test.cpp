@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "expect_error.h"
 #include "latgrad/lut/error.h"
 #include "latgrad/lut/netdef.h"
@@ -91,6 +93,38 @@ TEST(InferShapesTest, SaysHowToGiveADataInput) {
       AllOf(HasSubstr("--input data=1,3,224,224"), HasSubstr("(model.pb, op 0 \"Conv\", blob \"data\")")));
 }
 
+TEST(InferShapesTest, SaysHowToGiveADataInputThatNoListNames) {
+  Net net = small_net();
+  net.inputs.clear();
+  net.external_inputs.clear();
+  const auto expect_advice = [&] {
+    LATGRAD_EXPECT_ERROR(
+        infer_shapes(net), NetError,
+        AllOf(HasSubstr("--input data=1,3,224,224"), HasSubstr("(model.pb, op 0 \"Conv\", blob \"data\")")));
+  };
+  expect_advice();
+  const auto parameters = std::exchange(net.parameters, {});
+  expect_advice();
+  net.inputs["data"] = {{1, 3, 8, 8}, DataType::kFloat};
+  LATGRAD_EXPECT_ERROR(infer_shapes(net), NetError, HasSubstr("give the init net with --init"));
+  net.parameters = parameters;
+  EXPECT_EQ(infer_shapes(net).blobs.at("out").shape, (Shape{1, 10}));
+  net.ops[2].inputs[1] = "nowhere";
+  LATGRAD_EXPECT_ERROR(infer_shapes(net), NetError, HasSubstr("nothing writes"));
+}
+
+TEST(InferShapesTest, RefusesArgumentsThatContradictEachOther) {
+  Net net = small_net();
+  net.ops[0].args.push_back(i("pad", 1));
+  net.ops[0].args.push_back(i("kernel", 3));
+  EXPECT_NO_THROW(infer_shapes(net));
+  net.ops[0].args.push_back(i("kernel", 5));
+  LATGRAD_EXPECT_ERROR(
+      infer_shapes(net), NetError,
+      HasSubstr("an argument must be given once, got different values of kernel (model.pb, op 0 \"Conv\", "
+                "blob \"y\", field \"kernel\")"));
+}
+
 TEST(InferShapesTest, SaysHowToGiveAParameter) {
   Net net = small_net();
   net.parameters.erase("fc_w");
@@ -137,8 +171,9 @@ TEST(InferShapesTest, DoesNotGuessADepthMultiplier) {
 TEST(InferShapesTest, NamesAnOperatorOfUnknownType) {
   Net net = small_net();
   net.ops[1].type = "Frobnicate";
-  LATGRAD_EXPECT_ERROR(infer_shapes(net), NetError,
-                       AllOf(HasSubstr("got \"Frobnicate\""), HasSubstr("(model.pb, op 1 \"Frobnicate\")")));
+  LATGRAD_EXPECT_ERROR(
+      infer_shapes(net), NetError,
+      AllOf(HasSubstr("got \"Frobnicate\""), HasSubstr("(model.pb, op 1 \"Frobnicate\", blob \"y\")")));
 }
 
 TEST(InferShapesTest, PassesOverUnknownTypesOnRequest) {
@@ -171,12 +206,15 @@ TEST(InferShapesTest, StillFindsADanglingInputBesideUnknownTypes) {
 }
 
 TEST(InferShapesTest, ChecksTheNumberOfInputsAndOutputs) {
-  LATGRAD_EXPECT_ERROR(test::run("Relu", {{1}, {1}}), NetError, HasSubstr("Relu must have 1 inputs, got 2"));
+  LATGRAD_EXPECT_ERROR(test::run("Relu", {{1}, {1}}), NetError,
+                       HasSubstr("Relu must have 1 input, got 2 (model.pb, op 0 \"Relu\", blob \"out0\")"));
   LATGRAD_EXPECT_ERROR(test::run("Conv", {{1, 1, 1, 1}}), NetError,
                        HasSubstr("Conv must have 2 to 3 inputs, got 1"));
-  LATGRAD_EXPECT_ERROR(test::run("Sum", {}), NetError, HasSubstr("Sum must have at least 1 inputs, got 0"));
+  LATGRAD_EXPECT_ERROR(test::run("MaxPoolWithIndex", {{1}}), NetError,
+                       HasSubstr("MaxPoolWithIndex must have 2 outputs, got 1"));
+  LATGRAD_EXPECT_ERROR(test::run("Sum", {}), NetError, HasSubstr("Sum must have at least 1 input, got 0"));
   LATGRAD_EXPECT_ERROR(test::run("Relu", {{1}}, {}, 0), NetError,
-                       HasSubstr("Relu must have 1 outputs, got 0"));
+                       HasSubstr("Relu must have 1 output, got 0 (model.pb, op 0 \"Relu\", blob \"in0\")"));
 }
 
 TEST(InferShapesTest, BoundsDimensionsAndProducts) {

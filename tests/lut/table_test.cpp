@@ -173,10 +173,13 @@ TEST(TableTest, NamesTheLineOfWhatIsNoObject) {
   for (const std::string bad :
        {"[1]", "5", "\"x\"", "null", "{", "{]", "{\"op_type\": ", "}", "{\"op_type\" \"A\"}",
         "{\"op_type\": \"A", "{\"a\":1,,\"b\":2}", "\xff\xfe{}"}) {
-    expect_parse_error(good + bad + "\n" + good, 2, "", "must be");
+    expect_parse_error(good + bad + "\n" + good, 2, "", "a table must hold one JSON object per line: ");
   }
   const std::string two = good.substr(0, good.size() - 1) + " " + good;
-  expect_parse_error(two, 1, "", "a line must be one JSON object, more follows it");
+  expect_parse_error(two, 1, "", "a table must hold one JSON object per line, more follows it");
+  expect_parse_error("[" + good.substr(0, good.size() - 1) + ",\n" + good + "]\n", 1, "",
+                     "one JSON object per line");
+  expect_parse_error("{\n  \"op_type\": \"A\"\n}\n", 1, "", "one JSON object per line");
 }
 
 TEST(TableTest, NamesTheFirstErrorHoweverManyThreadsRead) {

@@ -1,5 +1,5 @@
-// FC, FCTransposed, Int8FC.
-// Source: caffe2/operators/fc_inference.cc, quantized/int8_fc_op.h.
+// FC, FCTransposed, Int8FC, MatMul.
+// Source: caffe2/operators/{fc_inference,matmul_op}.cc, quantized/int8_fc_op.h.
 
 #include <fmt/format.h>
 
@@ -41,7 +41,32 @@ void fully_connected(OpContext& ctx, bool transposed) {
   ctx.set_macs(ctx.multiply(ctx.multiply(rows, in_features), out_features));
 }
 
+struct Matrix {
+  int64_t rows;
+  int64_t columns;
+};
+
+Matrix flatten_at(const OpContext& ctx, const Shape& shape, std::string_view axis_arg,
+                  std::string_view transpose_arg) {
+  const size_t axis = ctx.axis(ctx.int_arg(axis_arg, 1), shape.size(), axis_arg);
+  const Matrix matrix{ctx.product(shape, 0, axis), ctx.product(shape, axis, shape.size())};
+  if (ctx.int_arg(transpose_arg, 0) != 0) return {matrix.columns, matrix.rows};
+  return matrix;
+}
+
 }  // namespace
+
+void matmul(OpContext& ctx) {
+  const Shape& a_shape = ctx.activation(0, 1).shape;
+  const Shape& b_shape = ctx.parameter(1).shape;
+  const Matrix a = flatten_at(ctx, a_shape, "axis_a", "trans_a");
+  const Matrix b = flatten_at(ctx, b_shape, "axis_b", "trans_b");
+  if (a.columns != b.rows) {
+    ctx.fail_at_input(1, fmt::format("the second matrix must have {} rows for the first, got {} from {}",
+                                     a.columns, b.rows, to_string(b_shape)));
+  }
+  ctx.add_output(Shape{a.rows, b.columns});
+}
 
 void fc(OpContext& ctx) { fully_connected(ctx, false); }
 void fc_transposed(OpContext& ctx) { fully_connected(ctx, true); }

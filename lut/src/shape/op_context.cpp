@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "../default_order.h"
 #include "../parameter_type.h"
 
 namespace latgrad::lut::shape {
@@ -84,8 +85,7 @@ std::vector<int64_t> OpContext::ints_arg(std::string_view name) const {
 
 Order OpContext::order() const {
   const Argument* arg = op_.find_arg("order");
-  if (arg == nullptr) return is_int8() ? Order::kNhwc : Order::kNchw;
-  const std::string value = arg->s.value_or("");
+  const std::string value = arg == nullptr ? std::string(default_order(op_.type)) : arg->s.value_or("");
   if (value == "NCHW" || value == "nchw") return Order::kNchw;
   if (value == "NHWC" || value == "nhwc") return Order::kNhwc;
   fail_at_arg("order", fmt::format("order must be NCHW or NHWC, got \"{}\"", value));

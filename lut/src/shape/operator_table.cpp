@@ -44,6 +44,7 @@ constexpr OperatorRule kRules[] = {
     // Fully connected
     {"FC", fc, 3, 3, 1, 1},
     {"FCTransposed", fc_transposed, 3, 3, 1, 1},
+    {"MatMul", matmul, 2, 3, 1, 1},
     {"Int8FC", fc, 3, 3, 1, 1},
     {"Int8FCRelu", fc, 3, 3, 1, 1},
     // One tensor in, its shape out
@@ -51,6 +52,9 @@ constexpr OperatorRule kRules[] = {
     {"Alias", same_as_input, 1, 1, 1, 1},
     {"Clip", same_as_input, 1, 1, 1, 1},
     {"Copy", same_as_input, 1, 1, 1, 1},
+    {"CopyCPUToGPU", same_as_input, 1, 1, 1, 1},
+    {"CopyFromCPUInput", same_as_input, 1, 1, 1, 1},
+    {"CopyGPUToCPU", same_as_input, 1, 1, 1, 1},
     {"Cube", same_as_input, 1, 1, 1, 1},
     {"Elu", same_as_input, 1, 1, 1, 1},
     {"EnsureCPUOutput", same_as_input, 1, 1, 1, 1},
@@ -120,10 +124,14 @@ constexpr OperatorRule kRules[] = {
     {"Int8ChannelShuffle", channel_shuffle, 1, 1, 1, 1},
     {"ResizeNearest", resize, 1, 2, 1, 1},
     {"UpsampleBilinear", resize, 1, 2, 1, 1},
+    {"UpsampleNearest", upsample_nearest, 1, 1, 1, 1},
     {"Int8ResizeNearest", resize, 1, 2, 1, 1},
     // The same elements in another shape
     {"Reshape", reshape, 1, 2, 1, 2},
     {"Int8Reshape", reshape, 1, 2, 1, 2},
+    {"ResizeLike", resize_like, 2, 2, 1, 1},
+    {"PrependDim", prepend_dim, 1, 1, 1, 1},
+    {"MergeDim", merge_dim, 1, 1, 1, 1},
     {"Flatten", flatten, 1, 1, 1, 1},
     {"Int8Flatten", flatten, 1, 1, 1, 1},
     {"FlattenToVec", flatten_to_vec, 1, 1, 1, 1},
@@ -143,6 +151,8 @@ constexpr OperatorRule kRules[] = {
     {"SpatialBN", spatial_bn, 5, 7, 1, 5},
     {"AffineChannel", affine_channel, 3, 3, 1, 1},
     {"InstanceNorm", instance_norm, 3, 3, 1, 3},
+    {"GroupNorm", group_norm, 3, 3, 1, 3},
+    {"LayerNorm", layer_norm, 1, 3, 3, 3},
     // Reductions
     {"ReduceL1", reduce, 1, 1, 1, 1},
     {"ReduceL2", reduce, 1, 1, 1, 1},

@@ -1,5 +1,6 @@
-// Reshape, Flatten, Squeeze, ExpandDims, Transpose: the same elements in another shape.
-// Source: caffe2/operators/{reshape_op.h,flatten_op.h,expand_squeeze_dims_op.h,transpose_op.h}.
+// Reshape, Flatten, Squeeze, ExpandDims, Transpose and their kin: the same elements in another shape.
+// Source: caffe2/operators/{reshape_op.h,flatten_op.h,expand_squeeze_dims_op.h,transpose_op.h,utility_ops.h,
+// prepend_dim_op.h}.
 
 #include <fmt/format.h>
 
@@ -61,6 +62,36 @@ void reshape(OpContext& ctx) {
   ctx.add_output(std::move(shape));
   // old_shape: what a later Reshape needs to undo this.
   if (ctx.num_outputs() > 1) ctx.add_output({{static_cast<int64_t>(input.size())}, DataType::kInt64});
+}
+
+void resize_like(OpContext& ctx) {
+  const TensorInfo& input = ctx.activation(0);
+  const Shape& like = ctx.activation(1).shape;
+  if (num_elements(input.shape) != num_elements(like)) {
+    ctx.fail_at_input(1, fmt::format("both inputs must have as many elements, got {} and {}",
+                                     to_string(input.shape), to_string(like)));
+  }
+  ctx.add_output(like);
+}
+
+void prepend_dim(OpContext& ctx) {
+  Shape shape = ctx.activation(0, 1).shape;
+  const int64_t size = ctx.int_arg("dim_size", 0);
+  if (size < 1 || shape[0] % size != 0) {
+    ctx.fail_at_arg("dim_size", fmt::format("dim_size must be positive and divide the first dimension of {}, "
+                                            "got {}",
+                                            to_string(shape), size));
+  }
+  shape[0] /= size;
+  shape.insert(shape.begin(), size);
+  ctx.add_output(std::move(shape));
+}
+
+void merge_dim(OpContext& ctx) {
+  Shape shape = ctx.activation(0, 2).shape;
+  shape[1] = ctx.multiply(shape[0], shape[1]);
+  shape.erase(shape.begin());
+  ctx.add_output(std::move(shape));
 }
 
 void flatten(OpContext& ctx) {

@@ -1,9 +1,11 @@
-// ResizeNearest, UpsampleBilinear, Int8ResizeNearest.
-// Source: caffe2/operators/{resize_op,upsample_op}.cc, quantized/int8_resize_nearest_op.h.
+// ResizeNearest, UpsampleBilinear, UpsampleNearest, Int8ResizeNearest.
+// Source: caffe2/operators/{resize_op,upsample_op}.cc, quantized/int8_resize_nearest_op.h,
+// modules/detectron/upsample_nearest_op.h.
 
 #include <fmt/format.h>
 
 #include <array>
+#include <utility>
 
 #include "image.h"
 #include "operators.h"
@@ -33,6 +35,14 @@ void resize(OpContext& ctx) {
     image.spatial[dim] = static_cast<int64_t>(size);
   }
   ctx.add_output(join_image(image, order));
+}
+
+void upsample_nearest(OpContext& ctx) {
+  Shape shape = ctx.activation(0, 3).shape;
+  const int64_t scale = ctx.int_arg("scale", 2);
+  if (scale < 1) ctx.fail_at_arg("scale", fmt::format("scale must be positive, got {}", scale));
+  for (size_t dim = shape.size() - 2; dim < shape.size(); ++dim) shape[dim] = ctx.multiply(shape[dim], scale);
+  ctx.add_output(std::move(shape));
 }
 
 }  // namespace latgrad::lut::shape
