@@ -1,34 +1,23 @@
 #include "json_writer.h"
 
 #include <fmt/format.h>
-#include <simdjson.h>
 
 #include <cmath>
 
+#include "latgrad/lut/json_string.h"
+
 namespace latgrad::cli {
-
-namespace {
-
-// The length of the valid UTF-8 sequence that `text` starts with, 0 where there is none.
-size_t utf8_length(std::string_view text) {
-  for (size_t length = 1; length <= 4 && length <= text.size(); ++length) {
-    if (simdjson::validate_utf8(text.data(), length)) return length;
-  }
-  return 0;
-}
-
-}  // namespace
 
 void JsonWriter::key(std::string_view name) {
   separate();
-  append_string(name);
+  text_ += lut::json_string(name);
   text_ += ": ";
   after_key_ = true;
 }
 
 void JsonWriter::value(std::string_view text) {
   separate();
-  append_string(text);
+  text_ += lut::json_string(text);
 }
 
 void JsonWriter::value(bool flag) { raw(flag ? "true" : "false"); }
@@ -79,29 +68,6 @@ void JsonWriter::separate() {
     text_ += ", ";
   }
   container.empty = false;
-}
-
-void JsonWriter::append_string(std::string_view text) {
-  text_ += '"';
-  while (!text.empty()) {
-    size_t length = utf8_length(text);
-    const char first = text.front();
-    if (length == 0) {
-      text_ += "\xef\xbf\xbd";
-      length = 1;
-    } else if (first == '"' || first == '\\') {
-      text_ += '\\';
-      text_ += first;
-    } else if (first == '\n') {
-      text_ += "\\n";
-    } else if (static_cast<unsigned char>(first) < 0x20) {
-      text_ += fmt::format("\\u{:04x}", static_cast<unsigned>(first));
-    } else {
-      text_ += text.substr(0, length);
-    }
-    text.remove_prefix(length);
-  }
-  text_ += '"';
 }
 
 }  // namespace latgrad::cli

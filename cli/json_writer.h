@@ -73,7 +73,6 @@ class JsonWriter {
   void begin(char bracket, Layout layout);
   void end(char bracket);
   void separate();
-  void append_string(std::string_view text);
 
   std::string text_;
   std::vector<Container> open_;

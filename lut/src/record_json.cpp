@@ -6,6 +6,7 @@
 
 #include "file_io.h"
 #include "latgrad/lut/error.h"
+#include "latgrad/lut/json_string.h"
 #include "latgrad/lut/table.h"
 #include "python_text.h"
 

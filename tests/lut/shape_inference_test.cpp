@@ -115,7 +115,7 @@ TEST(InferShapesTest, SaysHowToGiveADataInputThatNoListNames) {
 
 TEST(InferShapesTest, RefusesArgumentsThatContradictEachOther) {
   Net net = small_net();
-  net.ops[0].args.push_back(i("pad", 1));
+  net.ops[0].args.push_back(i("pad", 0));
   net.ops[0].args.push_back(i("kernel", 3));
   EXPECT_NO_THROW(infer_shapes(net));
   net.ops[0].args.push_back(i("kernel", 5));

@@ -14,7 +14,6 @@
 
 #include "duration.h"
 #include "journal.h"
-#include "json_text.h"
 #include "latgrad/lut/error.h"
 #include "latgrad/lut/estimate.h"
 #include "latgrad/lut/netdef.h"
@@ -537,15 +536,6 @@ TEST(MachineTest, KnowsThisMachine) {
   EXPECT_GE(machine.logical_cores, 1);
   EXPECT_THAT(machine.architecture, Not(IsEmpty()));
   EXPECT_THAT(default_device(machine), ::testing::MatchesRegex("[a-z0-9]+(-[a-z0-9]+)*-qnnpack"));
-}
-
-// ---- JSON text ----
-
-TEST(JsonTextTest, EscapesWhatMustBe) {
-  EXPECT_EQ(json_string("a\"b\\c\nd\x01 \xc3\xa9"), "\"a\\\"b\\\\c\\nd\\u0001 \xc3\xa9\"");
-  EXPECT_EQ(json_string("\xff"
-                        "a\xc3"),
-            "\"\\ufffda\\ufffd\"");
 }
 
 // ---- progress ----

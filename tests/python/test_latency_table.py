@@ -30,7 +30,7 @@ name: "two"
 op { type: "Int8Quantize" input: "data" output: "q" }
 op {
   type: "Int8ConvRelu" input: "q" input: "w" input: "b" output: "y"
-  arg { name: "stride" i: 2 } arg { name: "kernel" i: 3 } arg { name: "order" s: "NHWC" }
+  arg { name: "stride" i: 2 } arg { name: "kernel" i: 3 } arg { name: "pad" i: 1 }
 }
 external_input: "data" external_input: "w" external_input: "b"
 external_output: "y"
@@ -39,13 +39,13 @@ INIT = """
 op { type: "Int8GivenTensorFill" output: "w" arg { name: "shape" ints: 4 ints: 3 ints: 3 ints: 3 } }
 op { type: "Int8GivenIntTensorFill" output: "b" arg { name: "shape" ints: 4 } }
 """
-ORDER = 'name: "order"\ns: "NHWC"\n'
+PAD = 'name: "pad"\ni: 1\n'
 
 
 @pytest.fixture
 def table(write_records):
     other = with_time(CONV, 7.0, device="tablet")
-    conv = {**CONV, "op_args": [KERNEL, ORDER, STRIDE]}
+    conv = {**CONV, "op_args": [KERNEL, PAD, STRIDE]}
     records = [with_time(QUANTIZE, 5.0), with_time(CONV, 2.0), with_time(CONV, 3.0), other, with_time(conv, 10.0)]
     return latgrad.LatencyTable(write_records(records, "phone-op_lut_database.json"))
 
@@ -131,7 +131,7 @@ def test_names_only_the_first_ten_missing_operators(table, tmp_path):
 
 @pytest.mark.parametrize("mode, total_us", [("ave", 13.0), ("min", 11.0), ("max", 15.0), ("last", 11.0)])
 def test_prices_in_each_mode(write_records, net, mode, total_us):
-    conv = {**CONV, "op_args": [KERNEL, ORDER, STRIDE]}
+    conv = {**CONV, "op_args": [KERNEL, PAD, STRIDE]}
     records = [with_time(QUANTIZE, 5.0), with_time(conv, 10.0), with_time(conv, 6.0)]
     table = latgrad.LatencyTable(write_records(records))
     assert table.estimate_net(net[0], net[1], {"data": [1, 8, 8, 3]}, mode=mode).total_us() == total_us
@@ -182,7 +182,7 @@ def test_torchscript_uses_it(table, net, write_records):
         table = torch.classes.latgrad.LatencyTable(path)
         return table.estimate_net(model, init, {"data": [1, 8, 8, 3]}).found_us()
 
-    conv = {**CONV, "op_args": [KERNEL, ORDER, STRIDE]}
+    conv = {**CONV, "op_args": [KERNEL, PAD, STRIDE]}
     lut = write_records([with_time(QUANTIZE, 5.0), with_time(conv, 10.0)])
     assert price(str(lut), *net) == 15.0
 

@@ -7,8 +7,8 @@
 #include <cmath>
 #include <iterator>
 
-#include "json_text.h"
 #include "latgrad/lut/error.h"
+#include "latgrad/lut/json_string.h"
 
 namespace latgrad::profile {
 namespace {
@@ -19,8 +19,8 @@ std::string header_line(const RunSettings& settings) {
   return fmt::format(
       R"({{"latgrad_profile_journal": 1, "device": {}, "torch": {}, "threads": {}, "warmup": {}, "repetitions": {}, )"
       R"("seed": {}, "plan": "{:016x}"}})",
-      json_string(settings.device), json_string(settings.torch_version), settings.threads, settings.warmup,
-      settings.repetitions, settings.seed, settings.plan_hash);
+      lut::json_string(settings.device), lut::json_string(settings.torch_version), settings.threads,
+      settings.warmup, settings.repetitions, settings.seed, settings.plan_hash);
 }
 
 struct Visit {

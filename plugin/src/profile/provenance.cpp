@@ -7,8 +7,8 @@
 #include <ctime>
 #include <fstream>
 
-#include "json_text.h"
 #include "latgrad/lut/error.h"
+#include "latgrad/lut/json_string.h"
 
 namespace latgrad::profile {
 namespace {
@@ -66,24 +66,25 @@ std::string provenance_json(const Provenance& p) {
   "records_taken_over": {},
   "median_spread": {:.3f},
 )",
-      json_string(p.table), json_string(p.device), json_string(p.machine.cpu_model),
-      json_string(p.machine.cpu_family), json_string(p.machine.cpu_model_number), p.machine.logical_cores,
-      json_string(p.machine.architecture), json_string(p.machine.system), json_string(p.torch_version),
-      json_string(LATGRAD_VERSION), p.threads, json_string(p.date_utc), p.elapsed_s,
-      json_number(p.load_at_start), json_number(p.load_at_end), p.options.warmup, p.options.repetitions,
-      p.options.seed, p.options.budget_s ? fmt::format("{}", *p.options.budget_s) : "null", p.budget_spent,
-      p.resumed, json_string(protocol(p)), p.extends.empty() ? "null" : json_string(p.extends),
+      lut::json_string(p.table), lut::json_string(p.device), lut::json_string(p.machine.cpu_model),
+      lut::json_string(p.machine.cpu_family), lut::json_string(p.machine.cpu_model_number),
+      p.machine.logical_cores, lut::json_string(p.machine.architecture), lut::json_string(p.machine.system),
+      lut::json_string(p.torch_version), lut::json_string(LATGRAD_VERSION), p.threads,
+      lut::json_string(p.date_utc), p.elapsed_s, json_number(p.load_at_start), json_number(p.load_at_end),
+      p.options.warmup, p.options.repetitions, p.options.seed,
+      p.options.budget_s ? fmt::format("{}", *p.options.budget_s) : "null", p.budget_spent, p.resumed,
+      lut::json_string(protocol(p)), p.extends.empty() ? "null" : lut::json_string(p.extends),
       p.records_taken_over, median_spread(p.operators));
   json += "  \"operators\": [";
   for (const MeasuredOperator& op : p.operators) {
-    json +=
-        fmt::format("{}\n    {{\"operator\": {}, \"samples\": {}, \"spread\": {:.3f}}}",
-                    &op == &p.operators[0] ? "" : ",", json_string(op.description), op.samples, op.spread);
+    json += fmt::format("{}\n    {{\"operator\": {}, \"samples\": {}, \"spread\": {:.3f}}}",
+                        &op == &p.operators[0] ? "" : ",", lut::json_string(op.description), op.samples,
+                        op.spread);
   }
   json += "\n  ],\n  \"missing\": [";
   for (const MissingOperator& op : p.missing) {
     json += fmt::format("{}\n    {{\"operator\": {}, \"reason\": {}}}", &op == &p.missing[0] ? "" : ",",
-                        json_string(op.description), json_string(op.reason));
+                        lut::json_string(op.description), lut::json_string(op.reason));
   }
   return json + "\n  ]\n}\n";
 }

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
 #include "duration.h"
-#include "json_text.h"
+#include "latgrad/lut/json_string.h"
 #include "provenance.h"
 #include "run.h"
 
@@ -12,8 +12,8 @@ std::string missing_json(const std::vector<MissingOperator>& missing) {
   std::string json = "[";
   for (const MissingOperator& op : missing) {
     json += fmt::format("{}\n    {{\"op_type\": {}, \"operator\": {}, \"reason\": {}}}",
-                        json.size() > 1 ? "," : "", json_string(op.op_type), json_string(op.description),
-                        json_string(op.reason));
+                        json.size() > 1 ? "," : "", lut::json_string(op.op_type),
+                        lut::json_string(op.description), lut::json_string(op.reason));
   }
   return json + (missing.empty() ? "]" : "\n  ]");
 }
@@ -45,9 +45,9 @@ std::string report(const Options& options, const RunResult& result) {
   "missing": {}
 }}
 )",
-        json_string(options.device), json_string(output), json_string(provenance), result.planned,
-        result.measured, result.known, result.elapsed_s, result.median_spread, result.budget_spent,
-        missing_json(result.missing));
+        lut::json_string(options.device), lut::json_string(output), lut::json_string(provenance),
+        result.planned, result.measured, result.known, result.elapsed_s, result.median_spread,
+        result.budget_spent, missing_json(result.missing));
   }
   std::string text = fmt::format("Measured {} operators in {} for {}", result.measured,
                                  format_duration(result.elapsed_s), options.device);
@@ -63,7 +63,7 @@ std::string report(const Options& options, const DryRunResult& result) {
     std::string operators = "[";
     for (const lut::OperatorKey& key : result.plan.operators()) {
       operators +=
-          fmt::format("{}\n    {}", operators.size() > 1 ? "," : "", json_string(lut::describe(key)));
+          fmt::format("{}\n    {}", operators.size() > 1 ? "," : "", lut::json_string(lut::describe(key)));
     }
     operators += result.plan.operators().empty() ? "]" : "\n  ]";
     return fmt::format(
@@ -75,7 +75,7 @@ std::string report(const Options& options, const DryRunResult& result) {
   "missing": {}
 }}
 )",
-        json_string(options.device), operators, result.plan.num_known(), result.estimated_s,
+        lut::json_string(options.device), operators, result.plan.num_known(), result.estimated_s,
         missing_json(result.missing));
   }
   std::string text;

@@ -1,9 +1,10 @@
-#include "json_text.h"
+#include "latgrad/lut/json_string.h"
 
 #include <fmt/format.h>
 #include <simdjson.h>
 
-namespace latgrad::profile {
+namespace latgrad::lut {
+
 namespace {
 
 // The length of the valid UTF-8 sequence that `text` starts with, 0 where there is none.
@@ -14,6 +15,27 @@ size_t utf8_length(std::string_view text) {
   return 0;
 }
 
+// The letter of a two-character escape, 0 where the character has none.
+char short_escape(char c) {
+  switch (c) {
+    case '"':
+    case '\\':
+      return c;
+    case '\n':
+      return 'n';
+    case '\r':
+      return 'r';
+    case '\t':
+      return 't';
+    case '\b':
+      return 'b';
+    case '\f':
+      return 'f';
+    default:
+      return 0;
+  }
+}
+
 }  // namespace
 
 std::string json_string(std::string_view text) {
@@ -21,13 +43,11 @@ std::string json_string(std::string_view text) {
   while (!text.empty()) {
     size_t length = utf8_length(text);
     if (length == 0) {
-      json += "\\ufffd";
+      json += "\xef\xbf\xbd";
       length = 1;
-    } else if (text.front() == '"' || text.front() == '\\') {
+    } else if (const char escape = short_escape(text.front())) {
       json += '\\';
-      json += text.front();
-    } else if (text.front() == '\n') {
-      json += "\\n";
+      json += escape;
     } else if (static_cast<unsigned char>(text.front()) < 0x20) {
       json += fmt::format("\\u{:04x}", static_cast<unsigned>(text.front()));
     } else {
@@ -38,4 +58,4 @@ std::string json_string(std::string_view text) {
   return json + '"';
 }
 
-}  // namespace latgrad::profile
+}  // namespace latgrad::lut
