@@ -20,7 +20,7 @@ inline std::filesystem::path source_file(const std::string& relative) {
   return std::filesystem::path(LATGRAD_SOURCE_DIR) / relative;
 }
 
-#define LATGRAD_NEED_SHARED(folder)                                              \
-  if (!std::filesystem::exists(shared_data(folder))) {                           \
+#define LATGRAD_NEED_SHARED(folder)                                                \
+  if (!std::filesystem::exists(shared_data(folder))) {                             \
     GTEST_SKIP() << "needs " << shared_data(folder) << ", which is not published"; \
   }

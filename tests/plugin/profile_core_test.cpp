@@ -635,6 +635,10 @@ TEST_F(CommandLineTest, WrongUsageIsExitCode2WithAReason) {
   EXPECT_THAT(text({"--space", space_, "--budget", "soon"}), HasSubstr("a duration must be like 90s"));
   EXPECT_THAT(text({"--space", space_, "--device", "a/b"}), HasSubstr("device must consist of letters"));
   EXPECT_THAT(text({"--space", space_, "--input", "data"}), HasSubstr("an input must be NAME=DIM,DIM,..."));
+  EXPECT_THAT(text({"--space", space_, "--output", folder_.string()}),
+              HasSubstr("the output must be a file"));
+  EXPECT_THAT(text({"--space", space_, "--output", "lut.json.zip"}),
+              HasSubstr("written as plain JSON lines"));
   EXPECT_THAT(text({"--space", space_, "--nonsense"}), HasSubstr("--nonsense"));
 }
 

@@ -48,8 +48,8 @@ inline void check_expected_latency_backward(const at::Tensor& grad, const at::Te
                                             const at::Tensor& table_us) {
   check_expected_latency(probs, table_us);
   TORCH_CHECK(probs.scalar_type() == table_us.scalar_type(),
-              "probs and table_us must have the same dtype in the backward, got ", probs.scalar_type(), " and ",
-              table_us.scalar_type());
+              "probs and table_us must have the same dtype in the backward, got ", probs.scalar_type(),
+              " and ", table_us.scalar_type());
   const auto expected = expected_latency_sizes(probs, table_us);
   TORCH_CHECK(grad.sym_sizes() == c10::SymIntArrayRef(expected), "grad must have the shape of the latency, ",
               c10::SymIntArrayRef(expected), ", got ", grad.sym_sizes());

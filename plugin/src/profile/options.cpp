@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <filesystem>
 #include <sstream>
 
 #include "duration.h"
@@ -39,6 +40,17 @@ void check_device(const std::string& name) {
   if (!valid) {
     throw ValueError(
         fmt::format("device must consist of letters, digits, '-', '_' and '.', got \"{}\"", name));
+  }
+}
+
+// What could only fail after the measurement, or would write plain text under a name that says otherwise.
+void check_output(std::string_view text) {
+  const std::filesystem::path path(text);
+  if (std::filesystem::is_directory(path)) {
+    throw ValueError(fmt::format("the output must be a file, got the folder \"{}\"", text));
+  }
+  if (path.extension() == ".zip" || path.extension() == ".gz") {
+    throw ValueError(fmt::format("the output is written as plain JSON lines, got the name \"{}\"", text));
   }
 }
 
@@ -89,7 +101,8 @@ void declare_options(CLI::App& app, Options& options, OptionTexts& texts) {
                  "records stand first in the output")
       ->type_name("FILE");
   app.add_option("--output,-o", options.output, "Table to write [<device>-op_lut_database.json]")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(check_by(check_output));
   app.add_option("--device", options.device, "Name of the device in the table [from the CPU's name]")
       ->type_name("NAME")
       ->check(check_by(check_device));

@@ -19,7 +19,7 @@
 namespace latgrad::lut {
 
 struct OpShapes {
-  std::vector<TensorInfo> inputs;   // at the moment the operator runs
+  std::vector<TensorInfo> inputs;  // at the moment the operator runs
   std::vector<TensorInfo> outputs;
   bool known = true;  // false: an operator of unknown type (allow_unknown) or behind one
   int64_t macs = 0;   // multiply-accumulates; convolutions and FC only, as published figures count

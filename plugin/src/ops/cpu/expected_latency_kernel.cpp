@@ -115,8 +115,9 @@ at::Tensor expected_latency(const at::Tensor& given_probs, const at::Tensor& giv
   const Sizes sizes(probs, table_us);
   at::Tensor out = probs.new_empty_symint(expected_latency_sizes(probs, table_us));
   const at::Tensor dense_probs = probs.contiguous();
-  AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, probs.scalar_type(), "expected_latency",
-                                  [&, &table = table_us] { forward<scalar_t>(dense_probs, table, sizes, out); });
+  AT_DISPATCH_FLOATING_TYPES_AND2(
+      at::kHalf, at::kBFloat16, probs.scalar_type(), "expected_latency",
+      [&, &table = table_us] { forward<scalar_t>(dense_probs, table, sizes, out); });
   return out;
 }
 

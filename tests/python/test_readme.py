@@ -1,0 +1,58 @@
+"""What the README shows is run as it stands there."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from latgrad import _plugin
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(_plugin.find_plugin()).resolve().parents[1]
+
+
+def code_blocks(language):
+    """The code of the section on the three uses, joined."""
+    text = (ROOT / "README.md").read_text()
+    section = text[text.index("## The three uses") : text.index("## Measure a table")]
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    return "\n".join(code for name, code in blocks if name == language)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A folder that looks like the checkout after `./dev build`, whose outputs are thrown away."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in ["data", "examples", "plugin"]:
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "build").mkdir()
+    (folder / "build" / "release").symlink_to(BUILD)
+    python = folder / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    return folder
+
+
+@pytest.mark.skipif(not (BUILD / "bin" / "latgrad").exists(), reason="the command was not built")
+@pytest.mark.skipif(not (BUILD / "bin" / "example_expected_latency").exists(), reason="the example was not built")
+def test_the_three_uses_run_as_shown(checkout):
+    commands = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", code_blocks("")], cwd=checkout, capture_output=True, text=True
+    )
+    assert commands.returncode == 0, commands.stdout + commands.stderr
+    # `latgrad arch` and, from the files that it wrote, `latgrad net`.
+    totals = re.findall(r"^total .*\(([\d.]+) us\)$", commands.stdout, re.MULTILINE)
+    assert len(totals) == 2 and totals[0] == totals[1]
+
+    lut = next(iter((ROOT / "data" / "luts").glob("*.zip")))
+    snippet = f"lut = {str(lut)!r}\n" + code_blocks("python") + "\nprint(theta.grad.shape, loss.estimate_us(loss.arg_max()))"
+    done = subprocess.run(
+        [sys.executable, "-c", snippet], cwd=checkout, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "plugin" / "python")},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "torch.Size([22, 9])" in done.stdout
