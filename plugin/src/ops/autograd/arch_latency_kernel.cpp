@@ -1,35 +1,34 @@
-#include <torch/csrc/autograd/custom_function.h>
-#include <torch/library.h>
-
 #include "latgrad/plugin/operators.h"
+#include "ops/autograd/node.h"
 #include "ops/composite/arch_latency.h"
 
 namespace latgrad::ops {
 namespace {
 
 using at::Tensor;
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
 
-class ArchLatency : public torch::autograd::Function<ArchLatency> {
- public:
-  static Tensor forward(AutogradContext* context, const Tensor& arch, const Tensor& table_us) {
-    context->save_for_backward({arch});
-    at::AutoDispatchBelowADInplaceOrView below_autograd;
-    Tensor latency_us = latgrad::arch_latency(arch, table_us);
-    // Only now: the operator has checked that the table has such a dimension.
-    context->saved_data["candidates"] = table_us.sym_size(-1);
-    return latency_us;
+struct ArchLatencyNode : torch::autograd::Node {
+  variable_list apply(variable_list&& grads) override {
+    if (!grads[0].defined()) return {Tensor()};
+    return {composite::arch_grad_table(grads[0], arch.unpack(), candidates)};
   }
+  std::string name() const override { return "ArchLatencyBackward"; }
+  void release_variables() override { arch.reset_data(); }
 
-  static variable_list backward(AutogradContext* context, const variable_list& grads) {
-    const auto saved = context->get_saved_variables();
-    return {Tensor(),
-            composite::arch_grad_table(grads[0], saved[0], context->saved_data["candidates"].toSymInt())};
-  }
+  SavedVariable arch;
+  c10::SymInt candidates;
 };
 
-Tensor arch_latency(const Tensor& arch, const Tensor& table_us) { return ArchLatency::apply(arch, table_us); }
+Tensor arch_latency(const Tensor& arch, const Tensor& table_us) {
+  const auto node = make_node<ArchLatencyNode>("arch_latency", table_us);
+  Tensor latency_us = below_autograd([&] { return latgrad::arch_latency(arch, table_us); });
+  if (node) {
+    node->arch = SavedVariable(arch, false);
+    node->candidates = table_us.sym_size(-1);  // only now: the operator has checked that there is such a dimension
+  }
+  record(node, latency_us);
+  return latency_us;
+}
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-// The three products behind expected_latency and its gradients, in ATen operators.
+// The products behind expected_latency and its gradients, in ATen operators.
 //
 // They run on every device without a copy to the host, and autograd sees through them: they are the kernels
 // of devices without one of their own, and the second derivatives on all. Preconditions are the caller's.
@@ -7,6 +7,9 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+
+#include <array>
+#include <tuple>
 
 namespace latgrad::ops::composite {
 
@@ -18,5 +21,10 @@ at::Tensor grad_probs(const at::Tensor& grad, const at::Tensor& table);
 
 // grad [...] or [..., D], probs [..., L, C] -> [L, C] or [D, L, C]
 at::Tensor grad_table(const at::Tensor& grad, const at::Tensor& probs);
+
+// The gradients for probs and table; an empty tensor for what `output_mask` leaves out.
+std::tuple<at::Tensor, at::Tensor> expected_latency_backward(const at::Tensor& grad, const at::Tensor& probs,
+                                                             const at::Tensor& table,
+                                                             std::array<bool, 2> output_mask);
 
 }  // namespace latgrad::ops::composite

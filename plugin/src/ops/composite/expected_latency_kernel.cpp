@@ -41,6 +41,13 @@ at::Tensor grad_table(const at::Tensor& grad, const at::Tensor& probs) {
   return contract(grad, probs, batch, batch);
 }
 
+std::tuple<at::Tensor, at::Tensor> expected_latency_backward(const at::Tensor& grad, const at::Tensor& probs,
+                                                             const at::Tensor& table,
+                                                             std::array<bool, 2> output_mask) {
+  return {output_mask[0] ? grad_probs(grad, table) : probs.new_empty({0}),
+          output_mask[1] ? grad_table(grad, probs) : table.new_empty({0})};
+}
+
 }  // namespace composite
 
 namespace {
@@ -54,8 +61,7 @@ std::tuple<at::Tensor, at::Tensor> expected_latency_backward(const at::Tensor& g
                                                              const at::Tensor& table_us,
                                                              std::array<bool, 2> output_mask) {
   check_expected_latency_backward(grad, probs, table_us);
-  return {output_mask[0] ? composite::grad_probs(grad, table_us) : probs.new_empty({0}),
-          output_mask[1] ? composite::grad_table(grad, probs) : table_us.new_empty({0})};
+  return composite::expected_latency_backward(grad, probs, table_us, output_mask);
 }
 
 }  // namespace
