@@ -19,6 +19,29 @@ TORCH_LIBRARY(latgrad, m) {
       " -> (Tensor, Tensor)",
       kOperatorTags);
 
+  // logits [..., L, C], table_us [L, C] or [D, L, C], valid bool [L, C] -> [...] or [..., D]
+  m.def("softmax_latency(Tensor logits, Tensor table_us, Tensor? valid=None) -> Tensor", kOperatorTags);
+  m.def(
+      "softmax_latency_backward(Tensor grad, Tensor logits, Tensor table_us, Tensor? valid, bool[2] "
+      "output_mask)"
+      " -> (Tensor, Tensor)",
+      kOperatorTags);
+
+  // The same arguments -> weights [..., L, C], latency_us [...] or [..., D]
+  m.def(
+      "gumbel_latency(Tensor logits, Tensor table_us, float temperature, Tensor? valid=None, bool hard=False,"
+      " Generator? generator=None) -> (Tensor weights, Tensor latency_us)",
+      kOperatorTags);
+  // noise: a seed, int64 [], on the CPU; Gumbel noise [..., L, C] anywhere
+  m.def(
+      "gumbel_latency_sample(Tensor logits, Tensor table_us, Tensor noise, float temperature, Tensor? valid,"
+      " bool hard) -> (Tensor weights, Tensor latency_us)",
+      kOperatorTags);
+  m.def(
+      "gumbel_latency_backward(Tensor? grad_weights, Tensor? grad_latency, Tensor soft, Tensor weights,"
+      " Tensor table_us, float temperature, Tensor? valid, bool[2] output_mask) -> (Tensor, Tensor)",
+      kOperatorTags);
+
   // arch [..., L], table_us [L, C] or [D, L, C] -> [...] or [..., D]
   m.def("arch_latency(Tensor arch, Tensor table_us) -> Tensor", kOperatorTags);
 

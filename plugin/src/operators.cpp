@@ -2,30 +2,81 @@
 
 #include <ATen/core/dispatch/Dispatcher.h>
 
-namespace latgrad {
+#include "torch_compat.h"
 
-at::Tensor expected_latency(const at::Tensor& probs, const at::Tensor& table_us) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("latgrad::expected_latency", "")
-                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&)>();
+namespace latgrad {
+namespace {
+
+using at::Tensor;
+using OptionalTensor = const Optional<Tensor>&;
+
+template <typename Signature>
+c10::TypedOperatorHandle<Signature> find(const char* name) {
+  return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Signature>();
+}
+
+}  // namespace
+
+Tensor expected_latency(const Tensor& probs, const Tensor& table_us) {
+  static const auto op = find<Tensor(const Tensor&, const Tensor&)>("latgrad::expected_latency");
   return op.call(probs, table_us);
 }
 
-std::tuple<at::Tensor, at::Tensor> expected_latency_backward(const at::Tensor& grad, const at::Tensor& probs,
-                                                             const at::Tensor& table_us,
-                                                             std::array<bool, 2> output_mask) {
+std::tuple<Tensor, Tensor> expected_latency_backward(const Tensor& grad, const Tensor& probs,
+                                                     const Tensor& table_us,
+                                                     std::array<bool, 2> output_mask) {
   static const auto op =
-      c10::Dispatcher::singleton()
-          .findSchemaOrThrow("latgrad::expected_latency_backward", "")
-          .typed<std::tuple<at::Tensor, at::Tensor>(const at::Tensor&, const at::Tensor&, const at::Tensor&,
-                                                    std::array<bool, 2>)>();
+      find<std::tuple<Tensor, Tensor>(const Tensor&, const Tensor&, const Tensor&, std::array<bool, 2>)>(
+          "latgrad::expected_latency_backward");
   return op.call(grad, probs, table_us, output_mask);
 }
 
-at::Tensor arch_latency(const at::Tensor& arch, const at::Tensor& table_us) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("latgrad::arch_latency", "")
-                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&)>();
+Tensor softmax_latency(const Tensor& logits, const Tensor& table_us, const Tensor& valid) {
+  static const auto op =
+      find<Tensor(const Tensor&, const Tensor&, OptionalTensor)>("latgrad::softmax_latency");
+  return op.call(logits, table_us, if_defined(valid));
+}
+
+std::tuple<Tensor, Tensor> softmax_latency_backward(const Tensor& grad, const Tensor& logits,
+                                                    const Tensor& table_us, const Tensor& valid,
+                                                    std::array<bool, 2> output_mask) {
+  static const auto op =
+      find<std::tuple<Tensor, Tensor>(const Tensor&, const Tensor&, const Tensor&, OptionalTensor,
+                                      std::array<bool, 2>)>("latgrad::softmax_latency_backward");
+  return op.call(grad, logits, table_us, if_defined(valid), output_mask);
+}
+
+std::tuple<Tensor, Tensor> gumbel_latency(const Tensor& logits, const Tensor& table_us, double temperature,
+                                          const Tensor& valid, bool hard, const at::Generator& generator) {
+  static const auto op =
+      find<std::tuple<Tensor, Tensor>(const Tensor&, const Tensor&, double, OptionalTensor, bool,
+                                      Optional<at::Generator>)>("latgrad::gumbel_latency");
+  return op.call(logits, table_us, temperature, if_defined(valid), hard, if_defined(generator));
+}
+
+std::tuple<Tensor, Tensor> gumbel_latency_sample(const Tensor& logits, const Tensor& table_us,
+                                                 const Tensor& noise, double temperature, const Tensor& valid,
+                                                 bool hard) {
+  static const auto op =
+      find<std::tuple<Tensor, Tensor>(const Tensor&, const Tensor&, const Tensor&, double, OptionalTensor,
+                                      bool)>("latgrad::gumbel_latency_sample");
+  return op.call(logits, table_us, noise, temperature, if_defined(valid), hard);
+}
+
+std::tuple<Tensor, Tensor> gumbel_latency_backward(const Tensor& grad_weights, const Tensor& grad_latency,
+                                                   const Tensor& soft, const Tensor& weights,
+                                                   const Tensor& table_us, double temperature,
+                                                   const Tensor& valid, std::array<bool, 2> output_mask) {
+  static const auto op =
+      find<std::tuple<Tensor, Tensor>(OptionalTensor, OptionalTensor, const Tensor&, const Tensor&,
+                                      const Tensor&, double, OptionalTensor, std::array<bool, 2>)>(
+          "latgrad::gumbel_latency_backward");
+  return op.call(if_defined(grad_weights), if_defined(grad_latency), soft, weights, table_us, temperature,
+                 if_defined(valid), output_mask);
+}
+
+Tensor arch_latency(const Tensor& arch, const Tensor& table_us) {
+  static const auto op = find<Tensor(const Tensor&, const Tensor&)>("latgrad::arch_latency");
   return op.call(arch, table_us);
 }
 

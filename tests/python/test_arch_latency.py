@@ -1,5 +1,7 @@
 """torch.ops.latgrad.arch_latency against a loop."""
 
+import math
+
 import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
@@ -9,13 +11,14 @@ import latgrad
 
 def obvious(arch, table_us):
     """Layer after layer in Python floats, for one device: the twin of the kernel."""
-    sums = []
+    prices = []
     for row in arch.reshape(-1, arch.shape[-1]).tolist():
-        total = 0.0
-        for layer, candidate in enumerate(row):
-            total += table_us[layer, candidate].item()
-        sums.append(total)
-    return torch.tensor(sums, dtype=torch.float64).reshape(arch.shape[:-1])
+        # In the order of the kernel: two layers make a pair, and the pairs go into two sums in turns.
+        chosen = [table_us[layer, candidate].item() for layer, candidate in enumerate(row)]
+        pairs = [sum(chosen[layer : layer + 2]) for layer in range(0, len(chosen), 2)]
+        prices.append(sum(pairs[0::2], 0.0) + sum(pairs[1::2], 0.0))
+        assert prices[-1] == pytest.approx(math.fsum(chosen), rel=1e-15 * len(chosen))
+    return torch.tensor(prices, dtype=torch.float64).reshape(arch.shape[:-1])
 
 
 def test_adds_the_chosen_candidates():
@@ -31,11 +34,12 @@ def test_gives_one_latency_per_device():
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64])
 @pytest.mark.parametrize("batch", [(), (1,), (6,), (2, 3), (0,), (4000,)])
-def test_equals_the_loop_to_the_last_bit(dtype, batch):
-    arch = torch.randint(0, 9, (*batch, 22), dtype=dtype)
-    table_us = torch.rand(22, 9, dtype=torch.float64) * 1000
+@pytest.mark.parametrize("layers, candidates", [(22, 9), (1, 1), (7, 16), (5, 17), (2, 200)])
+def test_equals_the_loop_to_the_last_bit(dtype, batch, layers, candidates):
+    arch = torch.randint(0, candidates, (*batch, layers), dtype=dtype)
+    table_us = torch.rand(layers, candidates, dtype=torch.float64) * 1000
     assert torch.equal(latgrad.arch_latency(arch, table_us), obvious(arch, table_us))
-    tables_us = torch.stack([table_us, 2 * table_us, torch.rand(22, 9, dtype=torch.float64)])
+    tables_us = torch.stack([table_us, 2 * table_us, torch.rand(layers, candidates, dtype=torch.float64)])
     expected = torch.stack([obvious(arch, table) for table in tables_us], dim=-1)
     assert torch.equal(latgrad.arch_latency(arch, tables_us), expected)
 
@@ -130,14 +134,23 @@ def test_names_layer_and_value_of_an_index_out_of_range(value):
         latgrad.arch_latency(arch, torch.rand(22, 9))
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64])
+@pytest.mark.parametrize("candidates", [9, 17])
+def test_finds_one_wrong_index_among_many(dtype, candidates):
+    arch = torch.zeros(5000, 22, dtype=dtype)
+    arch[4321, 7] = candidates
+    with pytest.raises(RuntimeError, match=f"got {candidates} in layer 7 of architecture 4321"):
+        latgrad.arch_latency(arch, torch.rand(22, candidates))
+
+
 def test_names_an_index_out_of_range_in_uint8():
     with pytest.raises(RuntimeError, match="got 255 in layer 1 of architecture 0"):
         latgrad.arch_latency(torch.tensor([0, 255], dtype=torch.uint8), torch.rand(2, 255))
 
 
-def test_refuses_a_latency_that_is_not_finite():
+def test_refuses_a_latency_that_is_negative_or_not_finite():
     table_us = torch.tensor([[1.0, float("nan")]])
-    with pytest.raises(RuntimeError, match="table_us must be finite, got nan at layer 0, candidate 1"):
+    with pytest.raises(RuntimeError, match="table_us must be finite and not negative, got nan at layer 0, candidate 1"):
         latgrad.arch_latency(torch.tensor([0]), table_us)
 
 

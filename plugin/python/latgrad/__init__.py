@@ -16,6 +16,13 @@ from latgrad._plugin import load_plugin
 load_plugin()
 
 from latgrad.classes import LatencyModel, LatencyTable  # noqa: E402  (needs the loaded plugin)
-from latgrad.operators import arch_latency, expected_latency  # noqa: E402
+from latgrad.operators import arch_latency, expected_latency, gumbel_latency, softmax_latency  # noqa: E402
 
-__all__ = ["LatencyModel", "LatencyTable", "arch_latency", "expected_latency"]
+__all__ = [
+    "LatencyModel",
+    "LatencyTable",
+    "arch_latency",
+    "expected_latency",
+    "gumbel_latency",
+    "softmax_latency",
+]

@@ -1,9 +1,12 @@
 """The operators, as functions. L layers, C candidates of the widest layer, D devices."""
 
+from typing import Optional, Tuple
+
 import torch
+from torch import Tensor
 
 
-def expected_latency(probs, table_us):
+def expected_latency(probs: Tensor, table_us: Tensor) -> Tensor:
     """The expected latency in microseconds: the sum over layers and candidates of probability times latency.
 
     probs: ``[..., L, C]``, float16, bfloat16, float32 or float64; rows usually sum to 1, which is not checked.
@@ -12,12 +15,52 @@ def expected_latency(probs, table_us):
     Returns ``[...]`` or ``[..., D]`` of the wider dtype of the two. Differentiable in both arguments, any number of times.
     float16 and bfloat16 are added up in float32; a float16 result ends at 65504 us.
 
-    Raises RuntimeError where a shape, dtype or device does not fit and, on the CPU, where a latency is not finite.
+    Raises RuntimeError where a shape, dtype or device does not fit and, on the CPU, where a latency is negative or not finite.
     """
     return torch.ops.latgrad.expected_latency(probs, table_us)
 
 
-def arch_latency(arch, table_us):
+def softmax_latency(logits: Tensor, table_us: Tensor, valid: Optional[Tensor] = None) -> Tensor:
+    """The expected latency of ``softmax(logits)`` in microseconds, fused forward and backward.
+
+    logits: ``[..., L, C]``, float16, bfloat16, float32 or float64.
+    table_us: ``[L, C]`` or ``[D, L, C]``, floating point, on the same device.
+    valid: ``[L, C]``, bool, the candidates that a layer offers; another one has probability and gradient 0, whatever its
+    logit and its latency. None: all.
+
+    Returns ``[...]`` or ``[..., D]`` of the wider dtype of the two. Differentiable in logits and table, any number of
+    times; nothing of the batch's size is kept for the backward. A NaN among the valid logits makes the latency NaN.
+
+    Raises RuntimeError where a shape, dtype or device does not fit and, on the CPU, where a latency is negative or not
+    finite or a layer has no valid candidate.
+    """
+    return torch.ops.latgrad.softmax_latency(logits, table_us, valid)
+
+
+def gumbel_latency(
+    logits: Tensor,
+    table_us: Tensor,
+    temperature: float,
+    valid: Optional[Tensor] = None,
+    hard: bool = False,
+    generator: Optional[torch.Generator] = None,
+) -> Tuple[Tensor, Tensor]:
+    """One Gumbel-softmax sample for mixing candidate blocks, and the latency of this very sample.
+
+    logits, table_us, valid: as in softmax_latency. temperature: positive.
+    hard: one-hot weights with the gradient of the soft ones (straight-through).
+    generator: None for the device's default, which torch.manual_seed seeds.
+
+    Returns ``(weights, latency_us)``: ``[..., L, C]`` of the dtype of logits, rows summing to 1 and exactly 0 where not
+    valid; and ``[...]`` or ``[..., D]`` of the wider dtype of the two. Gradients flow through both. On the CPU the
+    sample is the same for any number of threads.
+
+    Raises RuntimeError as softmax_latency, and for a temperature that is not positive and finite.
+    """
+    return torch.ops.latgrad.gumbel_latency(logits, table_us, temperature, valid, hard, generator)
+
+
+def arch_latency(arch: Tensor, table_us: Tensor) -> Tensor:
     """The exact latency of architectures in microseconds, many at a time.
 
     arch: ``[..., L]``, uint8 or int64, the index of a candidate in each layer.
@@ -26,6 +69,6 @@ def arch_latency(arch, table_us):
     Returns ``[...]`` or ``[..., D]`` of the table's dtype. Differentiable in ``table_us``.
 
     Raises RuntimeError where a shape, dtype or device does not fit and, on the CPU, where an index is no candidate
-    or a latency is not finite.
+    or a latency is negative or not finite.
     """
     return torch.ops.latgrad.arch_latency(arch, table_us)

@@ -4,9 +4,11 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
+#include <algorithm>
 #include <limits>
 #include <string>
+
+#include "torch_compat.h"
 
 namespace latgrad::ops {
 
@@ -27,22 +29,32 @@ inline void check_table_form(const at::Tensor& table_us) {
   }
 }
 
-// Reads the values: only for tables on the CPU, where that costs no synchronisation. A negative value passes,
-// as a derivative at 0 needs it: the table of a file cannot hold one.
-inline void check_table_values(const at::Tensor& table_us) {
+// Reads the values: only for tensors on the CPU, where that costs no synchronisation. What is not valid may
+// hold anything.
+inline void check_table_values(const at::Tensor& table_us, const Optional<at::Tensor>& valid = {}) {
   const at::Tensor values = table_us.detach().to(at::kDouble).contiguous();
-  const double* data = values.data_ptr<double>();
-  const int64_t size = values.numel();
-  // One pass without a branch first: the table is nearly always fine. NaN fails the comparison, too.
-  bool fine = true;
-  for (int64_t i = 0; i < size; ++i) fine &= std::abs(data[i]) <= std::numeric_limits<double>::max();
-  if (fine) return;
   const int64_t candidates = values.size(-1);
   const int64_t layers = values.size(-2);
-  for (int64_t i = 0; i < size; ++i) {
-    TORCH_CHECK(std::isfinite(data[i]), "table_us must be finite, got ", data[i], " at layer ",
+  const at::Tensor mask = valid ? valid->contiguous() : at::Tensor();
+  const double* us = values.data_ptr<double>();
+  const bool* is_valid = valid ? mask.data_ptr<bool>() : nullptr;
+  for (int64_t i = 0; i < values.numel(); ++i) {
+    if (us[i] >= 0 && us[i] <= std::numeric_limits<double>::max()) continue;  // false for NaN, too
+    if (is_valid && !is_valid[i % (layers * candidates)]) continue;
+    TORCH_CHECK(false, "table_us must be finite and not negative, got ", us[i], " at layer ",
                 i / candidates % layers, ", candidate ", i % candidates,
                 values.dim() == 3 ? c10::str(" of device ", i / (candidates * layers)) : std::string());
+  }
+}
+
+// As check_table_values.
+inline void check_valid_values(const Optional<at::Tensor>& valid) {
+  if (!valid) return;
+  const at::Tensor mask = valid->contiguous();
+  const bool* row = mask.data_ptr<bool>();
+  for (int64_t layer = 0; layer < mask.size(0); ++layer, row += mask.size(1)) {
+    TORCH_CHECK(std::any_of(row, row + mask.size(1), [](bool offered) { return offered; }),
+                "valid must leave every layer a candidate, got none in layer ", layer);
   }
 }
 

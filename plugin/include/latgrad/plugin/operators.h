@@ -1,17 +1,18 @@
 // The operators of `torch.ops.latgrad`, for C++: latency as a term of the loss.
 //
-//   auto probs = torch::softmax(theta, -1);  // [L, C]
-//   auto latency_us = model->fixed_us() + latgrad::expected_latency(probs, model->table_us());
-//   auto loss = cross_entropy * 0.2 * latency_us.log().pow(0.6);  // FBNet
-//   loss.backward();
+//   auto [weights, latency_us] = latgrad::gumbel_latency(theta, model->table_us(), temperature,
+//   model->valid()); auto logits = supernet(images, weights);  // the blocks of layer l mixed with weights[l]
+//   auto loss = cross_entropy(logits, labels) * 0.2 * (model->fixed_us() + latency_us).log().pow(0.6);  //
+//   FBNet loss.backward();
 //
-// L layers, C candidates of the widest layer, D devices. Every function goes through the dispatcher: CPU
-// kernels of their own, ATen operators on other devices (no copy to the host, no synchronisation), meta
-// kernels for shapes. Thread-safe. Large batches run on at::get_num_threads() threads; the number of
-// threads never changes a value.
+// L layers, C candidates of the widest layer, D devices. An undefined tensor stands for an argument that is
+// not given. Every function goes through the dispatcher: CPU kernels of their own, ATen operators on other
+// devices (no copy to the host, no synchronisation), meta kernels for shapes. Thread-safe. Large batches run
+// on at::get_num_threads() threads; the number of threads never changes a value.
 
 #pragma once
 
+#include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
 #include <array>
@@ -31,7 +32,7 @@ namespace latgrad {
 // that a float16 result ends at 65504 us. Rows of `probs` usually sum to 1, which is not checked.
 // Cost: O(numel(probs) * D).
 // Errors: c10::Error where a shape, dtype or device breaks a rule above; where L, C or D is 0; on the CPU,
-// for a latency that is not finite.
+// for a latency that is negative or not finite.
 // Source: FBNet (Wu et al., 2019), equation 4.
 LATGRAD_PLUGIN_EXPORT at::Tensor expected_latency(const at::Tensor& probs, const at::Tensor& table_us);
 
@@ -46,17 +47,79 @@ LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> expected_latency_backwa
     const at::Tensor& grad, const at::Tensor& probs, const at::Tensor& table_us,
     std::array<bool, 2> output_mask);
 
+// The expected latency of softmax(logits), in one pass forward and one backward: nothing of the size of the
+// batch is kept in between.
+//
+//   logits    [..., L, C]            float16, bfloat16, float32 or float64
+//   table_us  [L, C] or [D, L, C]    any of these dtypes, the same device
+//   valid     [L, C], bool           which candidates a layer offers; not given: all. The probability of
+//   another
+//                                    one is exactly 0 and so is its gradient, whatever its logit and its
+//                                    latency
+//   result    [...] or [..., D]      the wider dtype of logits and table, microseconds
+//
+// Differentiable in logits and table, any number of times. float16 and bfloat16 are computed in float32. A
+// valid logit of -inf has probability 0; NaN, +inf, or a layer of -inf only, make the latency NaN, as in
+// torch.softmax. Cost: O(numel(logits) * D). Errors: as expected_latency; on the CPU, for a layer without a
+// valid candidate.
+LATGRAD_PLUGIN_EXPORT at::Tensor softmax_latency(const at::Tensor& logits, const at::Tensor& table_us,
+                                                 const at::Tensor& valid = {});
+
+// The gradients of softmax_latency for `logits` and `table_us`; as expected_latency_backward.
+LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> softmax_latency_backward(
+    const at::Tensor& grad, const at::Tensor& logits, const at::Tensor& table_us, const at::Tensor& valid,
+    std::array<bool, 2> output_mask);
+
+// One Gumbel-softmax sample, softmax((logits + gumbel) / temperature), for mixing the candidate blocks, and
+// the latency of this very sample.
+//
+//   logits, table_us, valid          as in softmax_latency
+//   temperature                      positive and finite
+//   hard                             one-hot weights (the arg-max of the sample), with the gradient of the
+//   soft ones:
+//                                    straight-through
+//   generator                        not given: the device's default generator, the one torch::manual_seed
+//   seeds weights   [..., L, C]            the dtype of logits; rows sum to 1, exactly 0 where not valid
+//   latency   [...] or [..., D]      the wider dtype of logits and table, microseconds: that of these weights
+//
+// Differentiable in logits and table through both outputs, any number of times. On the CPU a sample takes one
+// number from the generator, and each of its values depends on that number and on its place alone: the same
+// for any number of threads and any processor. Other devices draw the noise themselves. Errors: as
+// softmax_latency; for a temperature that is not positive and finite. Source: Jang et al., Categorical
+// reparameterization with Gumbel-softmax (2017); FBNet, equations 2, 3 and 5.
+LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency(
+    const at::Tensor& logits, const at::Tensor& table_us, double temperature, const at::Tensor& valid = {},
+    bool hard = false, const at::Generator& generator = {});
+
+// gumbel_latency with its randomness as an argument, a function in the strict sense.
+//
+//   noise     int64 []               a seed, on the CPU only
+//             [..., L, C]            Gumbel noise in the dtype of logits, which takes no gradient
+LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency_sample(
+    const at::Tensor& logits, const at::Tensor& table_us, const at::Tensor& noise, double temperature,
+    const at::Tensor& valid, bool hard);
+
+// The gradients of a sample for `logits` and `table_us`.
+//
+//   grad_weights, grad_latency       as the outputs of gumbel_latency; undefined: zero
+//   soft      [..., L, C]            the softmax that the sample was made of
+//   weights   [..., L, C]            the weights that were returned: `soft` again unless hard
+LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency_backward(
+    const at::Tensor& grad_weights, const at::Tensor& grad_latency, const at::Tensor& soft,
+    const at::Tensor& weights, const at::Tensor& table_us, double temperature, const at::Tensor& valid,
+    std::array<bool, 2> output_mask);
+
 // The exact latency of architectures: the sum over layers of the chosen candidate's latency.
 //
 //   arch      [..., L]               uint8 or int64, the index of a candidate in each layer
 //   table_us  [L, C] or [D, L, C]    floating point, on the same device
 //   result    [...] or [..., D]      the dtype of table_us, microseconds
 //
-// The CPU kernel adds in float64, layer after layer. Differentiable in `table_us`.
-// Cost: O(numel(arch) * D).
-// Errors: c10::Error where a shape, dtype or device breaks a rule above; on the CPU, for an index that is no
-// candidate (with its layer and the number of candidates) and for a latency that is not finite. On CUDA an
-// index out of range is an assertion of the device, as in torch.gather.
+// The CPU kernel adds in float64, in an order that the number of layers alone decides. Differentiable in
+// `table_us`. Cost: O(numel(arch) * D). Errors: c10::Error where a shape, dtype or device breaks a rule
+// above; on the CPU, for an index that is no candidate (with its layer and the number of candidates) and for
+// a latency that is negative or not finite. On CUDA an index out of range is an assertion of the device, as
+// in torch.gather.
 LATGRAD_PLUGIN_EXPORT at::Tensor arch_latency(const at::Tensor& arch, const at::Tensor& table_us);
 
 }  // namespace latgrad

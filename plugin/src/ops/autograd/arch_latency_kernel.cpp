@@ -24,7 +24,8 @@ Tensor arch_latency(const Tensor& arch, const Tensor& table_us) {
   Tensor latency_us = below_autograd([&] { return latgrad::arch_latency(arch, table_us); });
   if (node) {
     node->arch = SavedVariable(arch, false);
-    node->candidates = table_us.sym_size(-1);  // only now: the operator has checked that there is such a dimension
+    node->candidates =
+        table_us.sym_size(-1);  // only now: the operator has checked that there is such a dimension
   }
   record(node, latency_us);
   return latency_us;

@@ -34,8 +34,8 @@ Tensor expected_latency(const Tensor& given_probs, const Tensor& given_table_us)
     node->probs = SavedVariable(probs, false);
     node->table_us = SavedVariable(table_us, false);
   }
-  Tensor latency_us =
-      below_autograd([&, &probs = probs, &table_us = table_us] { return latgrad::expected_latency(probs, table_us); });
+  Tensor latency_us = below_autograd(
+      [&, &probs = probs, &table_us = table_us] { return latgrad::expected_latency(probs, table_us); });
   record(node, latency_us);
   return latency_us;
 }
@@ -47,7 +47,8 @@ std::tuple<Tensor, Tensor> expected_latency_backward(const Tensor& grad, const T
     check_expected_latency_backward(grad, probs, table_us);
     return composite::expected_latency_backward(grad, probs, table_us, output_mask);
   }
-  return below_autograd([&] { return latgrad::expected_latency_backward(grad, probs, table_us, output_mask); });
+  return below_autograd(
+      [&] { return latgrad::expected_latency_backward(grad, probs, table_us, output_mask); });
 }
 
 }  // namespace

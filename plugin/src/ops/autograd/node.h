@@ -1,12 +1,13 @@
-// How an operator of this library enters the graph: with a node written by hand, as PyTorch's own operators do.
+// How an operator of this library enters the graph: with a node written by hand, as PyTorch's own operators
+// do.
 //
 //   auto node = make_node<FooNode>("foo", x, table);             // null where no gradient is wanted
 //   if (node) node->x = SavedVariable(x, false);
 //   Tensor y = below_autograd([&] { return latgrad::foo(x, table); });
 //   record(node, y);
 //
-// torch::autograd::Function would be shorter, but torch.func refuses it, and its context of dictionaries costs
-// some microseconds a call, which is as much as a small operator takes.
+// torch::autograd::Function would be shorter, but torch.func refuses it, and its context of dictionaries
+// costs some microseconds a call, which is as much as a small operator takes.
 
 #pragma once
 
@@ -27,9 +28,10 @@ using torch::autograd::variable_list;
 // Errors: for a tangent of forward-mode differentiation, which would be lost.
 template <typename Node, typename... Tensors>
 NodePointer<Node> make_node(const char* op, const Tensors&... inputs) {
-  TORCH_CHECK_NOT_IMPLEMENTED(!(torch::autograd::isFwGradDefined(inputs) || ...), op,
-                              " has no forward-mode derivative; use reverse mode (backward, torch.autograd.grad, "
-                              "torch.func.grad)");
+  TORCH_CHECK_NOT_IMPLEMENTED(
+      !(torch::autograd::isFwGradDefined(inputs) || ...), op,
+      " has no forward-mode derivative; use reverse mode (backward, torch.autograd.grad, "
+      "torch.func.grad)");
   if (!torch::autograd::compute_requires_grad(inputs...)) return nullptr;
   NodePointer<Node> node = new_node<Node>();
   node->set_next_edges(torch::autograd::collect_next_edges(inputs...));

@@ -7,7 +7,7 @@ namespace {
 
 at::Tensor expected_latency(const at::Tensor& given_probs, const at::Tensor& given_table_us) {
   const auto [probs, table_us] = ExpectedLatencyOperands(given_probs, given_table_us);
-  return probs.new_empty_symint(expected_latency_sizes(probs, table_us));
+  return probs.new_empty_symint(latency_sizes(probs, table_us));
 }
 
 std::tuple<at::Tensor, at::Tensor> expected_latency_backward(const at::Tensor& grad, const at::Tensor& probs,

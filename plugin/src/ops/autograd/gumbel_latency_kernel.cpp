@@ -1,0 +1,89 @@
+#include "latgrad/plugin/operators.h"
+#include "ops/autograd/node.h"
+#include "ops/composite/gumbel_latency.h"
+#include "ops/gumbel_latency_checks.h"
+
+namespace latgrad::ops {
+namespace {
+
+using at::Tensor;
+
+// The softmax of a sample is its weights; where those were made one-hot it is computed again, from the same
+// noise.
+struct GumbelLatencyNode : torch::autograd::Node {
+  variable_list apply(variable_list&& grads) override {
+    if (!grads[0].defined() && !grads[1].defined()) return {Tensor(), Tensor()};
+    const std::array<bool, 2> needed = {task_should_compute_output(0), task_should_compute_output(1)};
+    const Tensor given = weights.unpack(getptr());
+    const Tensor mask = valid.unpack();
+    const Tensor table = table_us.unpack();
+    const Tensor soft = hard ? std::get<0>(latgrad::gumbel_latency_sample(
+                                   logits.unpack(), table, noise.unpack(), temperature, mask, false))
+                             : given;
+    auto [grad_logits, grad_table] =
+        latgrad::gumbel_latency_backward(grads[0], grads[1], soft, given, table, temperature, mask, needed);
+    return {needed[0] ? std::move(grad_logits) : Tensor(), needed[1] ? std::move(grad_table) : Tensor()};
+  }
+  std::string name() const override { return "GumbelLatencyBackward"; }
+  void release_variables() override {
+    for (SavedVariable* saved : {&logits, &table_us, &noise, &valid, &weights}) saved->reset_data();
+  }
+
+  SavedVariable logits;  // only where hard
+  SavedVariable table_us;
+  SavedVariable noise;  // only where hard
+  SavedVariable valid;
+  SavedVariable weights;
+  double temperature = 0;
+  bool hard = false;
+};
+
+std::tuple<Tensor, Tensor> gumbel_latency_sample(const Tensor& logits, const Tensor& table_us,
+                                                 const Tensor& noise, double temperature,
+                                                 const Optional<Tensor>& valid, bool hard) {
+  const auto node = make_node<GumbelLatencyNode>("gumbel_latency", logits, table_us);
+  const Tensor mask = valid.value_or(Tensor());
+  auto [weights, latency_us] = below_autograd(
+      [&] { return latgrad::gumbel_latency_sample(logits, table_us, noise, temperature, mask, hard); });
+  record(node, weights);
+  record(node, latency_us);
+  if (node) {
+    if (hard) {
+      node->logits = SavedVariable(logits, false);
+      node->noise = SavedVariable(noise, false);
+    }
+    node->table_us = SavedVariable(table_us, false);
+    node->valid = SavedVariable(mask, false);
+    node->weights = SavedVariable(weights, /*is_output=*/true);
+    node->temperature = temperature;
+    node->hard = hard;
+  }
+  return {weights, latency_us};
+}
+
+std::tuple<Tensor, Tensor> gumbel_latency_backward(const Optional<Tensor>& grad_weights,
+                                                   const Optional<Tensor>& grad_latency, const Tensor& soft,
+                                                   const Tensor& weights, const Tensor& table_us,
+                                                   double temperature, const Optional<Tensor>& valid,
+                                                   std::array<bool, 2> output_mask) {
+  const Tensor to_weights = grad_weights.value_or(Tensor());
+  const Tensor to_latency = grad_latency.value_or(Tensor());
+  if (is_differentiated_again(to_weights, to_latency, soft, weights, table_us)) {
+    check_gumbel_latency_backward(grad_weights, grad_latency, soft, weights, table_us, temperature, valid);
+    return composite::gumbel_latency_backward(grad_weights, grad_latency, soft, weights, table_us,
+                                              temperature, valid, output_mask);
+  }
+  return below_autograd([&] {
+    return latgrad::gumbel_latency_backward(to_weights, to_latency, soft, weights, table_us, temperature,
+                                            valid.value_or(Tensor()), output_mask);
+  });
+}
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(latgrad, Autograd, m) {
+  m.impl("gumbel_latency_sample", TORCH_FN(gumbel_latency_sample));
+  m.impl("gumbel_latency_backward", TORCH_FN(gumbel_latency_backward));
+}
+
+}  // namespace latgrad::ops

@@ -1,0 +1,757 @@
+#include "ops/cpu/simd/row_kernels.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+// Vectors of a length that is unknown when compiling do not halve.
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/cpu/simd/row_kernels.cpp"
+#include <hwy/foreach_target.h>
+// After foreach_target.h, once for each target.
+#include <hwy/contrib/math/math-inl.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace latgrad::ops::simd {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <typename T>
+using Lanes = hn::ScalableTag<T>;
+
+// Columns of a window: what a 128-bit block holds.
+template <typename T>
+constexpr int64_t kWindow = 16 / sizeof(T);
+
+// ---- Tiles: `lanes` rows of C candidates in memory <-> candidate c of all of them in tile[c * lanes].
+
+// Blocks of kWindow candidates of every kWindow-th row.
+template <class D, typename T = hn::TFromD<D>>
+hn::Vec<D> load_blocks(D d, const T* first, int64_t row_size) {
+  if constexpr (hn::MaxLanes(d) == kWindow<T>) {
+    return hn::LoadU(d, first);
+  } else {
+    const hn::Half<D> half;
+    const auto upper = first + static_cast<int64_t>(hn::MaxLanes(d)) / 2 * row_size;
+    return hn::Combine(d, load_blocks(half, upper, row_size), load_blocks(half, first, row_size));
+  }
+}
+
+template <class D, typename T = hn::TFromD<D>>
+void store_blocks(D d, hn::Vec<D> v, T* first, int64_t row_size) {
+  if constexpr (hn::MaxLanes(d) == kWindow<T>) {
+    hn::StoreU(v, d, first);
+  } else {
+    const hn::Half<D> half;
+    store_blocks(half, hn::LowerHalf(half, v), first, row_size);
+    store_blocks(half, hn::UpperHalf(half, v), first + static_cast<int64_t>(hn::MaxLanes(d)) / 2 * row_size,
+                 row_size);
+  }
+}
+
+// Transposes each block of kWindow x kWindow; its own inverse.
+template <class D>
+void transpose_blocks(D d, hn::Vec<D> (&v)[4], float) {
+  const hn::RepartitionToWide<D> dw;
+  const auto low01 = hn::BitCast(dw, hn::InterleaveLower(d, v[0], v[1]));
+  const auto low23 = hn::BitCast(dw, hn::InterleaveLower(d, v[2], v[3]));
+  const auto high01 = hn::BitCast(dw, hn::InterleaveUpper(d, v[0], v[1]));
+  const auto high23 = hn::BitCast(dw, hn::InterleaveUpper(d, v[2], v[3]));
+  v[0] = hn::BitCast(d, hn::InterleaveLower(dw, low01, low23));
+  v[1] = hn::BitCast(d, hn::InterleaveUpper(dw, low01, low23));
+  v[2] = hn::BitCast(d, hn::InterleaveLower(dw, high01, high23));
+  v[3] = hn::BitCast(d, hn::InterleaveUpper(dw, high01, high23));
+}
+
+template <class D>
+void transpose_blocks(D d, hn::Vec<D> (&v)[2], double) {
+  const auto low = hn::InterleaveLower(d, v[0], v[1]);
+  v[1] = hn::InterleaveUpper(d, v[0], v[1]);
+  v[0] = low;
+}
+
+template <class D, typename T = hn::TFromD<D>>
+HWY_INLINE void load_tile(D d, const T* rows, int64_t candidates, T* HWY_RESTRICT tile) {
+  constexpr int64_t kColumns = kWindow<T>;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  if (candidates < kColumns) {
+    for (int64_t row = 0; row < lanes; ++row) {
+      for (int64_t c = 0; c < candidates; ++c) tile[c * lanes + row] = rows[row * candidates + c];
+    }
+    return;
+  }
+  for (int64_t c = 0; c < candidates; c += kColumns) {
+    c = std::min(c, candidates - kColumns);  // the last window overlaps the one before
+    hn::Vec<D> v[kColumns];
+    for (int64_t i = 0; i < kColumns; ++i) v[i] = load_blocks(d, rows + i * candidates + c, candidates);
+    transpose_blocks(d, v, T());
+    for (int64_t i = 0; i < kColumns; ++i) hn::Store(v[i], d, tile + (c + i) * lanes);
+  }
+}
+
+template <class D, typename T = hn::TFromD<D>>
+HWY_INLINE void store_tile(D d, const T* HWY_RESTRICT tile, int64_t candidates, T* rows) {
+  constexpr int64_t kColumns = kWindow<T>;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  if (candidates < kColumns) {
+    for (int64_t row = 0; row < lanes; ++row) {
+      for (int64_t c = 0; c < candidates; ++c) rows[row * candidates + c] = tile[c * lanes + row];
+    }
+    return;
+  }
+  for (int64_t c = 0; c < candidates; c += kColumns) {
+    c = std::min(c, candidates - kColumns);
+    hn::Vec<D> v[kColumns];
+    for (int64_t i = 0; i < kColumns; ++i) v[i] = hn::Load(d, tile + (c + i) * lanes);
+    transpose_blocks(d, v, T());
+    for (int64_t i = 0; i < kColumns; ++i) store_blocks(d, v[i], rows + i * candidates + c, candidates);
+  }
+}
+
+// Walks the rows of a batch tile after tile. The last tile may lack rows: it goes through a buffer of its
+// own, in which the rows that are not there are zero.
+template <typename T>
+class Rows {
+ public:
+  Rows(const PackedTable<T>& table, int64_t batch)
+      : candidates_(table.candidates), size_(batch * table.layers), phases_(table.phases) {}
+
+  int64_t first_row() const { return row_; }
+  int64_t rows() const { return std::min<int64_t>(size_ - row_, hn::Lanes(Lanes<T>())); }
+  int64_t phase() const { return tile_ % phases_; }
+  bool done() const { return row_ >= size_; }
+  void next() {
+    row_ += hn::Lanes(Lanes<T>());
+    ++tile_;
+  }
+
+  void load(const T* array, T* HWY_RESTRICT tile) {
+    const Lanes<T> d;
+    const T* rows_at = array + row_ * candidates_;
+    if (HWY_LIKELY(is_whole())) return load_tile(d, rows_at, candidates_, tile);
+    T* staged = staging();
+    std::copy_n(rows_at, rows() * candidates_, staged);
+    std::fill(staged + rows() * candidates_, staged + hn::Lanes(d) * candidates_, T(0));
+    load_tile(d, staged, candidates_, tile);
+  }
+
+  void store(const T* HWY_RESTRICT tile, T* array) {
+    const Lanes<T> d;
+    T* rows_at = array + row_ * candidates_;
+    if (HWY_LIKELY(is_whole())) return store_tile(d, tile, candidates_, rows_at);
+    T* staged = staging();
+    store_tile(d, tile, candidates_, staged);
+    std::copy_n(staged, rows() * candidates_, rows_at);
+  }
+
+ private:
+  bool is_whole() const { return size_ - row_ >= static_cast<int64_t>(hn::Lanes(Lanes<T>())); }
+  T* staging() {
+    if (!staging_) staging_ = hwy::AllocateAligned<T>(hn::Lanes(Lanes<T>()) * candidates_);
+    return staging_.get();
+  }
+
+  int64_t candidates_;
+  int64_t size_;
+  int64_t phases_;
+  int64_t row_ = 0;
+  int64_t tile_ = 0;
+  hwy::AlignedFreeUniquePtr<T[]> staging_;
+};
+
+// ---- The table, packed.
+
+template <typename T>
+PackedTable<T> pack(const TableView<T>& view, int64_t batch) {
+  const Lanes<T> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto [layers, candidates] = std::pair(view.layers, view.candidates);
+  const int64_t tiles = (batch * layers + lanes - 1) / lanes;
+  const int64_t phases = std::max<int64_t>(1, std::min(layers / std::gcd(layers, lanes), tiles));
+  PackedTable<T> packed{view.devices,
+                        layers,
+                        candidates,
+                        phases,
+                        hwy::AllocateAligned<T>(view.devices * phases * candidates * lanes),
+                        nullptr};
+  if (view.valid) packed.valid = hwy::AllocateAligned<T>(phases * candidates * lanes);
+  for (int64_t phase = 0; phase < phases; ++phase) {
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      const int64_t layer = (phase * lanes + lane) % layers;
+      const bool* valid = view.valid ? view.valid + layer * candidates : nullptr;
+      T* at = packed.table_us.get() + phase * candidates * lanes + lane;
+      for (int64_t device = 0; device < view.devices; ++device) {
+        const T* row = view.table_us + (device * layers + layer) * candidates;
+        for (int64_t c = 0; c < candidates; ++c) at[c * lanes] = !valid || valid[c] ? row[c] : T(0);
+        at += phases * candidates * lanes;
+      }
+      if (!valid) continue;
+      T* mask = packed.valid.get() + phase * candidates * lanes + lane;
+      for (int64_t c = 0; c < candidates; ++c) mask[c * lanes] = valid[c] ? T(1) : T(0);
+    }
+  }
+  return packed;
+}
+
+template <typename T>
+class Tiles {
+ public:
+  explicit Tiles(const PackedTable<T>& table)
+      : table_(table), size_(table.candidates * static_cast<int64_t>(hn::Lanes(Lanes<T>()))) {}
+
+  const T* table_us(int64_t device, int64_t phase) const {
+    return table_.table_us.get() + (device * table_.phases + phase) * size_;
+  }
+  const T* valid(int64_t phase) const { return table_.valid ? table_.valid.get() + phase * size_ : nullptr; }
+  int64_t size() const { return size_; }
+
+ private:
+  const PackedTable<T>& table_;
+  int64_t size_;
+};
+
+// ---- Steps on one tile.
+
+// exp(x) for x <= 0 that keeps a NaN; what would lie below 2^-124 is 0.
+template <class D>
+HWY_INLINE hn::Vec<D> exp_not_positive(D d, hn::Vec<D> x, float) {
+  // Half the steps of hn::Exp, which also has to take positive and subnormal results into account.
+  // x = n ln 2 + r with |r| <= ln 2 / 2; adding the magic number rounds x / ln 2 to the integer n and leaves
+  // it in the low bits.
+  const hn::Rebind<int32_t, D> di;
+  const auto lowest = hn::Set(d, -85.9f);
+  const auto magic = hn::Set(d, 12582912.0f);
+  const auto clamped = hn::Max(lowest, x);  // this order keeps a NaN of x
+  const auto shifted = hn::MulAdd(clamped, hn::Set(d, 1.44269504f), magic);
+  const auto n = hn::Sub(shifted, magic);
+  const auto r =
+      hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), hn::NegMulAdd(n, hn::Set(d, 0.693359375f), clamped));
+  auto p = hn::MulAdd(r, hn::Set(d, 1.9875691500e-4f), hn::Set(d, 1.3981999507e-3f));
+  p = hn::MulAdd(p, r, hn::Set(d, 8.3334519073e-3f));
+  p = hn::MulAdd(p, r, hn::Set(d, 4.1665795894e-2f));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.6666665459e-1f));
+  p = hn::MulAdd(p, r, hn::Set(d, 5.0000001201e-1f));
+  p = hn::Add(hn::MulAdd(p, hn::Mul(r, r), r), hn::Set(d, 1.0f));
+  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(di, shifted));
+  const auto result = hn::BitCast(d, hn::Add(hn::BitCast(di, p), exponent));
+  return hn::IfThenZeroElse(hn::Lt(x, lowest), result);
+}
+
+template <class D>
+HWY_INLINE hn::Vec<D> exp_not_positive(D d, hn::Vec<D> x, double) {
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
+}
+
+// Replaces the logits in `tile` by exp(logit - maximum of the row), 0 where not valid; returns the sums over
+// the rows, NaN where softmax has none.
+template <class D, typename T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> exponentials(D d, T* HWY_RESTRICT tile, int64_t candidates,
+                                   const T* HWY_RESTRICT valid) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t size = candidates * lanes;
+  const auto lowest = hn::Set(d, -std::numeric_limits<T>::infinity());
+  if (valid) {
+    for (int64_t i = 0; i < size; i += lanes) {
+      const auto is_valid = hn::Ne(hn::Load(d, valid + i), hn::Zero(d));
+      hn::Store(hn::IfThenElse(is_valid, hn::Load(d, tile + i), lowest), d, tile + i);
+    }
+  }
+  auto maximum = lowest;
+  for (int64_t i = 0; i < size; i += lanes) maximum = hn::Max(maximum, hn::Load(d, tile + i));
+  auto sum = hn::Zero(d);
+  for (int64_t i = 0; i < size; i += lanes) {
+    const auto e = exp_not_positive(d, hn::Sub(hn::Load(d, tile + i), maximum), T());
+    hn::Store(e, d, tile + i);
+    sum = hn::Add(sum, e);
+  }
+  return sum;
+}
+
+// 0 in the places of `tile` that are not valid, also where it is NaN.
+template <class D, typename T = hn::TFromD<D>>
+HWY_INLINE void mask(D d, T* HWY_RESTRICT tile, int64_t size, const T* HWY_RESTRICT valid) {
+  if (!valid) return;
+  for (int64_t i = 0; i < size; i += static_cast<int64_t>(hn::Lanes(d))) {
+    const auto is_valid = hn::Ne(hn::Load(d, valid + i), hn::Zero(d));
+    hn::Store(hn::IfThenElseZero(is_valid, hn::Load(d, tile + i)), d, tile + i);
+  }
+}
+
+// The sum over the candidates of a * b.
+template <class D, typename T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> dot(D d, const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, int64_t candidates) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  auto even = hn::Zero(d);
+  auto odd = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + lanes < candidates * lanes; i += 2 * lanes) {
+    even = hn::MulAdd(hn::Load(d, a + i), hn::Load(d, b + i), even);
+    odd = hn::MulAdd(hn::Load(d, a + i + lanes), hn::Load(d, b + i + lanes), odd);
+  }
+  if (i < candidates * lanes) even = hn::MulAdd(hn::Load(d, a + i), hn::Load(d, b + i), even);
+  return hn::Add(even, odd);
+}
+
+// Row latencies -> latencies of the batch: what the layers of an element add up to, four elements at a time
+// so that the additions overlap.
+template <typename T>
+void sum_layers(const T* HWY_RESTRICT rows, int64_t batch, int64_t layers, T* out, int64_t out_stride) {
+  int64_t n = 0;
+  for (; n + 4 <= batch; n += 4) {
+    T sums[4] = {};
+    for (int64_t layer = 0; layer < layers; ++layer) {
+      for (int64_t i = 0; i < 4; ++i) sums[i] += rows[(n + i) * layers + layer];
+    }
+    for (int64_t i = 0; i < 4; ++i) out[(n + i) * out_stride] = sums[i];
+  }
+  for (; n < batch; ++n) {
+    T sum = 0;
+    for (int64_t layer = 0; layer < layers; ++layer) sum += rows[n * layers + layer];
+    out[n * out_stride] = sum;
+  }
+}
+
+// Elements of the batch that are worked on at once, so that what is kept for each row stays in the first
+// cache. A multiple of sixteen rows where it can be, so that few tiles lack rows.
+inline int64_t block_size(int64_t layers) { return std::max<int64_t>(1, (1024 / layers) & ~int64_t{15}); }
+
+// ---- The kernels.
+
+// weigh(tile, phase) turns a tile of `rows` [N, L, C] into weights, up to a factor for each row that it
+// returns; latency_us [N, D] is that of the weights, which go to `weights` [N, L, C] where that is not null.
+template <typename T, class Weigh>
+void weigh_rows(const PackedTable<T>& table, const T* rows_in, int64_t batch, T* weights, T* latency_us,
+                const Weigh& weigh) {
+  const Lanes<T> d;
+  const Tiles<T> tiles(table);
+  const int64_t block = std::min(batch, block_size(table.layers));
+  const int64_t row_buffer = block * table.layers + static_cast<int64_t>(hn::Lanes(d));
+  const int64_t element = table.layers * table.candidates;
+  const auto tile = hwy::AllocateAligned<T>(tiles.size());
+  const auto row_us = hwy::AllocateAligned<T>(row_buffer * table.devices);
+  for (int64_t n = 0; n < batch; n += block) {
+    const int64_t size = std::min(block, batch - n);
+    for (Rows<T> rows(table, size); !rows.done(); rows.next()) {
+      rows.load(rows_in + n * element, tile.get());
+      const auto scale = weigh(tile.get(), rows.phase());
+      if (weights) rows.store(tile.get(), weights + n * element);
+      for (int64_t device = 0; device < table.devices; ++device) {
+        const auto us = dot(d, tile.get(), tiles.table_us(device, rows.phase()), table.candidates);
+        hn::StoreU(hn::Mul(us, scale), d, row_us.get() + device * row_buffer + rows.first_row());
+      }
+    }
+    for (int64_t device = 0; device < table.devices; ++device) {
+      sum_layers(row_us.get() + device * row_buffer, size, table.layers,
+                 latency_us + n * table.devices + device, table.devices);
+    }
+  }
+}
+
+template <typename T>
+void softmax_forward_impl(const PackedTable<T>& table, const T* logits, int64_t batch, T* latency_us) {
+  const Lanes<T> d;
+  const Tiles<T> tiles(table);
+  weigh_rows(table, logits, batch, static_cast<T*>(nullptr), latency_us, [&](T* tile, int64_t phase) {
+    return hn::Div(hn::Set(d, T(1)), exponentials(d, tile, table.candidates, tiles.valid(phase)));
+  });
+}
+
+template <typename T>
+void latency_of_weights_impl(const PackedTable<T>& table, const T* weights, int64_t batch, T* latency_us) {
+  weigh_rows(table, weights, batch, static_cast<T*>(nullptr), latency_us,
+             [](T*, int64_t) { return hn::Set(Lanes<T>(), T(1)); });
+}
+
+// exponentials / sum.
+template <class D, typename T = hn::TFromD<D>>
+HWY_INLINE void normalise(D d, T* HWY_RESTRICT tile, int64_t size, hn::Vec<D> sum) {
+  const auto scale = hn::Div(hn::Set(d, T(1)), sum);
+  for (int64_t i = 0; i < size; i += static_cast<int64_t>(hn::Lanes(d))) {
+    hn::Store(hn::Mul(hn::Load(d, tile + i), scale), d, tile + i);
+  }
+}
+
+// The arg-max as one-hot, from exponentials: that of the largest logit is exactly 1. The first of several
+// wins, as in torch.argmax; a row whose sum is NaN stays so.
+template <class D, typename T = hn::TFromD<D>>
+HWY_INLINE void one_hot(D d, T* HWY_RESTRICT tile, int64_t size, hn::Vec<D> sum) {
+  const auto one = hn::IfThenElse(hn::IsNaN(sum), sum, hn::Set(d, T(1)));
+  auto open = hn::Eq(hn::Zero(d), hn::Zero(d));
+  for (int64_t i = 0; i < size; i += static_cast<int64_t>(hn::Lanes(d))) {
+    const auto is_largest = hn::Not(hn::Lt(hn::Load(d, tile + i), one));
+    const auto is_first = hn::And(open, is_largest);
+    open = hn::AndNot(is_largest, open);
+    hn::Store(hn::IfThenElseZero(is_first, one), d, tile + i);
+  }
+}
+
+template <typename T>
+void sample_forward_impl(const PackedTable<T>& table, const T* logits, int64_t batch, bool hard, T* weights,
+                         T* latency_us) {
+  const Lanes<T> d;
+  const Tiles<T> tiles(table);
+  weigh_rows(table, logits, batch, weights, latency_us, [&](T* tile, int64_t phase) {
+    const auto sum = exponentials(d, tile, table.candidates, tiles.valid(phase));
+    if (hard) {
+      one_hot(d, tile, tiles.size(), sum);
+    } else {
+      normalise(d, tile, tiles.size(), sum);
+    }
+    mask(d, tile, tiles.size(), tiles.valid(phase));
+    return hn::Set(d, T(1));
+  });
+}
+
+// What the backward of softmax_latency and of a sample share: the gradient of the latency [N, D], which every
+// layer of an element gets, and the two products with the table.
+template <typename T>
+class LatencyGradient {
+ public:
+  LatencyGradient(const PackedTable<T>& table, const T* grad, int64_t block, bool needs_table)
+      : table_(table), grad_(grad), row_buffer_(block * table.layers + hn::Lanes(Lanes<T>())) {
+    // Rows that are not there have the gradient zero.
+    row_grad_ = zeros(row_buffer_ * table.devices);
+    if (needs_table) table_sums_ = zeros(table.devices * table.phases * tiles_.size());
+  }
+
+  // Precondition: the elements of a block start at `n`.
+  void start_block(int64_t n, int64_t size) {
+    if (!grad_) return;
+    for (int64_t device = 0; device < table_.devices; ++device) {
+      T* row = row_grad_.get() + device * row_buffer_;
+      for (int64_t i = 0; i < size; ++i, row += table_.layers) {
+        std::fill_n(row, table_.layers, grad_[(n + i) * table_.devices + device]);
+      }
+      std::fill(row, row_grad_.get() + (device + 1) * row_buffer_, T(0));
+    }
+  }
+
+  hn::Vec<Lanes<T>> of_rows(const Rows<T>& rows, int64_t device) const {
+    return hn::LoadU(Lanes<T>(), row_grad_.get() + device * row_buffer_ + rows.first_row());
+  }
+
+  // tile[c] = grad * table, summed over the devices, plus what is in it already where `add`.
+  void times_table(const Rows<T>& rows, bool add, T* HWY_RESTRICT tile) const {
+    const Lanes<T> d;
+    const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+    for (int64_t device = 0; device < table_.devices; ++device) {
+      const auto grad = of_rows(rows, device);
+      const T* HWY_RESTRICT us = tiles_.table_us(device, rows.phase());
+      for (int64_t i = 0; i < tiles_.size(); i += lanes) {
+        const auto product = hn::Mul(grad, hn::Load(d, us + i));
+        hn::Store(add ? hn::Add(product, hn::Load(d, tile + i)) : product, d, tile + i);
+      }
+      add = true;
+    }
+  }
+
+  // Adds grad * weights * scale to the gradient of the table.
+  void add_to_table(const Rows<T>& rows, const T* HWY_RESTRICT weights, hn::Vec<Lanes<T>> scale) {
+    const Lanes<T> d;
+    const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+    for (int64_t device = 0; device < table_.devices; ++device) {
+      const auto grad = hn::Mul(scale, of_rows(rows, device));
+      T* HWY_RESTRICT sums = table_sums_.get() + (device * table_.phases + rows.phase()) * tiles_.size();
+      for (int64_t i = 0; i < tiles_.size(); i += lanes) {
+        hn::Store(hn::MulAdd(grad, hn::Load(d, weights + i), hn::Load(d, sums + i)), d, sums + i);
+      }
+    }
+  }
+
+  // Adds the gradient of the table, as summed up so far, to grad_table [D, L, C].
+  void finish(double* grad_table) const {
+    const int64_t lanes = static_cast<int64_t>(hn::Lanes(Lanes<T>()));
+    const T* sums = table_sums_.get();
+    for (int64_t device = 0; device < table_.devices; ++device) {
+      for (int64_t phase = 0; phase < table_.phases; ++phase, sums += tiles_.size()) {
+        for (int64_t lane = 0; lane < lanes; ++lane) {
+          const int64_t layer = (phase * lanes + lane) % table_.layers;
+          double* row = grad_table + (device * table_.layers + layer) * table_.candidates;
+          for (int64_t c = 0; c < table_.candidates; ++c)
+            row[c] += static_cast<double>(sums[c * lanes + lane]);
+        }
+      }
+    }
+  }
+
+ private:
+  static hwy::AlignedFreeUniquePtr<T[]> zeros(int64_t size) {
+    auto result = hwy::AllocateAligned<T>(size);
+    std::fill_n(result.get(), size, T(0));
+    return result;
+  }
+  const PackedTable<T>& table_;
+  Tiles<T> tiles_{table_};
+  const T* grad_;
+  int64_t row_buffer_;
+  hwy::AlignedFreeUniquePtr<T[]> row_grad_;    // [D, rows of a block]
+  hwy::AlignedFreeUniquePtr<T[]> table_sums_;  // [D, phases, C, lanes]
+};
+
+// The gradient of a softmax that is tile / sum: tile[c] = scale * soft[c] * (grad[c] - sum of soft * grad).
+template <class D, typename T = hn::TFromD<D>>
+HWY_INLINE void softmax_gradient(D d, T* HWY_RESTRICT tile, hn::Vec<D> one_over_sum,
+                                 const T* HWY_RESTRICT grad, int64_t candidates, hn::Vec<D> scale) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto mean = hn::Mul(one_over_sum, dot(d, tile, grad, candidates));
+  const auto factor = hn::Mul(one_over_sum, scale);
+  for (int64_t i = 0; i < candidates * lanes; i += lanes) {
+    const auto p = hn::Mul(factor, hn::Load(d, tile + i));
+    hn::Store(hn::Mul(p, hn::Sub(hn::Load(d, grad + i), mean)), d, tile + i);
+  }
+}
+
+template <typename T>
+void softmax_backward_impl(const PackedTable<T>& table, const T* logits, const T* grad, int64_t batch,
+                           T* grad_logits, double* grad_table) {
+  const Lanes<T> d;
+  const auto one = hn::Set(d, T(1));
+  const Tiles<T> tiles(table);
+  const int64_t block = std::min(batch, block_size(table.layers));
+  const int64_t element = table.layers * table.candidates;
+  LatencyGradient<T> latency(table, grad, block, grad_table != nullptr);
+  const auto tile = hwy::AllocateAligned<T>(tiles.size());
+  const auto upstream = hwy::AllocateAligned<T>(tiles.size());
+  for (int64_t n = 0; n < batch; n += block) {
+    const int64_t size = std::min(block, batch - n);
+    latency.start_block(n, size);
+    for (Rows<T> rows(table, size); !rows.done(); rows.next()) {
+      rows.load(logits + n * element, tile.get());
+      const T* valid = tiles.valid(rows.phase());
+      const auto one_over_sum = hn::Div(one, exponentials(d, tile.get(), table.candidates, valid));
+      if (grad_table) latency.add_to_table(rows, tile.get(), one_over_sum);
+      if (!grad_logits) continue;
+      if (table.devices == 1) {
+        softmax_gradient(d, tile.get(), one_over_sum, tiles.table_us(0, rows.phase()), table.candidates,
+                         latency.of_rows(rows, 0));
+      } else {
+        latency.times_table(rows, false, upstream.get());
+        softmax_gradient(d, tile.get(), one_over_sum, upstream.get(), table.candidates, one);
+      }
+      mask(d, tile.get(), tiles.size(), valid);
+      rows.store(tile.get(), grad_logits + n * element);
+    }
+  }
+  if (grad_table) latency.finish(grad_table);
+}
+
+template <typename T>
+void sample_backward_impl(const PackedTable<T>& table, const SampleGradients<T>& g, int64_t batch) {
+  const Lanes<T> d;
+  const Tiles<T> tiles(table);
+  const int64_t block = std::min(batch, block_size(table.layers));
+  const int64_t element = table.layers * table.candidates;
+  const bool needs_table = g.grad_table && g.grad_latency;
+  LatencyGradient<T> latency(table, g.grad_latency, block, needs_table);
+  const auto soft = hwy::AllocateAligned<T>(tiles.size());
+  const auto upstream = hwy::AllocateAligned<T>(tiles.size());
+  const auto one = hn::Set(d, T(1));
+  const auto scale = hn::Set(d, T(1) / g.temperature);
+  for (int64_t n = 0; n < batch; n += block) {
+    const int64_t size = std::min(block, batch - n);
+    const int64_t at = n * element;
+    latency.start_block(n, size);
+    for (Rows<T> rows(table, size); !rows.done(); rows.next()) {
+      if (needs_table) {
+        rows.load(g.weights + at, upstream.get());
+        latency.add_to_table(rows, upstream.get(), one);
+      }
+      if (!g.grad_logits) continue;
+      if (g.grad_weights) rows.load(g.grad_weights + at, upstream.get());
+      if (g.grad_latency || !g.grad_weights)
+        latency.times_table(rows, g.grad_weights != nullptr, upstream.get());
+      const T* valid = tiles.valid(rows.phase());
+      mask(d, upstream.get(), tiles.size(), valid);
+      rows.load(g.soft + at, soft.get());
+      softmax_gradient(d, soft.get(), one, upstream.get(), table.candidates, scale);
+      mask(d, soft.get(), tiles.size(), valid);
+      rows.store(soft.get(), g.grad_logits + at);
+    }
+  }
+  if (needs_table) latency.finish(g.grad_table);
+}
+
+// ---- Noise.
+
+// Sixty-four values come from sixteen counters: value i from word i / 16 % 4 of counter i / 64 * 16 + i % 16.
+// So the words need no shuffling, whatever the number of lanes.
+constexpr int64_t kGroup = 64;
+constexpr int64_t kCounters = 16;
+
+// Philox 4x32-10 of the counters first, first + 1, ...: word w of counter first + i in words[w * kCounters +
+// i]. Precondition: `first` is a multiple of kCounters.
+inline void philox(uint64_t seed, uint64_t first, uint32_t* HWY_RESTRICT words) {
+  // A word lies in the lower half of a lane of 64 bits, where it can be multiplied; what is above is ignored.
+  const hn::CappedTag<uint64_t, kCounters / 2> d;
+  const hn::Repartition<uint32_t, decltype(d)> dw;
+  using V = hn::Vec<decltype(d)>;
+  const auto multiply = [&](V a, uint64_t b) {
+    return hn::MulEven(hn::BitCast(dw, a), hn::BitCast(dw, hn::Set(d, b)));
+  };
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t i = 0; i < kCounters; i += 2 * lanes) {
+    // Two halves: the even and the odd ones of 2 * lanes counters.
+    V c[2][4];
+    for (int64_t half = 0; half < 2; ++half) {
+      const uint64_t low = static_cast<uint32_t>(first) + static_cast<uint64_t>(i + half);
+      c[half][0] = hn::Add(hn::Set(d, low), hn::ShiftLeft<1>(hn::Iota(d, uint64_t{0})));
+      c[half][1] = hn::Set(d, first >> 32);
+      c[half][2] = hn::Zero(d);
+      c[half][3] = hn::Zero(d);
+    }
+    uint32_t key0 = static_cast<uint32_t>(seed);
+    uint32_t key1 = static_cast<uint32_t>(seed >> 32);
+    for (int round = 0; round < 10; ++round) {
+      for (V(&w)[4] : c) {
+        const V product0 = multiply(w[0], 0xD2511F53u);
+        const V product1 = multiply(w[2], 0xCD9E8D57u);
+        w[0] = hn::Xor(hn::Xor(hn::ShiftRight<32>(product1), w[1]), hn::Set(d, uint64_t{key0}));
+        w[1] = product1;
+        w[2] = hn::Xor(hn::Xor(hn::ShiftRight<32>(product0), w[3]), hn::Set(d, uint64_t{key1}));
+        w[3] = product0;
+      }
+      key0 += 0x9E3779B9u;
+      key1 += 0xBB67AE85u;
+    }
+    for (int64_t word = 0; word < 4; ++word) {
+      const auto odd = hn::BitCast(dw, hn::ShiftLeft<32>(c[1][word]));
+      hn::Store(hn::OddEven(odd, hn::BitCast(dw, c[0][word])), dw, words + word * kCounters + i);
+    }
+  }
+}
+
+// Uniform in (0, 1): the middles of 2^23 intervals, which float32 holds exactly. Neither end is ever reached,
+// so both logarithms are finite.
+inline void uniform(uint64_t seed, uint64_t group, float* HWY_RESTRICT u) {
+  HWY_ALIGN uint32_t words[kGroup];
+  philox(seed, group * kCounters, words);
+  const hn::ScalableTag<float> d;
+  const hn::Rebind<int32_t, decltype(d)> di;
+  const hn::Rebind<uint32_t, decltype(d)> du;
+  for (int64_t i = 0; i < kGroup; i += hn::Lanes(d)) {
+    const auto bits = hn::BitCast(di, hn::ShiftRight<9>(hn::Load(du, words + i)));
+    const auto middle = hn::Add(hn::ConvertTo(d, bits), hn::Set(d, 0.5f));
+    hn::Store(hn::Mul(middle, hn::Set(d, 0x1p-23f)), d, u + i);
+  }
+}
+
+// The same with 2^52 intervals, from two groups of words: a value has the high word of the one and the low
+// word of the other.
+inline void uniform(uint64_t seed, uint64_t group, double* HWY_RESTRICT u) {
+  HWY_ALIGN uint32_t high[kGroup];
+  HWY_ALIGN uint32_t low[kGroup];
+  philox(seed, 2 * group * kCounters, high);
+  philox(seed, (2 * group + 1) * kCounters, low);
+  for (int64_t i = 0; i < kGroup; ++i) {
+    const int64_t bits = static_cast<int64_t>((uint64_t{high[i]} << 32 | low[i]) >> 12);
+    u[i] = (static_cast<double>(bits) + 0.5) * 0x1p-52;
+  }
+}
+
+template <typename T>
+void add_gumbel_noise_impl(uint64_t seed, int64_t first, const T* logits, int64_t size, T temperature, T* z) {
+  const Lanes<T> d;
+  const auto scale = hn::Set(d, T(1) / temperature);
+  HWY_ALIGN T values[kGroup];
+  HWY_ALIGN T staged[kGroup];
+  for (int64_t done = 0; done < size;) {
+    const int64_t number = first + done;
+    uniform(seed, static_cast<uint64_t>(number / kGroup), values);
+    const int64_t skip = number % kGroup;
+    const int64_t count = std::min(kGroup - skip, size - done);
+    const bool is_whole = count == kGroup;
+    if (!is_whole) std::copy_n(logits + done, count, staged + skip);
+    const T* x = is_whole ? logits + done : staged;
+    T* out = is_whole ? z + done : staged;
+    for (int64_t i = 0; i < kGroup; i += hn::Lanes(d)) {
+      const auto exponential = hn::Neg(hn::Log(d, hn::Load(d, values + i)));
+      hn::StoreU(hn::Mul(hn::Sub(hn::LoadU(d, x + i), hn::Log(d, exponential)), scale), d, out + i);
+    }
+    if (!is_whole) std::copy_n(staged + skip, count, z + done);
+    done += count;
+  }
+}
+
+// What is exported must not be a template.
+#define LATGRAD_ROW_KERNELS(T, Suffix)                                                                      \
+  PackedTable<T> Pack##Suffix(const TableView<T>& view, int64_t batch) { return pack<T>(view, batch); }     \
+  void SoftmaxForward##Suffix(const PackedTable<T>& table, const T* logits, int64_t batch, T* latency_us) { \
+    softmax_forward_impl<T>(table, logits, batch, latency_us);                                              \
+  }                                                                                                         \
+  void SoftmaxBackward##Suffix(const PackedTable<T>& table, const T* logits, const T* grad, int64_t batch,  \
+                               T* grad_logits, double* grad_table) {                                        \
+    softmax_backward_impl<T>(table, logits, grad, batch, grad_logits, grad_table);                          \
+  }                                                                                                         \
+  void LatencyOfWeights##Suffix(const PackedTable<T>& table, const T* weights, int64_t batch,               \
+                                T* latency_us) {                                                            \
+    latency_of_weights_impl<T>(table, weights, batch, latency_us);                                          \
+  }                                                                                                         \
+  void SampleForward##Suffix(const PackedTable<T>& table, const T* logits, int64_t batch, bool hard,        \
+                             T* weights, T* latency_us) {                                                   \
+    sample_forward_impl<T>(table, logits, batch, hard, weights, latency_us);                                \
+  }                                                                                                         \
+  void SampleBackward##Suffix(const PackedTable<T>& table, const SampleGradients<T>& g, int64_t batch) {    \
+    sample_backward_impl<T>(table, g, batch);                                                               \
+  }                                                                                                         \
+  void AddGumbelNoise##Suffix(uint64_t seed, int64_t first, const T* logits, int64_t size, T temperature,   \
+                              T* z) {                                                                       \
+    add_gumbel_noise_impl<T>(seed, first, logits, size, temperature, z);                                    \
+  }
+LATGRAD_ROW_KERNELS(float, F32)
+LATGRAD_ROW_KERNELS(double, F64)
+#undef LATGRAD_ROW_KERNELS
+
+}  // namespace HWY_NAMESPACE
+}  // namespace latgrad::ops::simd
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace latgrad::ops::simd {
+
+#define LATGRAD_DISPATCH(T, Suffix)                                                                         \
+  HWY_EXPORT(Pack##Suffix);                                                                                 \
+  HWY_EXPORT(SoftmaxForward##Suffix);                                                                       \
+  HWY_EXPORT(SoftmaxBackward##Suffix);                                                                      \
+  HWY_EXPORT(LatencyOfWeights##Suffix);                                                                     \
+  HWY_EXPORT(SampleForward##Suffix);                                                                        \
+  HWY_EXPORT(SampleBackward##Suffix);                                                                       \
+  HWY_EXPORT(AddGumbelNoise##Suffix);                                                                       \
+  template <>                                                                                               \
+  PackedTable<T> pack_table(const TableView<T>& view, int64_t batch) {                                      \
+    return HWY_DYNAMIC_DISPATCH(Pack##Suffix)(view, batch);                                                 \
+  }                                                                                                         \
+  template <>                                                                                               \
+  void softmax_forward(const PackedTable<T>& table, const T* logits, int64_t batch, T* latency_us) {        \
+    HWY_DYNAMIC_DISPATCH(SoftmaxForward##Suffix)(table, logits, batch, latency_us);                         \
+  }                                                                                                         \
+  template <>                                                                                               \
+  void softmax_backward(const PackedTable<T>& table, const T* logits, const T* grad, int64_t batch,         \
+                        T* grad_logits, double* grad_table) {                                               \
+    HWY_DYNAMIC_DISPATCH(SoftmaxBackward##Suffix)(table, logits, grad, batch, grad_logits, grad_table);     \
+  }                                                                                                         \
+  template <>                                                                                               \
+  void latency_of_weights(const PackedTable<T>& table, const T* weights, int64_t batch, T* latency_us) {    \
+    HWY_DYNAMIC_DISPATCH(LatencyOfWeights##Suffix)(table, weights, batch, latency_us);                      \
+  }                                                                                                         \
+  template <>                                                                                               \
+  void sample_forward(const PackedTable<T>& table, const T* logits, int64_t batch, bool hard, T* weights,   \
+                      T* latency_us) {                                                                      \
+    HWY_DYNAMIC_DISPATCH(SampleForward##Suffix)(table, logits, batch, hard, weights, latency_us);           \
+  }                                                                                                         \
+  template <>                                                                                               \
+  void sample_backward(const PackedTable<T>& table, const SampleGradients<T>& gradients, int64_t batch) {   \
+    HWY_DYNAMIC_DISPATCH(SampleBackward##Suffix)(table, gradients, batch);                                  \
+  }                                                                                                         \
+  template <>                                                                                               \
+  void add_gumbel_noise(uint64_t seed, int64_t first, const T* logits, int64_t size, T temperature, T* z) { \
+    HWY_DYNAMIC_DISPATCH(AddGumbelNoise##Suffix)(seed, first, logits, size, temperature, z);                \
+  }
+LATGRAD_DISPATCH(float, F32)
+LATGRAD_DISPATCH(double, F64)
+#undef LATGRAD_DISPATCH
+
+}  // namespace latgrad::ops::simd
+#endif

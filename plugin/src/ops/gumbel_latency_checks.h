@@ -1,0 +1,62 @@
+// The preconditions of gumbel_latency, its sample and its backward, checked by every kernel: Python reaches
+// kernels directly.
+
+#pragma once
+
+#include <cmath>
+
+#include "ops/row_checks.h"
+
+namespace latgrad::ops {
+
+inline void check_temperature(double temperature) {
+  TORCH_CHECK(temperature > 0 && std::isfinite(temperature), "temperature must be positive and finite, got ",
+              temperature);
+}
+
+inline void check_gumbel_latency(const at::Tensor& logits, const at::Tensor& table_us, double temperature,
+                                 const Optional<at::Tensor>& valid) {
+  check_rows("logits", logits, table_us);
+  check_valid(valid, table_us);
+  check_temperature(temperature);
+}
+
+inline bool is_seed(const at::Tensor& noise) { return noise.scalar_type() == at::kLong; }
+
+inline void check_gumbel_latency_sample(const at::Tensor& logits, const at::Tensor& table_us,
+                                        const at::Tensor& noise, double temperature,
+                                        const Optional<at::Tensor>& valid) {
+  check_gumbel_latency(logits, table_us, temperature, valid);
+  TORCH_CHECK(noise.device() == logits.device(), "noise must be on the device of logits, ", logits.device(),
+              ", got ", noise.device());
+  TORCH_CHECK(!noise.requires_grad(), "noise must not require a gradient");
+  if (is_seed(noise)) {
+    TORCH_CHECK(noise.dim() == 0, "noise as a seed must be one int64 value, got ", noise.sym_sizes());
+    return;
+  }
+  TORCH_CHECK(noise.scalar_type() == logits.scalar_type(),
+              "noise must be a seed (int64) or have the dtype of logits, ", logits.scalar_type(), ", got ",
+              noise.scalar_type());
+  TORCH_CHECK(noise.sym_sizes() == logits.sym_sizes(), "noise must have the shape of logits, ",
+              logits.sym_sizes(), ", got ", noise.sym_sizes());
+}
+
+inline void check_gumbel_latency_backward(const Optional<at::Tensor>& grad_weights,
+                                          const Optional<at::Tensor>& grad_latency, const at::Tensor& soft,
+                                          const at::Tensor& weights, const at::Tensor& table_us,
+                                          double temperature, const Optional<at::Tensor>& valid) {
+  check_rows("soft", soft, table_us);
+  check_valid(valid, table_us);
+  check_temperature(temperature);
+  const auto check_same = [&soft](const char* name, const at::Tensor& tensor) {
+    TORCH_CHECK(tensor.sym_sizes() == soft.sym_sizes() && tensor.scalar_type() == soft.scalar_type() &&
+                    tensor.device() == soft.device(),
+                name, " must be as soft, ", soft.scalar_type(), " ", soft.sym_sizes(), " on ", soft.device(),
+                ", got ", tensor.scalar_type(), " ", tensor.sym_sizes(), " on ", tensor.device());
+  };
+  check_same("weights", weights);
+  if (grad_weights) check_same("grad_weights", *grad_weights);
+  if (grad_latency) check_latency_gradient(*grad_latency, soft, table_us, wider_dtype(soft, table_us));
+}
+
+}  // namespace latgrad::ops
