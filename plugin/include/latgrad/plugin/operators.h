@@ -84,8 +84,8 @@ LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> softmax_latency_backwar
 //
 // Differentiable in logits and table through both outputs, any number of times. On the CPU a sample takes one
 // number from the generator, and each of its values depends on that number and on its place alone: the same
-// for any number of threads and any processor. Other devices draw the noise themselves. Errors: as
-// softmax_latency; for a temperature that is not positive and finite. Source: Jang et al., Categorical
+// for any number of threads. Other devices draw the noise themselves.
+// Errors: as // softmax_latency; for a temperature that is not positive and finite. Source: Jang et al., Categorical
 // reparameterization with Gumbel-softmax (2017); FBNet, equations 2, 3 and 5.
 LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency(
     const at::Tensor& logits, const at::Tensor& table_us, double temperature, const at::Tensor& valid = {},
