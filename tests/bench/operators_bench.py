@@ -51,8 +51,8 @@ def measure(calls, rounds, seconds):
             for _ in range(repeats[name]):
                 calls[name]()
             times[name].append((time.perf_counter() - begin) / repeats[name])
-        print(f"\r  round {done + 1}/{rounds}", end="", file=sys.stderr, flush=True)
-    print("\r" + " " * 30 + "\r", end="", file=sys.stderr)
+        if sys.stderr.isatty():
+            print(f"\r  round {done + 1}/{rounds}\r", end="", file=sys.stderr, flush=True)
     return times
 
 

@@ -52,16 +52,15 @@ LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> expected_latency_backwa
 //
 //   logits    [..., L, C]            float16, bfloat16, float32 or float64
 //   table_us  [L, C] or [D, L, C]    any of these dtypes, the same device
-//   valid     [L, C], bool           which candidates a layer offers; not given: all. The probability of
-//   another
-//                                    one is exactly 0 and so is its gradient, whatever its logit and its
-//                                    latency
+//   valid     [L, C], bool           the candidates that a layer offers; not given: all. Another one has
+//                                    probability and gradient exactly 0, whatever its logit and its latency
 //   result    [...] or [..., D]      the wider dtype of logits and table, microseconds
 //
 // Differentiable in logits and table, any number of times. float16 and bfloat16 are computed in float32. A
 // valid logit of -inf has probability 0; NaN, +inf, or a layer of -inf only, make the latency NaN, as in
-// torch.softmax. Cost: O(numel(logits) * D). Errors: as expected_latency; on the CPU, for a layer without a
-// valid candidate.
+// torch.softmax.
+// Cost: O(numel(logits) * D).
+// Errors: as expected_latency; on the CPU, for a layer without a valid candidate.
 LATGRAD_PLUGIN_EXPORT at::Tensor softmax_latency(const at::Tensor& logits, const at::Tensor& table_us,
                                                  const at::Tensor& valid = {});
 
@@ -75,18 +74,18 @@ LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> softmax_latency_backwar
 //
 //   logits, table_us, valid          as in softmax_latency
 //   temperature                      positive and finite
-//   hard                             one-hot weights (the arg-max of the sample), with the gradient of the
-//   soft ones:
-//                                    straight-through
-//   generator                        not given: the device's default generator, the one torch::manual_seed
-//   seeds weights   [..., L, C]            the dtype of logits; rows sum to 1, exactly 0 where not valid
-//   latency   [...] or [..., D]      the wider dtype of logits and table, microseconds: that of these weights
+//   hard                             one-hot weights, the arg-max of the sample, with the gradient of the
+//                                    soft ones (straight-through)
+//   generator                        not given: the device's default one, which torch::manual_seed seeds
+//   weights   [..., L, C]            the dtype of logits; rows sum to 1, exactly 0 where not valid
+//   latency   [...] or [..., D]      the wider dtype of logits and table, microseconds: of these weights
 //
 // Differentiable in logits and table through both outputs, any number of times. On the CPU a sample takes one
 // number from the generator, and each of its values depends on that number and on its place alone: the same
 // for any number of threads. Other devices draw the noise themselves.
-// Errors: as // softmax_latency; for a temperature that is not positive and finite. Source: Jang et al., Categorical
-// reparameterization with Gumbel-softmax (2017); FBNet, equations 2, 3 and 5.
+// Cost: O(numel(logits) * D).
+// Errors: as softmax_latency; for a temperature that is not positive and finite.
+// Source: Jang et al., Categorical reparameterization with Gumbel-softmax (2017); FBNet, equations 2, 3, 5.
 LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency(
     const at::Tensor& logits, const at::Tensor& table_us, double temperature, const at::Tensor& valid = {},
     bool hard = false, const at::Generator& generator = {});
@@ -116,10 +115,11 @@ LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency_backward
 //   result    [...] or [..., D]      the dtype of table_us, microseconds
 //
 // The CPU kernel adds in float64, in an order that the number of layers alone decides. Differentiable in
-// `table_us`. Cost: O(numel(arch) * D). Errors: c10::Error where a shape, dtype or device breaks a rule
-// above; on the CPU, for an index that is no candidate (with its layer and the number of candidates) and for
-// a latency that is negative or not finite. On CUDA an index out of range is an assertion of the device, as
-// in torch.gather.
+// `table_us`.
+// Cost: O(numel(arch) * D).
+// Errors: c10::Error where a shape, dtype or device breaks a rule above; on the CPU, for an index that is no
+// candidate (with its layer and the number of candidates) and for a latency that is negative or not finite.
+// On CUDA an index out of range is an assertion of the device, as in torch.gather.
 LATGRAD_PLUGIN_EXPORT at::Tensor arch_latency(const at::Tensor& arch, const at::Tensor& table_us);
 
 }  // namespace latgrad
