@@ -42,6 +42,25 @@ class FileDescriptor {
   int fd_;
 };
 
+constexpr mode_t kPermissionBits = 0777;
+
+// On failure errno tells why.
+bool write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  return true;
+}
+
+void write_into(const std::filesystem::path& path, std::string_view bytes) {
+  FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (file.get() < 0) fail("open", errno, path);
+  if (!write_all(file.get(), bytes) || file.close() != 0) fail("write", errno, path);
+}
+
 }  // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
@@ -65,8 +84,16 @@ MappedFile::~MappedFile() {
 }
 
 void replace_file(const std::filesystem::path& path, std::string_view bytes) {
+  struct stat old;
+  const bool exists = ::stat(path.c_str(), &old) == 0;
+  if (exists && !S_ISREG(old.st_mode)) return write_into(path, bytes);
+  // Renaming onto a link would replace the link.
+  std::error_code unresolved;  // removed meanwhile: then the path itself will do
+  const auto resolved = exists ? std::filesystem::canonical(path, unresolved) : path;
+  const std::filesystem::path& target = unresolved ? path : resolved;
+
   static std::atomic<unsigned> counter = 0;
-  const std::string temporary = fmt::format("{}.tmp.{}.{}", path.string(), ::getpid(), counter++);
+  const std::string temporary = fmt::format("{}.tmp.{}.{}", target.string(), ::getpid(), counter++);
   FileDescriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (file.get() < 0) fail("create", errno, temporary);
   const auto give_up = [&](std::string_view action) {
@@ -74,14 +101,9 @@ void replace_file(const std::filesystem::path& path, std::string_view bytes) {
     ::unlink(temporary.c_str());
     fail(action, error, path);
   };
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) give_up("write");
-    bytes.remove_prefix(static_cast<size_t>(written));
-  }
-  if (file.close() != 0) give_up("write");
-  if (std::rename(temporary.c_str(), path.c_str()) != 0) give_up("rename the new file");
+  if (exists && ::fchmod(file.get(), old.st_mode & kPermissionBits) != 0) give_up("set the permissions");
+  if (!write_all(file.get(), bytes) || file.close() != 0) give_up("write");
+  if (std::rename(temporary.c_str(), target.c_str()) != 0) give_up("rename the new file");
 }
 
 }  // namespace latgrad::lut
