@@ -3,12 +3,23 @@
 
 #include "latgrad/lut/error.h"
 #include "latgrad/lut/net.h"
+#include "shape/operators.h"
 
 namespace latgrad::lut {
+namespace {
+
+bool reads_as_data(const Operator& op, std::string_view blob) {
+  for (size_t i = 0; i < op.inputs.size(); ++i) {
+    if (op.inputs[i] == blob && shape::may_read_activation(op.type, i)) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 bool is_data_input(const Net& net, std::string_view blob) {
   for (const Operator& op : net.ops) {
-    if (!op.inputs.empty() && op.inputs.front() == blob) return true;
+    if (reads_as_data(op, blob)) return true;
     if (std::ranges::find(op.outputs, blob) != op.outputs.end()) return false;
   }
   return false;

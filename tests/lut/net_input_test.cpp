@@ -34,6 +34,21 @@ TEST(SetInputTest, TakesABlobThatTheNetworkDoesNotList) {
   EXPECT_EQ(infer_shapes(net).ops[1].outputs[0].shape, (Shape{1, 4, 6, 6}));
 }
 
+TEST(SetInputTest, TakesABlobThatIsOnlyJoinedToAnother) {
+  Net net = parse_netdef_text(R"(
+op { type: "Sum" input: "left" input: "right" output: "sum" }
+op { type: "Int8ConvSum" input: "sum" input: "w" input: "b" input: "shortcut" output: "y"
+     arg { name: "kernel" i: 1 } }
+external_input: "left" external_input: "right" external_input: "shortcut"
+external_input: "w" external_input: "b"
+)",
+                              "model.pb");
+  net.parameters["w"] = {{4, 1, 1, 4}, DataType::kUint8};
+  for (const std::string blob : {"left", "right", "shortcut"}) set_input(net, blob, {1, 8, 8, 4});
+  EXPECT_EQ(infer_shapes(net).ops[1].outputs[0].shape, (Shape{1, 8, 8, 4}));
+  for (const std::string blob : {"w", "b"}) EXPECT_FALSE(is_data_input(net, blob));
+}
+
 TEST(SetInputTest, KeepsTheTypeUnlessOneIsGiven) {
   Net net = conv_net("");
   net.inputs["data"].dtype = DataType::kUint8;

@@ -1,5 +1,7 @@
 // Which operator type has which shape function, and how many inputs and outputs.
 
+#include <algorithm>
+#include <array>
 #include <limits>
 #include <string_view>
 #include <unordered_map>
@@ -181,6 +183,15 @@ const OperatorRule* find_rule(std::string_view op_type) {
   // The fill operators have a table of their own, which init nets share.
   static constexpr OperatorRule kFill = {"fill", fill, 0, 3, 1, 1};
   return is_fill_operator(op_type) ? &kFill : nullptr;
+}
+
+bool may_read_activation(std::string_view op_type, size_t index) {
+  if (index == 0) return true;
+  const OperatorRule* rule = find_rule(op_type);
+  if (rule == nullptr) return false;
+  if (rule->infer == conv_sum) return index + 1 == rule->max_inputs;  // the summand
+  static constexpr std::array kJoining = {equal_shapes, broadcast, compare, concat, matmul, resize_like};
+  return std::ranges::find(kJoining, rule->infer) != kJoining.end();
 }
 
 }  // namespace latgrad::lut::shape

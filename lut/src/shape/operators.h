@@ -22,6 +22,10 @@ struct OperatorRule {
 // Null for a type that shape inference does not know.
 const OperatorRule* find_rule(std::string_view op_type);
 
+// Whether an operator of that type reads an activation at input `index`, or may: behind the first input most
+// have parameters only. False behind the first input of an unknown type.
+bool may_read_activation(std::string_view op_type, size_t index);
+
 void conv(OpContext& ctx);
 void conv_sum(OpContext& ctx);
 void conv_transpose(OpContext& ctx);

@@ -83,7 +83,7 @@ struct Net {
 };
 
 // Whether `blob` is a data input: the network takes it from outside (listed or not), and some operator reads
-// it as its first input, where no parameter stands.
+// it where activations stand: as its first input, or as any input of Sum, Mul, Concat and their kin.
 bool is_data_input(const Net& net, std::string_view blob);
 
 // Says what shape, and unless the network's own holds what type, a data input has. It wins over a fill of
