@@ -244,7 +244,7 @@ TEST(ActivationTest, KeepsShapeAndType) {
         "CopyCPUToGPU", "CopyGPUToCPU", "CopyFromCPUInput", "Alias", "StopGradient", "LRN"}) {
     EXPECT_EQ(run(type, {{1, 2, 3, 4}}).outputs[0], (TensorInfo{{1, 2, 3, 4}, DataType::kFloat})) << type;
   }
-  for (const char* type : {"Int8Relu", "Int8LeakyRelu", "Int8Sigmoid", "Int8Softmax"}) {
+  for (const char* type : {"Int8Relu", "Int8LeakyRelu", "Int8Sigmoid", "Int8Softmax", "Int8Tanh"}) {
     EXPECT_EQ(run(type, {{1, 2, 3, 4}}).outputs[0], (TensorInfo{{1, 2, 3, 4}, DataType::kUint8})) << type;
   }
 }
@@ -275,6 +275,8 @@ TEST(ElementwiseTest, BroadcastsAsNumpy) {
   EXPECT_EQ(out_shape("Add", {{2, 3, 4}, {3, 1}}), (Shape{2, 3, 4}));
   EXPECT_EQ(out_shape("Mul", {{4}, {2, 3, 1}}), (Shape{2, 3, 4}));
   EXPECT_EQ(out_shape("Sub", {{2, 1}, {1, 5}}), (Shape{2, 5}));
+  EXPECT_EQ(run("Int8Mul", {{1, 4, 4, 8}, {1, 1, 1, 8}}).outputs[0],
+            (TensorInfo{{1, 4, 4, 8}, DataType::kUint8}));
   EXPECT_EQ(out_shape("Div", {{2, 3}, {}}), (Shape{2, 3}));
   EXPECT_NET_ERROR(run("Add", {{2, 3}, {2}}), "the shapes must be equal or broadcast, got [2, 3] and [2]");
 }
@@ -467,6 +469,11 @@ TEST(NormaliseTest, HasOneParameterForEachChannel) {
   for (size_t k = 1; k < 5; ++k) EXPECT_EQ(training.outputs[k].shape, (Shape{4}));
   EXPECT_EQ(out_shape("SpatialBN", {{2, 5, 5, 4}, {4}, {4}, {4}, {4}}, {s("order", "NHWC")}),
             (Shape{2, 5, 5, 4}));
+  for (const char* type : {"Int8SpatialBN", "Int8SpatialBNRelu"}) {
+    EXPECT_EQ(run(type, {{2, 5, 5, 4}, {4}, {4}, {4}, {4}}).outputs[0],
+              (TensorInfo{{2, 5, 5, 4}, DataType::kUint8}))
+        << type;
+  }
   EXPECT_EQ(out_shape("AffineChannel", {{2, 4, 5, 5}, {4}, {4}}), (Shape{2, 4, 5, 5}));
   EXPECT_EQ(run("InstanceNorm", {{2, 4, 5, 5}, {4}, {4}}, {}, 3).outputs[1].shape, (Shape{2, 4}));
   EXPECT_NET_ERROR(run("SpatialBN", {{2, 4, 5, 5}, {4}, {4}, {5}, {4}}), "blob \"in3\"");
@@ -476,6 +483,7 @@ TEST(NormaliseTest, KnowsGroupsAndLayers) {
   const OpShapes group = run("GroupNorm", {{2, 6, 5, 5}, {6}, {6}}, {i("group", 3)}, 3);
   EXPECT_EQ(group.outputs[0].shape, (Shape{2, 6, 5, 5}));
   EXPECT_EQ(group.outputs[1].shape, (Shape{2, 3}));
+  EXPECT_EQ(out_shape("Int8GroupNorm", {{2, 5, 5, 6}, {6}, {6}}, {i("group", 3)}), (Shape{2, 5, 5, 6}));
   EXPECT_NET_ERROR(run("GroupNorm", {{2, 6, 5, 5}, {6}, {6}}), "divide the 6 channels, got 32");
   const OpShapes layer = run("LayerNorm", {{2, 6, 5}, {5}, {5}}, {i("axis", -1)}, 3);
   EXPECT_EQ(layer.outputs[0].shape, (Shape{2, 6, 5}));

@@ -89,6 +89,7 @@ constexpr OperatorRule kRules[] = {
     {"Int8Relu", same_as_input, 1, 1, 1, 1},
     {"Int8Sigmoid", same_as_input, 1, 1, 1, 1},
     {"Int8Softmax", same_as_input, 1, 1, 1, 1},
+    {"Int8Tanh", same_as_input, 1, 1, 1, 1},
     {"PRelu", prelu, 2, 2, 1, 1},
     {"Dropout", dropout, 1, 1, 1, 2},
     // Several tensors of one shape
@@ -107,6 +108,7 @@ constexpr OperatorRule kRules[] = {
     {"Mul", broadcast, 2, 2, 1, 1},
     {"Pow", broadcast, 1, 2, 1, 1},
     {"Sub", broadcast, 2, 2, 1, 1},
+    {"Int8Mul", broadcast, 2, 2, 1, 1},
     {"EQ", compare, 2, 2, 1, 1},
     {"GE", compare, 2, 2, 1, 1},
     {"GT", compare, 2, 2, 1, 1},
@@ -144,16 +146,19 @@ constexpr OperatorRule kRules[] = {
     {"NCHW2NHWC", nchw_to_nhwc, 1, 1, 1, 1},
     {"NHWC2NCHW", nhwc_to_nchw, 1, 1, 1, 1},
     // The same elements in another type
-    {"Int8Quantize", quantize, 1, 2, 1, 1},
+    {"Int8Quantize", quantize, 1, 3, 1, 1},
     {"Int8Dequantize", dequantize, 1, 1, 1, 1},
     {"Cast", cast, 1, 1, 1, 1},
     {"FloatToHalf", float_to_half, 1, 1, 1, 1},
     {"HalfToFloat", dequantize, 1, 1, 1, 1},
     // Normalisation
     {"SpatialBN", spatial_bn, 5, 7, 1, 5},
+    {"Int8SpatialBN", spatial_bn, 5, 5, 1, 1},
+    {"Int8SpatialBNRelu", spatial_bn, 5, 5, 1, 1},
     {"AffineChannel", affine_channel, 3, 3, 1, 1},
     {"InstanceNorm", instance_norm, 3, 3, 1, 3},
     {"GroupNorm", group_norm, 3, 3, 1, 3},
+    {"Int8GroupNorm", group_norm, 3, 3, 1, 1},
     {"LayerNorm", layer_norm, 1, 3, 3, 3},
     // Reductions
     {"ReduceL1", reduce, 1, 1, 1, 1},
