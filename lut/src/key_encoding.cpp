@@ -75,10 +75,50 @@ void append_argument(std::string& out, const Argument& arg) {
   out.push_back('.');
 }
 
+// Defaults of single operators. Exporters from ONNX write them out.
+struct Default {
+  std::string_view arg;
+  int64_t value;
+  std::string_view op_type;
+};
+
+constexpr Default kDefaults[] = {
+    {"axis", 1, "FC"},
+    {"axis", 1, "FCTransposed"},
+    {"axis", 1, "Int8FC"},
+    {"axis", 1, "Int8FCRelu"},
+    {"axis", 1, "Softmax"},
+    {"axis", 1, "Int8Softmax"},
+    {"axis", 1, "LogSoftmax"},
+    {"axis", 1, "Flatten"},
+    {"axis", 1, "Int8Flatten"},
+    {"axis_w", 1, "FC"},
+    {"axis_w", 1, "FCTransposed"},
+    {"axis_w", 1, "Int8FC"},
+    {"axis_w", 1, "Int8FCRelu"},
+    {"add_axis", 0, "Concat"},
+    {"add_axis", 0, "Int8Concat"},
+    {"add_axis", 0, "Split"},
+    {"broadcast", 0, "Add"},
+    {"broadcast", 0, "Sub"},
+    {"broadcast", 0, "Mul"},
+    {"broadcast", 0, "Div"},
+    {"adj", 0, "ConvTranspose"},
+    {"adj", 0, "Int8ConvTranspose"},
+};
+
+bool is_operator_default(const Argument& arg, std::string_view op_type) {
+  return std::ranges::any_of(kDefaults, [&](const Default& entry) {
+    return entry.arg == arg.name && entry.op_type == op_type &&
+           arg == Argument::of_int(arg.name, entry.value);
+  });
+}
+
 // Whether the argument says what its absence says.
 bool is_default(const Argument& arg, std::string_view op_type, bool with_window) {
   if (arg.name == "order") return arg == Argument::of_string("order", std::string(default_order(op_type)));
   if (arg.name == "exhaustive_search") return arg == Argument::of_int("exhaustive_search", 0);
+  if (is_operator_default(arg, op_type)) return true;
   if (!with_window) return false;
   if (arg.name == "group") return arg == Argument::of_int("group", 1);
   if (arg.name == "legacy_pad") return arg == Argument::of_int("legacy_pad", 0);

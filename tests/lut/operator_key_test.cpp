@@ -123,6 +123,30 @@ TEST(CanonicalTest, OtherOperatorsKeepWhatOnlyAWindowHasByDefault) {
   EXPECT_EQ(relu({number("exhaustive_search", 0)}), relu({}));
 }
 
+TEST(CanonicalTest, DefaultsOfSingleOperatorsMayBeSaid) {
+  const auto key = [](std::string type, std::vector<Argument> args) {
+    return canonical({std::move(type), std::move(args), {{1, 8}, {4, 8}, {4}}, {}});
+  };
+  const struct {
+    std::vector<const char*> types;
+    Argument stated;
+  } kCases[] = {
+      {{"FC", "FCTransposed", "Int8FC", "Int8FCRelu", "Softmax", "Int8Softmax", "LogSoftmax", "Flatten",
+        "Int8Flatten"},
+       number("axis", 1)},
+      {{"FC", "FCTransposed", "Int8FC", "Int8FCRelu"}, number("axis_w", 1)},
+      {{"Concat", "Int8Concat", "Split"}, number("add_axis", 0)},
+      {{"Add", "Sub", "Mul", "Div"}, number("broadcast", 0)},
+      {{"ConvTranspose", "Int8ConvTranspose"}, number("adj", 0)},
+  };
+  for (const auto& [types, stated] : kCases) {
+    for (const char* type : types) EXPECT_EQ(key(type, {stated}), key(type, {})) << type << stated.name;
+    EXPECT_NE(key(types[0], {number(stated.name, 2)}), key(types[0], {})) << stated.name;
+    EXPECT_NE(key("Relu", {stated}), key("Relu", {})) << stated.name;
+  }
+  EXPECT_NE(key("Concat", {number("axis", 1)}), key("Concat", {}));  // the order decides
+}
+
 TEST(CanonicalTest, WindowsOfOneAndThreeAxesAreReadFromLists) {
   EXPECT_EQ(conv({ints("kernels", {3})}),
             conv({ints("kernels", {3}), ints("strides", {1}), ints("pads", {0, 0})}));
