@@ -1,9 +1,11 @@
 """torch.classes.latgrad.LatencyTable and NetEstimate."""
 
+import copy
 import gzip
 import json
 import os
 import pathlib
+import pickle
 
 import pytest
 import torch
@@ -185,6 +187,38 @@ def test_torchscript_uses_it(table, net, write_records):
     conv = {**CONV, "op_args": [KERNEL, PAD, STRIDE]}
     lut = write_records([with_time(QUANTIZE, 5.0), with_time(conv, 10.0)])
     assert price(str(lut), *net) == 15.0
+
+
+def test_pickles_and_copies(table, net):
+    for other in (pickle.loads(pickle.dumps(table)), copy.deepcopy(table)):
+        assert (other.size(), other.devices()) == (5, ["phone", "tablet"])
+        assert find(other, device="") == [2.0, 3.0]  # the device of the file name
+        assert find(other, device="tablet") == [7.0]
+        assert other.estimate_net(net[0], net[1], {"data": [1, 8, 8, 3]}).total_us() == 15.0
+
+
+def test_a_copy_still_asks_for_the_device(write_records):
+    table = latgrad.LatencyTable(write_records([with_time(CONV, 2.0), with_time(CONV, 7.0, device="tablet")]))
+    for other in (table, copy.deepcopy(table)):
+        with pytest.raises(ValueError, match="a device must be named where a table has several: phone, tablet"):
+            find(other, device="")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_saved_module_needs_no_file(write_records, tmp_path):
+    class Holder(torch.nn.Module):
+        def __init__(self, table):
+            super().__init__()
+            self.table = table
+
+        def forward(self, kernel: str, stride: str):
+            shapes = [[1, 8, 8, 3], [4, 3, 3, 3], [4]]
+            return self.table.find("Int8ConvRelu", [kernel, stride], shapes, [6, 6, 2])
+
+    lut = write_records([with_time(CONV, 2.0)])
+    torch.jit.save(torch.jit.script(Holder(latgrad.LatencyTable(lut))), tmp_path / "holder.pt")
+    lut.unlink()
+    assert torch.jit.load(tmp_path / "holder.pt")(KERNEL, STRIDE) == [2.0]
 
 
 @pytest.mark.skipif(not (SHARED / "conformance").is_dir(), reason="needs ../shared/conformance, not published")

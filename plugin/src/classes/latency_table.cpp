@@ -24,14 +24,25 @@ lut::DataType parse_dtype(int64_t number) {
   return dtype;
 }
 
-// The device that a call prices for. Errors: ValueError when the table does not have it.
-std::string resolve_device(const lut::Table& table, const std::string& device) {
-  if (device.empty()) return table.default_device();
+bool has_device(const lut::Table& table, const std::string& device) {
   const auto& devices = table.devices();
-  TORCH_CHECK_VALUE(std::find(devices.begin(), devices.end(), device) != devices.end(),
-                    "device must be one of the table's, got \"", device,
-                    "\"; it has: ", c10::Join(", ", devices));
-  return device;
+  return std::find(devices.begin(), devices.end(), device) != devices.end();
+}
+
+// Empty where every call must name its device.
+std::string default_device(const lut::Table& table) {
+  try {
+    return table.default_device();
+  } catch (const ValueError&) {
+    return "";
+  }
+}
+
+std::string state_text(const c10::Dict<std::string, std::string>& texts, const char* key) {
+  const auto found = texts.find(key);
+  TORCH_CHECK_VALUE(found != texts.end(), "the state of a LatencyTable must have an entry \"", key,
+                    "\", got none");
+  return found->value();
 }
 
 }  // namespace
@@ -65,12 +76,55 @@ double NetEstimate::total_us() const {
 
 struct LatencyTable::Impl {
   lut::Table table;
+  std::string default_device;  // may follow from the name of the file, which a saved table has lost
 };
 
 LatencyTable::LatencyTable(const std::string& path)
-    : impl_(translate_errors([&] { return std::make_unique<const Impl>(Impl{lut::Table::load(path)}); })) {}
+    : impl_(translate_errors([&] {
+        lut::Table table = lut::Table::load(path);
+        std::string device = default_device(table);
+        return std::make_unique<const Impl>(Impl{std::move(table), std::move(device)});
+      })) {}
+
+LatencyTable::LatencyTable(const State& state)
+    : impl_(translate_errors([&] {
+        const auto& [version, texts] = state;
+        TORCH_CHECK_VALUE(version == kStateVersion, "the state of a LatencyTable must have version ",
+                          kStateVersion, ", got ", version,
+                          ": it was saved by another version of latgrad; load the table anew from its file");
+        lut::Table table = lut::Table::parse(state_text(texts, "records"), "saved LatencyTable");
+        std::string device = state_text(texts, "default_device");
+        TORCH_CHECK_VALUE(device.empty() || has_device(table, device),
+                          "the entry \"default_device\" in the state of a LatencyTable must be a device of "
+                          "its records, got \"",
+                          device, "\"");
+        return std::make_unique<const Impl>(Impl{std::move(table), std::move(device)});
+      })) {}
 
 LatencyTable::~LatencyTable() = default;
+
+LatencyTable::State LatencyTable::state() const {
+  std::string records;
+  translate_errors([&] {
+    for (size_t i = 0; i < impl_->table.size(); ++i) {
+      records += lut::record_json(impl_->table.record(i));
+      records += '\n';
+    }
+  });
+  c10::Dict<std::string, std::string> texts;
+  texts.insert("records", records);
+  texts.insert("default_device", impl_->default_device);
+  return {kStateVersion, texts};
+}
+
+// The device that a call prices for. Errors: ValueError when the table does not have it.
+std::string LatencyTable::resolve_device(const std::string& device) const {
+  const lut::Table& table = impl_->table;
+  if (device.empty()) return impl_->default_device.empty() ? table.default_device() : impl_->default_device;
+  TORCH_CHECK_VALUE(has_device(table, device), "device must be one of the table's, got \"", device,
+                    "\"; it has: ", c10::Join(", ", table.devices()));
+  return device;
+}
 
 int64_t LatencyTable::size() const { return static_cast<int64_t>(impl_->table.size()); }
 std::vector<std::string> LatencyTable::devices() const { return impl_->table.devices(); }
@@ -87,7 +141,7 @@ std::vector<double> LatencyTable::find(const std::string& op_type, const std::ve
     for (const std::string& text : args) key.args.push_back(lut::parse_argument_text(text));
     for (const int64_t number : input_dtypes) key.input_dtypes.push_back(parse_dtype(number));
     std::vector<double> times_us;
-    for (const uint32_t record : impl_->table.find(key, resolve_device(impl_->table, device))) {
+    for (const uint32_t record : impl_->table.find(key, resolve_device(device))) {
       times_us.push_back(impl_->table.p50_us(record));
     }
     return times_us;
@@ -99,7 +153,7 @@ c10::intrusive_ptr<NetEstimate> LatencyTable::estimate_net(
     const c10::Dict<std::string, std::vector<int64_t>>& input_dims, const std::string& device,
     const std::string& mode) const {
   return translate_errors([&] {
-    const lut::EstimateOptions options{.device = device, .mode = lut::parse_mode(mode)};
+    const lut::EstimateOptions options{.device = resolve_device(device), .mode = lut::parse_mode(mode)};
     lut::Net net = init.empty() ? lut::read_net(model) : lut::read_net(model, init);
     for (const auto& entry : input_dims) lut::set_input(net, entry.key(), entry.value());
     const lut::Estimate estimate = lut::estimate(net, lut::infer_shapes(net), impl_->table, options);
@@ -134,7 +188,9 @@ void register_latency_table(torch::Library& library) {
       .def("estimate_net", &LatencyTable::estimate_net, "",
            {torch::arg("model"), torch::arg("init") = "",
             torch::arg("input_dims") = c10::Dict<std::string, std::vector<int64_t>>(),
-            torch::arg("device") = "", torch::arg("mode") = "ave"});
+            torch::arg("device") = "", torch::arg("mode") = "ave"})
+      .def_pickle([](const c10::intrusive_ptr<LatencyTable>& self) { return self->state(); },
+                  [](const LatencyTable::State& state) { return c10::make_intrusive<LatencyTable>(state); });
 }
 
 }  // namespace latgrad

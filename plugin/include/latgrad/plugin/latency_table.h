@@ -4,10 +4,10 @@
 //   auto price = table->estimate_net("FBNet-A/int8");
 //   double total_us = price->total_us();      // throws while an operator is missing
 //
-// Loading reads the whole file; then the table is immutable and thread-safe. It cannot be saved in a
-// TorchScript module (a table is a file already): a LatencyModel can. Errors of the core arrive as
-// c10::ValueError (Python's ValueError) where an argument breaks a rule, and as c10::Error (RuntimeError) for
-// files and networks.
+// Loading reads the whole file; then the table is immutable and thread-safe. A TorchScript module that holds
+// it carries every record in itself, about 400 bytes each: a LatencyModel is smaller. Errors of the core
+// arrive as c10::ValueError (Python's ValueError) where an argument breaks a rule, and as c10::Error
+// (RuntimeError) for files and networks.
 
 #pragma once
 
@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "latgrad/plugin/export.h"
@@ -47,10 +48,19 @@ class LATGRAD_PLUGIN_EXPORT NetEstimate : public torch::CustomClassHolder {
 
 class LATGRAD_PLUGIN_EXPORT LatencyTable : public torch::CustomClassHolder {
  public:
+  // Version and texts: "records" in the published format, and "default_device", empty where there is none.
+  using State = std::tuple<int64_t, c10::Dict<std::string, std::string>>;
+  static constexpr int64_t kStateVersion = 1;
+
   // Reads a LUT in the published format: `.json`, `.json.gz` or `.zip`.
   // Errors: where it cannot be read or breaks the format, with file and line.
   explicit LatencyTable(const std::string& path);
+  // Errors: for a version other than kStateVersion; for a state that contradicts itself.
+  explicit LatencyTable(const State& state);
   ~LatencyTable() override;
+
+  // What a saved module holds.
+  State state() const;
 
   int64_t size() const;  // records
   std::vector<std::string> devices() const;
@@ -74,6 +84,8 @@ class LATGRAD_PLUGIN_EXPORT LatencyTable : public torch::CustomClassHolder {
       const std::string& device = "", const std::string& mode = "ave") const;
 
  private:
+  std::string resolve_device(const std::string& device) const;
+
   struct Impl;
   std::unique_ptr<const Impl> impl_;
 };
