@@ -3,8 +3,10 @@
 #include <csignal>
 #include <exception>
 #include <iostream>
+#include <string_view>
 
 #include "engine.h"
+#include "latgrad/lut/error.h"
 #include "options.h"
 #include "run.h"
 #include "space_lookup.h"
@@ -16,6 +18,12 @@ using namespace latgrad::profile;
 constexpr int kComplete = 0;
 constexpr int kError = 1;
 constexpr int kSomethingMissing = 3;
+
+// Errors: IoError, as where the disk is full.
+void print(std::string_view text) {
+  std::cout << text << std::flush;
+  if (!std::cout) throw latgrad::IoError("standard output cannot be written");
+}
 
 volatile std::sig_atomic_t interrupted = 0;
 
@@ -34,7 +42,7 @@ int profile(const Options& options) {
                   .torch_version = torch_version()};
   if (options.dry_run) {
     DryRunResult result = dry_run(options, kernels);
-    std::cout << report(options, result);
+    print(report(options, result));
     return result.missing.empty() ? kComplete : kSomethingMissing;
   }
   stop_on_interrupt();
@@ -44,7 +52,7 @@ int profile(const Options& options) {
     std::cerr << "latgrad profile: interrupted; the same command resumes\n";
     return std::raise(interrupted);  // the caller sees the signal, as of any interrupted program
   }
-  std::cout << report(options, result);
+  print(report(options, result));
   return result.missing.empty() ? kComplete : kSomethingMissing;
 }
 
@@ -54,7 +62,11 @@ int main(int argc, char** argv) {
   try {
     Invocation invocation = parse_command_line(argc, argv, torch_version());
     if (!invocation.options) {
-      (invocation.exit_code == 0 ? std::cout : std::cerr) << invocation.text;
+      if (invocation.exit_code == 0) {
+        print(invocation.text);
+      } else {
+        std::cerr << invocation.text;
+      }
       return invocation.exit_code;
     }
     for (std::filesystem::path& space : invocation.options->spaces) {

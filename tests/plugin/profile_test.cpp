@@ -155,6 +155,14 @@ TEST_F(ProfileProgramTest, AnErrorIsExitCode1AndSaysWhatIsWrong) {
   EXPECT_EQ(read("out.txt"), "");
 }
 
+TEST_F(ProfileProgramTest, AFullDiskIsExitCode1) {
+  if (!fs::exists("/dev/full")) GTEST_SKIP() << "needs /dev/full";
+  const std::string command =
+      std::string(LATGRAD_PROFILE) + " --help >/dev/full 2>" + (folder_ / "err.txt").string();
+  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 1);
+  EXPECT_EQ(read("err.txt"), "latgrad profile: error: standard output cannot be written\n");
+}
+
 TEST_F(ProfileProgramTest, WrongUsageIsExitCode2) {
   EXPECT_EQ(run_it(""), 2);
   EXPECT_THAT(read("err.txt"), HasSubstr("--space or --net is required"));
