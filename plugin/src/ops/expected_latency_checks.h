@@ -12,8 +12,8 @@ struct ExpectedLatencyOperands {
   ExpectedLatencyOperands(const at::Tensor& given_probs, const at::Tensor& given_table_us) {
     check_rows("probs", given_probs, given_table_us);
     const auto dtype = wider_dtype(given_probs, given_table_us);
-    probs = given_probs.to(dtype);
-    table_us = given_table_us.to(dtype);
+    probs = in_dtype(given_probs, dtype);
+    table_us = in_dtype(given_table_us, dtype);
   }
 
   at::Tensor probs;

@@ -56,6 +56,11 @@ inline void check_latency_gradient(const at::Tensor& grad, const at::Tensor& row
               ", got ", grad.device());
 }
 
+// Without a call through the dispatcher where there is nothing to convert.
+inline at::Tensor in_dtype(const at::Tensor& tensor, at::ScalarType dtype) {
+  return tensor.scalar_type() == dtype ? tensor : tensor.to(dtype);
+}
+
 inline at::ScalarType wider_dtype(const at::Tensor& rows, const at::Tensor& table_us) {
   return at::promote_types(rows.scalar_type(), table_us.scalar_type());
 }

@@ -14,8 +14,8 @@ struct SoftmaxLatencyOperands {
     check_rows("logits", given_logits, given_table_us);
     check_valid(valid, given_table_us);
     const auto dtype = wider_dtype(given_logits, given_table_us);
-    logits = given_logits.to(dtype);
-    table_us = given_table_us.to(dtype);
+    logits = in_dtype(given_logits, dtype);
+    table_us = in_dtype(given_table_us, dtype);
   }
 
   at::Tensor logits;

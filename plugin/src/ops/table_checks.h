@@ -3,6 +3,8 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <ATen/Dispatch.h>
+#include <ATen/OpMathType.h>
 
 #include <algorithm>
 #include <limits>
@@ -32,19 +34,22 @@ inline void check_table_form(const at::Tensor& table_us) {
 // Reads the values: only for tensors on the CPU, where that costs no synchronisation. What is not valid may
 // hold anything.
 inline void check_table_values(const at::Tensor& table_us, const Optional<at::Tensor>& valid = {}) {
-  const at::Tensor values = table_us.detach().to(at::kDouble).contiguous();
-  const int64_t candidates = values.size(-1);
-  const int64_t layers = values.size(-2);
+  const at::Tensor table = table_us.contiguous();
   const at::Tensor mask = valid ? valid->contiguous() : at::Tensor();
-  const double* us = values.data_ptr<double>();
   const bool* is_valid = valid ? mask.data_ptr<bool>() : nullptr;
-  for (int64_t i = 0; i < values.numel(); ++i) {
-    if (us[i] >= 0 && us[i] <= std::numeric_limits<double>::max()) continue;  // false for NaN, too
-    if (is_valid && !is_valid[i % (layers * candidates)]) continue;
-    TORCH_CHECK(false, "table_us must be finite and not negative, got ", us[i], " at layer ",
-                i / candidates % layers, ", candidate ", i % candidates,
-                values.dim() == 3 ? c10::str(" of device ", i / (candidates * layers)) : std::string());
-  }
+  const int64_t candidates = table.size(-1);
+  const int64_t layers = table.size(-2);
+  AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, table.scalar_type(), "check_table_values", [&] {
+    const scalar_t* us = table.data_ptr<scalar_t>();
+    for (int64_t i = 0; i < table.numel(); ++i) {
+      const auto value = static_cast<at::opmath_type<scalar_t>>(us[i]);
+      if (value >= 0 && value <= std::numeric_limits<decltype(value)>::max()) continue;  // false for NaN, too
+      if (is_valid && !is_valid[i % (layers * candidates)]) continue;
+      TORCH_CHECK(false, "table_us must be finite and not negative, got ", value, " at layer ",
+                  i / candidates % layers, ", candidate ", i % candidates,
+                  table.dim() == 3 ? c10::str(" of device ", i / (candidates * layers)) : std::string());
+    }
+  });
 }
 
 // As check_table_values.

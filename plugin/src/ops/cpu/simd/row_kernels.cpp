@@ -120,37 +120,52 @@ class Rows {
       : candidates_(table.candidates), size_(batch * table.layers), phases_(table.phases) {}
 
   int64_t first_row() const { return row_; }
-  int64_t rows() const { return std::min<int64_t>(size_ - row_, hn::Lanes(Lanes<T>())); }
-  int64_t phase() const { return tile_ % phases_; }
+  int64_t phase() const { return phase_; }
   bool done() const { return row_ >= size_; }
   void next() {
-    row_ += hn::Lanes(Lanes<T>());
-    ++tile_;
+    row_ += kLanes;
+    if (++phase_ == phases_) phase_ = 0;  // a division would take as long as a tenth of the tile
   }
 
-  void load(const T* array, T* HWY_RESTRICT tile) {
-    const Lanes<T> d;
-    const T* rows_at = array + row_ * candidates_;
-    if (HWY_LIKELY(is_whole())) return load_tile(d, rows_at, candidates_, tile);
-    T* staged = staging();
-    std::copy_n(rows_at, rows() * candidates_, staged);
-    std::fill(staged + rows() * candidates_, staged + hn::Lanes(d) * candidates_, T(0));
-    load_tile(d, staged, candidates_, tile);
+  HWY_INLINE void load(const T* array, T* HWY_RESTRICT tile) {
+    const T* rows = array + row_ * candidates_;
+    if (HWY_LIKELY(is_whole())) {
+      load_tile(Lanes<T>(), rows, candidates_, tile);
+    } else {
+      load_part(rows, tile);
+    }
   }
 
-  void store(const T* HWY_RESTRICT tile, T* array) {
-    const Lanes<T> d;
-    T* rows_at = array + row_ * candidates_;
-    if (HWY_LIKELY(is_whole())) return store_tile(d, tile, candidates_, rows_at);
-    T* staged = staging();
-    store_tile(d, tile, candidates_, staged);
-    std::copy_n(staged, rows() * candidates_, rows_at);
+  HWY_INLINE void store(const T* HWY_RESTRICT tile, T* array) {
+    T* rows = array + row_ * candidates_;
+    if (HWY_LIKELY(is_whole())) {
+      store_tile(Lanes<T>(), tile, candidates_, rows);
+    } else {
+      store_part(tile, rows);
+    }
   }
 
  private:
-  bool is_whole() const { return size_ - row_ >= static_cast<int64_t>(hn::Lanes(Lanes<T>())); }
+  static constexpr int64_t kLanes = hn::MaxLanes(Lanes<T>());
+
+  bool is_whole() const { return size_ - row_ >= kLanes; }
+
+  HWY_NOINLINE void load_part(const T* rows, T* HWY_RESTRICT tile) {
+    const int64_t values = (size_ - row_) * candidates_;
+    T* staged = staging();
+    std::copy_n(rows, values, staged);
+    std::fill(staged + values, staged + kLanes * candidates_, T(0));
+    load_tile(Lanes<T>(), staged, candidates_, tile);
+  }
+
+  HWY_NOINLINE void store_part(const T* HWY_RESTRICT tile, T* rows) {
+    T* staged = staging();
+    store_tile(Lanes<T>(), tile, candidates_, staged);
+    std::copy_n(staged, (size_ - row_) * candidates_, rows);
+  }
+
   T* staging() {
-    if (!staging_) staging_ = hwy::AllocateAligned<T>(hn::Lanes(Lanes<T>()) * candidates_);
+    if (!staging_) staging_ = hwy::AllocateAligned<T>(kLanes * candidates_);
     return staging_.get();
   }
 
@@ -158,7 +173,7 @@ class Rows {
   int64_t size_;
   int64_t phases_;
   int64_t row_ = 0;
-  int64_t tile_ = 0;
+  int64_t phase_ = 0;
   hwy::AlignedFreeUniquePtr<T[]> staging_;
 };
 
@@ -245,11 +260,17 @@ HWY_INLINE hn::Vec<D> exp_not_positive(D d, hn::Vec<D> x, double) {
   return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
 }
 
-// Replaces the logits in `tile` by exp(logit - maximum of the row), 0 where not valid; returns the sums over
-// the rows, NaN where softmax has none.
+// What one pass over a tile of exponentials gives for its rows.
+template <class D>
+struct Exponentials {
+  hn::Vec<D> sum;       // NaN where softmax has none
+  hn::Vec<D> times_us;  // the sum of exponential times latency
+};
+
+// Replaces the logits in `tile` by exp(logit - maximum of the row), 0 where not valid.
 template <class D, typename T = hn::TFromD<D>>
-HWY_INLINE hn::Vec<D> exponentials(D d, T* HWY_RESTRICT tile, int64_t candidates,
-                                   const T* HWY_RESTRICT valid) {
+HWY_INLINE Exponentials<D> exponentials(D d, T* HWY_RESTRICT tile, int64_t candidates,
+                                        const T* HWY_RESTRICT valid, const T* HWY_RESTRICT us) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t size = candidates * lanes;
   const auto lowest = hn::Set(d, -std::numeric_limits<T>::infinity());
@@ -261,13 +282,14 @@ HWY_INLINE hn::Vec<D> exponentials(D d, T* HWY_RESTRICT tile, int64_t candidates
   }
   auto maximum = lowest;
   for (int64_t i = 0; i < size; i += lanes) maximum = hn::Max(maximum, hn::Load(d, tile + i));
-  auto sum = hn::Zero(d);
+  Exponentials<D> result{hn::Zero(d), hn::Zero(d)};
   for (int64_t i = 0; i < size; i += lanes) {
     const auto e = exp_not_positive(d, hn::Sub(hn::Load(d, tile + i), maximum), T());
     hn::Store(e, d, tile + i);
-    sum = hn::Add(sum, e);
+    result.sum = hn::Add(result.sum, e);
+    result.times_us = hn::MulAdd(e, hn::Load(d, us + i), result.times_us);
   }
-  return sum;
+  return result;
 }
 
 // 0 in the places of `tile` that are not valid, also where it is NaN.
@@ -320,8 +342,15 @@ inline int64_t block_size(int64_t layers) { return std::max<int64_t>(1, (1024 / 
 
 // ---- The kernels.
 
-// weigh(tile, phase) turns a tile of `rows` [N, L, C] into weights, up to a factor for each row that it
-// returns; latency_us [N, D] is that of the weights, which go to `weights` [N, L, C] where that is not null.
+template <typename T>
+struct Weighed {
+  hn::Vec<Lanes<T>> factor;
+  hn::Vec<Lanes<T>> latency_us;
+};
+
+// weigh(tile, us, valid) turns a tile of `rows` [N, L, C] into weights, up to a factor for each row, and
+// gives their latency by `us`, that of the first device; latency_us [N, D] is that of the weights, which go
+// to `weights` [N, L, C] where that is not null.
 template <typename T, class Weigh>
 void weigh_rows(const PackedTable<T>& table, const T* rows_in, int64_t batch, T* weights, T* latency_us,
                 const Weigh& weigh) {
@@ -336,11 +365,13 @@ void weigh_rows(const PackedTable<T>& table, const T* rows_in, int64_t batch, T*
     const int64_t size = std::min(block, batch - n);
     for (Rows<T> rows(table, size); !rows.done(); rows.next()) {
       rows.load(rows_in + n * element, tile.get());
-      const auto scale = weigh(tile.get(), rows.phase());
+      const T* first_us = tiles.table_us(0, rows.phase());
+      const Weighed<T> weighed = weigh(tile.get(), first_us, tiles.valid(rows.phase()));
       if (weights) rows.store(tile.get(), weights + n * element);
-      for (int64_t device = 0; device < table.devices; ++device) {
+      hn::StoreU(weighed.latency_us, d, row_us.get() + rows.first_row());
+      for (int64_t device = 1; device < table.devices; ++device) {
         const auto us = dot(d, tile.get(), tiles.table_us(device, rows.phase()), table.candidates);
-        hn::StoreU(hn::Mul(us, scale), d, row_us.get() + device * row_buffer + rows.first_row());
+        hn::StoreU(hn::Mul(us, weighed.factor), d, row_us.get() + device * row_buffer + rows.first_row());
       }
     }
     for (int64_t device = 0; device < table.devices; ++device) {
@@ -353,16 +384,21 @@ void weigh_rows(const PackedTable<T>& table, const T* rows_in, int64_t batch, T*
 template <typename T>
 void softmax_forward_impl(const PackedTable<T>& table, const T* logits, int64_t batch, T* latency_us) {
   const Lanes<T> d;
-  const Tiles<T> tiles(table);
-  weigh_rows(table, logits, batch, static_cast<T*>(nullptr), latency_us, [&](T* tile, int64_t phase) {
-    return hn::Div(hn::Set(d, T(1)), exponentials(d, tile, table.candidates, tiles.valid(phase)));
-  });
+  weigh_rows(table, logits, batch, static_cast<T*>(nullptr), latency_us,
+             [&](T* tile, const T* us, const T* valid) {
+               const auto e = exponentials(d, tile, table.candidates, valid, us);
+               const auto one_over_sum = hn::Div(hn::Set(d, T(1)), e.sum);
+               return Weighed<T>{one_over_sum, hn::Mul(one_over_sum, e.times_us)};
+             });
 }
 
 template <typename T>
 void latency_of_weights_impl(const PackedTable<T>& table, const T* weights, int64_t batch, T* latency_us) {
+  const Lanes<T> d;
   weigh_rows(table, weights, batch, static_cast<T*>(nullptr), latency_us,
-             [](T*, int64_t) { return hn::Set(Lanes<T>(), T(1)); });
+             [&](T* tile, const T* us, const T*) {
+               return Weighed<T>{hn::Set(d, T(1)), dot(d, tile, us, table.candidates)};
+             });
 }
 
 // exponentials / sum.
@@ -392,16 +428,16 @@ template <typename T>
 void sample_forward_impl(const PackedTable<T>& table, const T* logits, int64_t batch, bool hard, T* weights,
                          T* latency_us) {
   const Lanes<T> d;
-  const Tiles<T> tiles(table);
-  weigh_rows(table, logits, batch, weights, latency_us, [&](T* tile, int64_t phase) {
-    const auto sum = exponentials(d, tile, table.candidates, tiles.valid(phase));
+  const int64_t size = Tiles<T>(table).size();
+  weigh_rows(table, logits, batch, weights, latency_us, [&](T* tile, const T* us, const T* valid) {
+    const auto sum = exponentials(d, tile, table.candidates, valid, us).sum;
     if (hard) {
-      one_hot(d, tile, tiles.size(), sum);
+      one_hot(d, tile, size, sum);
     } else {
-      normalise(d, tile, tiles.size(), sum);
+      normalise(d, tile, size, sum);
     }
-    mask(d, tile, tiles.size(), tiles.valid(phase));
-    return hn::Set(d, T(1));
+    mask(d, tile, size, valid);
+    return Weighed<T>{hn::Set(d, T(1)), dot(d, tile, us, table.candidates)};
   });
 }
 
@@ -491,13 +527,12 @@ class LatencyGradient {
   hwy::AlignedFreeUniquePtr<T[]> table_sums_;  // [D, phases, C, lanes]
 };
 
-// The gradient of a softmax that is tile / sum: tile[c] = scale * soft[c] * (grad[c] - sum of soft * grad).
+// tile[c] = factor * tile[c] * (grad[c] - mean): the gradient of a softmax, of which `tile` is a multiple,
+// where `mean` is the sum of softmax times `grad`.
 template <class D, typename T = hn::TFromD<D>>
-HWY_INLINE void softmax_gradient(D d, T* HWY_RESTRICT tile, hn::Vec<D> one_over_sum,
-                                 const T* HWY_RESTRICT grad, int64_t candidates, hn::Vec<D> scale) {
+HWY_INLINE void softmax_gradient(D d, T* HWY_RESTRICT tile, const T* HWY_RESTRICT grad, int64_t candidates,
+                                 hn::Vec<D> factor, hn::Vec<D> mean) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  const auto mean = hn::Mul(one_over_sum, dot(d, tile, grad, candidates));
-  const auto factor = hn::Mul(one_over_sum, scale);
   for (int64_t i = 0; i < candidates * lanes; i += lanes) {
     const auto p = hn::Mul(factor, hn::Load(d, tile + i));
     hn::Store(hn::Mul(p, hn::Sub(hn::Load(d, grad + i), mean)), d, tile + i);
@@ -521,15 +556,18 @@ void softmax_backward_impl(const PackedTable<T>& table, const T* logits, const T
     for (Rows<T> rows(table, size); !rows.done(); rows.next()) {
       rows.load(logits + n * element, tile.get());
       const T* valid = tiles.valid(rows.phase());
-      const auto one_over_sum = hn::Div(one, exponentials(d, tile.get(), table.candidates, valid));
+      const T* us = tiles.table_us(0, rows.phase());
+      const auto e = exponentials(d, tile.get(), table.candidates, valid, us);
+      const auto one_over_sum = hn::Div(one, e.sum);
       if (grad_table) latency.add_to_table(rows, tile.get(), one_over_sum);
       if (!grad_logits) continue;
       if (table.devices == 1) {
-        softmax_gradient(d, tile.get(), one_over_sum, tiles.table_us(0, rows.phase()), table.candidates,
-                         latency.of_rows(rows, 0));
+        softmax_gradient(d, tile.get(), us, table.candidates, hn::Mul(one_over_sum, latency.of_rows(rows, 0)),
+                         hn::Mul(one_over_sum, e.times_us));
       } else {
         latency.times_table(rows, false, upstream.get());
-        softmax_gradient(d, tile.get(), one_over_sum, upstream.get(), table.candidates, one);
+        const auto mean = hn::Mul(one_over_sum, dot(d, tile.get(), upstream.get(), table.candidates));
+        softmax_gradient(d, tile.get(), upstream.get(), table.candidates, one_over_sum, mean);
       }
       mask(d, tile.get(), tiles.size(), valid);
       rows.store(tile.get(), grad_logits + n * element);
@@ -566,7 +604,8 @@ void sample_backward_impl(const PackedTable<T>& table, const SampleGradients<T>&
       const T* valid = tiles.valid(rows.phase());
       mask(d, upstream.get(), tiles.size(), valid);
       rows.load(g.soft + at, soft.get());
-      softmax_gradient(d, soft.get(), one, upstream.get(), table.candidates, scale);
+      softmax_gradient(d, soft.get(), upstream.get(), table.candidates, scale,
+                       dot(d, soft.get(), upstream.get(), table.candidates));
       mask(d, soft.get(), tiles.size(), valid);
       rows.store(soft.get(), g.grad_logits + at);
     }
