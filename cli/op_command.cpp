@@ -64,7 +64,7 @@ lut::OperatorKey key_of(const OpOptions& options) {
 
 std::vector<double> times_us(const lut::OpEstimate& estimate, const lut::Table& table) {
   std::vector<double> times;
-  for (const uint32_t record : estimate.records) times.push_back(table.p50_us(record));
+  for (const uint32_t record : estimate.records) times.push_back(table.time_us(record, lut::Statistic::kP50));
   return times;
 }
 

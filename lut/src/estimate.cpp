@@ -49,6 +49,22 @@ std::optional<double> Estimate::total_us() const {
 
 namespace {
 
+// The record that a mode other than kAve takes; the first of several that are the same to it.
+uint32_t chosen_record(std::span<const uint32_t> records, const Table& table, Mode mode,
+                       Statistic statistic) {
+  const auto time_us = [&](uint32_t record) { return table.time_us(record, statistic); };
+  if (mode == Mode::kMin) return *std::ranges::min_element(records, {}, time_us);
+  if (mode == Mode::kMax) return *std::ranges::max_element(records, {}, time_us);
+  return records.back();
+}
+
+void check_statistic(const EstimateOptions& options) {
+  if (options.matching == Matching::kReference && options.statistic != Statistic::kP50) {
+    throw ValueError(fmt::format("reference matching must price by p50, as the published tool does, got {}",
+                                 to_string(options.statistic)));
+  }
+}
+
 // Precondition: the device is in the table.
 OpEstimate estimate_on(const OperatorKey& key, const Table& table, std::string_view device,
                        const EstimateOptions& options) {
@@ -72,19 +88,10 @@ OpEstimate estimate_on(const OperatorKey& key, const Table& table, std::string_v
     return op;
   }
   op.records.assign(records.begin(), records.end());
-  if (options.mode == Mode::kAve) {
-    // In this order and divided once, as the published tool does: the result is the same to the last bit.
-    double sum = 0;
-    for (const uint32_t record : records) sum += table.p50_us(record);
-    op.time_us = sum / static_cast<double>(records.size());
-    return op;
-  }
-  const auto p50_us = [&table](uint32_t record) { return table.p50_us(record); };
-  uint32_t chosen = records.back();
-  if (options.mode == Mode::kMin) chosen = *std::ranges::min_element(records, {}, p50_us);
-  if (options.mode == Mode::kMax) chosen = *std::ranges::max_element(records, {}, p50_us);
-  op.time_us = table.p50_us(chosen);
-  op.time_is_integer = table.p50_is_integer(chosen);
+  op.time_us = joined_time_us(records, table, options.mode, options.statistic);
+  // Of the other times the table does not keep how they were written: the published tool never prints them.
+  op.time_is_integer = options.mode != Mode::kAve && options.statistic == Statistic::kP50 &&
+                       table.p50_is_integer(chosen_record(records, table, options.mode, options.statistic));
   return op;
 }
 
@@ -101,7 +108,18 @@ const std::string& device_of(const EstimateOptions& options, const Table& table)
 
 }  // namespace
 
+double joined_time_us(std::span<const uint32_t> records, const Table& table, Mode mode, Statistic statistic) {
+  if (mode != Mode::kAve) {
+    return table.time_us(chosen_record(records, table, mode, statistic), statistic);
+  }
+  // In this order and divided once, as the published tool does: the result is the same to the last bit.
+  double sum = 0;
+  for (const uint32_t record : records) sum += table.time_us(record, statistic);
+  return sum / static_cast<double>(records.size());
+}
+
 OpEstimate estimate_operator(const OperatorKey& key, const Table& table, const EstimateOptions& options) {
+  check_statistic(options);
   return estimate_on(key, table, device_of(options, table), options);
 }
 
@@ -112,6 +130,7 @@ Estimate estimate(const Net& net, const NetShapes& shapes, const Table& table,
                                  net.ops.size(), shapes.ops.size()),
                      {.file = net.source});
   }
+  check_statistic(options);
   const std::string& device = device_of(options, table);
   Estimate result;
   for (size_t i = 0; i < net.ops.size(); ++i) {

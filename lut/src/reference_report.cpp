@@ -32,7 +32,7 @@ std::string reference_report(const Net& net, const NetShapes& shapes, const Tabl
     for (const TensorInfo& input : shapes.ops[i].inputs) input_shapes.push_back(to_string(input.shape));
     std::vector<std::string> times;
     for (const uint32_t record : op.records) {
-      times.push_back(python_number(table.p50_us(record), table.p50_is_integer(record)));
+      times.push_back(python_number(table.time_us(record, Statistic::kP50), table.p50_is_integer(record)));
     }
     text += fmt::format("op type {} with input [{}]\n", op.type_after_lookup, fmt::join(input_shapes, ", "));
     text += fmt::format("run_time: [{}]\n", fmt::join(times, ", "));

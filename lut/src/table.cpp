@@ -5,6 +5,7 @@
 #include <tbb/parallel_for.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -81,6 +82,14 @@ void check(const Record& record, size_t index) {
       fail("input_dtypes", fmt::format("must not be negative, got {}", static_cast<int>(dtype)));
     }
   }
+}
+
+// Statistic::kMean of p0, p10, p50, p90, p100. As distances from the median, so that the mean of equal times
+// is that time to the last bit.
+double mean_us(const std::array<double, 5>& times) {
+  const auto [p0_us, p10_us, p50_us, p90_us, p100_us] = times;
+  return p50_us + 0.05 * (p0_us - p50_us) + 0.25 * (p10_us - p50_us) + 0.25 * (p90_us - p50_us) +
+         0.05 * (p100_us - p50_us);
 }
 
 }  // namespace
@@ -296,7 +305,11 @@ Record Table::record(size_t index) const {
   return record;
 }
 
-double Table::p50_us(size_t index) const { return impl_->all.records[index].times[2]; }
+double Table::time_us(size_t index, Statistic statistic) const {
+  const std::array<double, 5>& times = impl_->all.records[index].times;  // in the order of Statistic
+  return statistic == Statistic::kMean ? mean_us(times) : times[static_cast<size_t>(statistic)];
+}
+
 bool Table::p50_is_integer(size_t index) const { return impl_->all.records[index].p50_is_integer; }
 const std::vector<std::string>& Table::devices() const { return impl_->devices; }
 const std::string& Table::source() const { return impl_->source; }

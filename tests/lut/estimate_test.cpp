@@ -83,6 +83,65 @@ TEST(EstimateOperatorTest, IntegersStayIntegersUnlessAveraged) {
   EXPECT_FALSE(estimate_operator(key("A"), table, {.mode = Mode::kAve}).time_is_integer);
 }
 
+// Two records of the operator A. Either is the slower one by some statistic.
+Table steady_and_shaky() {
+  const Record steady{.op_type = "A",
+                      .input_shapes = {{1, 8}},
+                      .input_dtypes = {DataType::kFloat},
+                      .p0_us = 39,
+                      .p10_us = 40,
+                      .p50_us = 41,
+                      .p90_us = 42,
+                      .p100_us = 43,
+                      .p50_is_integer = true,
+                      .device = "phone"};
+  Record shaky = steady;
+  shaky.p0_us = 10;
+  shaky.p10_us = 20;
+  shaky.p50_us = 30;
+  shaky.p90_us = 60;
+  shaky.p100_us = 90;
+  return Table::from_records({steady, shaky}, "made");
+}
+
+TEST(EstimateOperatorTest, StatisticIsTakenOfEachRecordBeforeTheModeJoinsThem) {
+  const Table table = steady_and_shaky();
+  const auto time_us = [&](Mode mode, Statistic statistic) {
+    const OpEstimate op = estimate_operator(key("A"), table, {.mode = mode, .statistic = statistic});
+    EXPECT_EQ(op.time_us, joined_time_us(op.records, table, mode, statistic));
+    return op.time_us;
+  };
+  EXPECT_EQ(time_us(Mode::kAve, Statistic::kP0), 24.5);
+  EXPECT_EQ(time_us(Mode::kAve, Statistic::kP10), 30);
+  EXPECT_EQ(time_us(Mode::kAve, Statistic::kP50), 35.5);
+  EXPECT_EQ(time_us(Mode::kAve, Statistic::kP90), 51);
+  EXPECT_EQ(time_us(Mode::kAve, Statistic::kP100), 66.5);
+  EXPECT_NEAR(*time_us(Mode::kAve, Statistic::kMean), (41 + 37) / 2.0, 1e-12);
+  EXPECT_EQ(time_us(Mode::kMin, Statistic::kP10), 20);
+  EXPECT_EQ(time_us(Mode::kMin, Statistic::kP50), 30);
+  EXPECT_EQ(time_us(Mode::kMin, Statistic::kP90), 42);
+  EXPECT_EQ(time_us(Mode::kMax, Statistic::kP50), 41);
+  EXPECT_EQ(time_us(Mode::kMax, Statistic::kP90), 60);
+  EXPECT_EQ(time_us(Mode::kLast, Statistic::kP90), 60);
+}
+
+TEST(EstimateOperatorTest, OnlyAMedianIsKnownToBeAnInteger) {
+  const Table table = steady_and_shaky();
+  for (const Statistic statistic : kStatistics) {
+    const OpEstimate op = estimate_operator(key("A"), table, {.mode = Mode::kLast, .statistic = statistic});
+    EXPECT_EQ(op.time_is_integer, statistic == Statistic::kP50) << to_string(statistic);
+  }
+}
+
+TEST(EstimateOperatorTest, ReferenceMatchingKnowsOnlyTheMedian) {
+  const Table table = parse(line("A", "3"));
+  const EstimateOptions options{.statistic = Statistic::kP90, .matching = Matching::kReference};
+  const auto message =
+      testing::StrEq("reference matching must price by p50, as the published tool does, got p90");
+  LATGRAD_EXPECT_ERROR(estimate_operator(key("A"), table, options), ValueError, message);
+  LATGRAD_EXPECT_ERROR(estimate({}, {}, table, options), ValueError, message);
+}
+
 TEST(EstimateOperatorTest, MissingHasNoTime) {
   const Table table = parse(line("A", "3"));
   const OpEstimate op = estimate_operator(key("B"), table, {});

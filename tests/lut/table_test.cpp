@@ -193,7 +193,7 @@ TEST(TableTest, FindsRecordsInFileOrder) {
   EXPECT_THAT(table.find(key("A"), "phone"), ElementsAre(0, 2));
   EXPECT_THAT(table.find(key("B"), "phone"), ElementsAre(1));
   EXPECT_THAT(table.find(key("A"), "other"), ElementsAre(3));
-  EXPECT_EQ(table.p50_us(2), 3);
+  EXPECT_EQ(table.time_us(2, Statistic::kP50), 3);
 }
 
 TEST(TableTest, FindReturnsNothingForUnknownKey) {

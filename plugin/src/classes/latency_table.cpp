@@ -142,7 +142,7 @@ std::vector<double> LatencyTable::find(const std::string& op_type, const std::ve
     for (const int64_t number : input_dtypes) key.input_dtypes.push_back(parse_dtype(number));
     std::vector<double> times_us;
     for (const uint32_t record : impl_->table.find(key, resolve_device(device))) {
-      times_us.push_back(impl_->table.p50_us(record));
+      times_us.push_back(impl_->table.time_us(record, lut::Statistic::kP50));
     }
     return times_us;
   });

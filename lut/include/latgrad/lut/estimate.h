@@ -10,12 +10,14 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "latgrad/lut/net.h"
 #include "latgrad/lut/shape_inference.h"
+#include "latgrad/lut/statistic.h"
 #include "latgrad/lut/table.h"
 
 namespace latgrad::lut {
@@ -41,12 +43,13 @@ enum class Matching {
 struct EstimateOptions {
   std::string device = {};  // empty: table.default_device()
   Mode mode = Mode::kAve;
+  Statistic statistic = Statistic::kP50;  // of each record, before the mode joins them
   Matching matching = Matching::kMeaning;
 };
 
 struct OpEstimate {
   Status status = Status::kMissing;
-  std::optional<double> time_us;  // by the mode; nothing when missing
+  std::optional<double> time_us;  // by statistic and mode; nothing when missing
   bool time_is_integer = false;   // the file has an integer: the published tool prints `259`, not `259.0`
   std::string type_after_lookup;  // the type that was looked up last
   std::vector<uint32_t> records;  // matches in the table, in file order
@@ -61,12 +64,17 @@ struct Estimate {
   std::optional<double> total_us() const;
 };
 
+// The time that records of one operator give together: `estimate_operator` for records that it has found.
+// Precondition: at least one record, each < table.size().
+double joined_time_us(std::span<const uint32_t> records, const Table& table, Mode mode, Statistic statistic);
+
 // The status and time of one operator.
-// Errors: ValueError when the device is not in the table.
+// Errors: ValueError when the device is not in the table; for another statistic than p50 with
+// Matching::kReference.
 OpEstimate estimate_operator(const OperatorKey& key, const Table& table, const EstimateOptions& options);
 
 // Precondition: shapes = infer_shapes(net). An operator of unknown shape is missing.
-// Errors: ValueError when the device is not in the table, when the shapes are of another network.
+// Errors: ValueError as estimate_operator; when the shapes are of another network.
 Estimate estimate(const Net& net, const NetShapes& shapes, const Table& table,
                   const EstimateOptions& options);
 

@@ -1,7 +1,7 @@
 // The latency look-up table (LUT): records in the published format, and a hash index over them.
 //
 //   Table table = Table::load("SM-G950U-7.0-24-op_lut_database.json.zip");
-//   for (size_t r : table.find(key, "SM-G950U-7.0-24")) use(table.record(r).p50_us);
+//   for (size_t r : table.find(key, "SM-G950U-7.0-24")) use(table.time_us(r, Statistic::kP50));
 //
 // Finding is O(1) in the size of the table. Built once and then frozen: any number of threads
 // may read it.
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "latgrad/lut/operator_key.h"
+#include "latgrad/lut/statistic.h"
 
 namespace latgrad::lut {
 
@@ -56,7 +57,8 @@ class Table {
 
   size_t size() const;
   Record record(size_t index) const;  // precondition: index < size()
-  double p50_us(size_t index) const;  // the same as record(index).p50_us, without the copy
+  // One figure of a record, without the copy; precondition: index < size().
+  double time_us(size_t index, Statistic statistic) const;
   bool p50_is_integer(size_t index) const;
   const std::vector<std::string>& devices() const;  // distinct, in file order
   bool has_device(std::string_view device) const;
