@@ -129,7 +129,8 @@ void write_extreme(JsonWriter& json, const char* name, const search::Space& spac
 void write_model(JsonWriter& json, const ShownSpace& shown) {
   const search::LatencyModel& model = *shown.model;
   json.member("all_found", shown.missing.empty());
-  json.member("fixed_us", model.fixed_complete ? std::optional(model.fixed_us) : std::nullopt);
+  json.member("fixed_us",
+              model.fixed_complete ? std::optional(model.by(lut::Statistic::kP50).fixed_us) : std::nullopt);
   json.key("table_us");
   json.begin_array();
   for (size_t layer = 0; layer < model.num_layers; ++layer) {
@@ -249,8 +250,9 @@ std::string model_text(const ShownSpace& shown, const SpaceOptions& options, con
   const search::LatencyModel& model = *shown.model;
   std::string text = fmt::format("\nMicroseconds on {}; - is not offered\n\n{}\n", pricing.text(),
                                  model_table(shown.space, model));
-  text += fmt::format("fixed    {}\n",
-                      model.fixed_complete ? format_ms_and_us(model.fixed_us) : std::string("missing"));
+  text += fmt::format("fixed    {}\n", model.fixed_complete
+                                           ? format_ms_and_us(model.by(lut::Statistic::kP50).fixed_us)
+                                           : std::string("missing"));
   text += extreme_text("fastest", shown.space, extreme_architecture(model, std::less<>()));
   text += extreme_text("slowest", shown.space, extreme_architecture(model, std::greater<>()));
   if (shown.missing.empty()) return text;

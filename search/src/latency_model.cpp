@@ -4,6 +4,8 @@
 #include <tbb/blocked_range.h>
 #include <tbb/parallel_for.h>
 
+#include <array>
+
 #include "latgrad/lut/error.h"
 #include "latgrad/search/lowering.h"
 #include "operator_collection.h"
@@ -12,17 +14,22 @@ namespace latgrad::search {
 namespace {
 
 struct Price {
-  double found_us = 0;
+  std::array<double, lut::kStatistics.size()> found_us{};  // one for each of lut::kStatistics
   std::vector<lut::OperatorKey> missing;
 };
 
 Price price(const lut::Net& net, const lut::Table& table, const lut::EstimateOptions& options) {
   const lut::NetShapes shapes = lut::infer_shapes(net);
   const lut::Estimate estimate = lut::estimate(net, shapes, table, options);
-  Price result{estimate.found_us, {}};
+  Price result;
   for (size_t i = 0; i < net.ops.size(); ++i) {
-    if (estimate.ops[i].status == lut::Status::kMissing) {
+    const std::vector<uint32_t>& records = estimate.ops[i].records;
+    if (records.empty()) {
       result.missing.push_back(lut::operator_key(net.ops[i], shapes.ops[i]));
+      continue;
+    }
+    for (size_t s = 0; s < lut::kStatistics.size(); ++s) {
+      result.found_us[s] += lut::joined_time_us(records, table, options.mode, lut::kStatistics[s]);
     }
   }
   return result;
@@ -30,7 +37,7 @@ Price price(const lut::Net& net, const lut::Table& table, const lut::EstimateOpt
 
 }  // namespace
 
-double LatencyModel::estimate_us(const Architecture& arch) const {
+double LatencyModel::estimate_us(const Architecture& arch, lut::Statistic statistic) const {
   if (!fixed_complete) {
     throw ValueError(
         "an architecture has no price while operators outside the layers are missing from the table");
@@ -39,7 +46,7 @@ double LatencyModel::estimate_us(const Architecture& arch) const {
     throw ValueError(
         fmt::format("an architecture must choose for {} layers, got {}", num_layers, arch.size()));
   }
-  double total_us = fixed_us;
+  double total_us = by(statistic).fixed_us;
   for (size_t layer = 0; layer < num_layers; ++layer) {
     const int choice = arch[layer];
     if (choice < 0 || static_cast<size_t>(choice) >= num_candidates) {
@@ -50,9 +57,16 @@ double LatencyModel::estimate_us(const Architecture& arch) const {
       throw ValueError(fmt::format("layer {} must choose a candidate that is offered and priced, got {}",
                                    layer + 1, choice));
     }
-    total_us += at(layer, static_cast<size_t>(choice));
+    total_us += at(layer, static_cast<size_t>(choice), statistic);
   }
   return total_us;
+}
+
+std::vector<double> LatencyModel::spread_us() const {
+  std::vector<double> spread_us = by(lut::Statistic::kP90).table_us;
+  const std::vector<double>& p10_us = by(lut::Statistic::kP10).table_us;
+  for (size_t i = 0; i < spread_us.size(); ++i) spread_us[i] -= p10_us[i];
+  return spread_us;
 }
 
 LatencyModel build_latency_model(const Space& space, const lut::Table& table,
@@ -64,13 +78,14 @@ LatencyModel build_latency_model(const Space& space, const lut::Table& table,
   model.precision = options.precision;
   model.device = options.device.empty() ? table.default_device() : options.device;
   const size_t num_choices = model.num_layers * model.num_candidates;
-  model.table_us.assign(num_choices, 0);
   model.valid.assign(num_choices, 0);
 
   const lut::EstimateOptions estimate_options{
       .device = model.device, .mode = options.mode, .matching = lut::Matching::kMeaning};
   const Price fixed = price(lower_fixed(space, options.precision), table, estimate_options);
-  model.fixed_us = fixed.found_us;
+  for (size_t s = 0; s < model.prices.size(); ++s) {
+    model.prices[s] = {.fixed_us = fixed.found_us[s], .table_us = std::vector<double>(num_choices)};
+  }
   model.fixed_complete = fixed.missing.empty();
 
   const auto is_offered = [&](size_t layer, size_t candidate) {
@@ -93,7 +108,7 @@ LatencyModel build_latency_model(const Space& space, const lut::Table& table,
     const size_t candidate = i % model.num_candidates;
     if (!is_offered(layer, candidate)) continue;
     if (prices[i].missing.empty()) {
-      model.table_us[i] = prices[i].found_us;
+      for (size_t s = 0; s < model.prices.size(); ++s) model.prices[s].table_us[i] = prices[i].found_us[s];
       model.valid[i] = 1;
     }
     for (const lut::OperatorKey& key : prices[i].missing) {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <random>
 #include <string>
+#include <utility>
 
 #include "latgrad/lut/error.h"
 #include "latgrad/search/lowering.h"
@@ -24,12 +25,17 @@ using testing::IsEmpty;
 
 Space load(const std::string& name) { return Space::load(source_file("data/spaces/" + name + ".textproto")); }
 
-double price_of_network(const Space& space, const Architecture& arch, Precision precision,
-                        const lut::Table& table) {
-  const lut::Net net = lower(space, arch, precision);
-  const lut::Estimate estimate = lut::estimate(net, lut::infer_shapes(net), table, {});
-  EXPECT_TRUE(estimate.all_found);
-  return estimate.found_us;
+// By every statistic, the model says of the architecture what the network costs that it describes.
+void expect_law(const LatencyModel& model, const Space& space, const Architecture& arch,
+                const lut::Table& table) {
+  const lut::Net net = lower(space, arch, model.precision);
+  const lut::NetShapes shapes = lut::infer_shapes(net);
+  for (const lut::Statistic statistic : lut::kStatistics) {
+    const lut::Estimate estimate = lut::estimate(net, shapes, table, {.statistic = statistic});
+    EXPECT_TRUE(estimate.all_found);
+    EXPECT_NEAR(model.estimate_us(arch, statistic), estimate.found_us, 1e-9 * estimate.found_us)
+        << space.format_architecture(arch) << " by " << to_string(statistic);
+  }
 }
 
 class LatencyLawTest : public testing::TestWithParam<Precision> {};
@@ -46,8 +52,8 @@ TEST_P(LatencyLawTest, HoldsForRandomArchitecturesOfFbnet) {
     for (const LayerInfo& layer : space.layers()) {
       arch.push_back(static_cast<int>(random() % layer.candidates.size()));
     }
-    const double expected_us = price_of_network(space, arch, GetParam(), table);
-    ASSERT_NEAR(model.estimate_us(arch), expected_us, 1e-9 * expected_us) << space.format_architecture(arch);
+    expect_law(model, space, arch, table);
+    if (HasFailure()) return;
   }
 }
 
@@ -61,8 +67,7 @@ TEST_P(LatencyLawTest, HoldsForEveryArchitectureOfTiny) {
     for (int b = 0; b < 3; ++b) {
       for (int d = 0; d < 3; ++d) {
         const Architecture arch = {a, b, 0, d};
-        const double expected_us = price_of_network(space, arch, GetParam(), table);
-        EXPECT_NEAR(model.estimate_us(arch), expected_us, 1e-9 * expected_us);
+        expect_law(model, space, arch, table);
         ++count;
       }
     }
@@ -89,8 +94,7 @@ TEST_P(LatencyLawTest, HoldsForOddMapsAndBatches) {
       build_latency_model(space, table, {.precision = GetParam(), .device = "", .mode = {}});
   for (int i = 0; i < 36; ++i) {
     const Architecture arch = {i % 3, i / 3 % 3, i / 9 % 2, i / 18};
-    const double expected_us = price_of_network(space, arch, GetParam(), table);
-    EXPECT_NEAR(model.estimate_us(arch), expected_us, 1e-9 * expected_us);
+    expect_law(model, space, arch, table);
   }
 }
 
@@ -108,9 +112,12 @@ TEST(LatencyModelTest, LaysTheTableOutByLayerAndCandidate) {
   EXPECT_TRUE(model.fixed_complete);
   EXPECT_THAT(model.valid, ElementsAre(1, 1, 0, 0, 1, 1, 1, 0, 1, 0, 0, 0, 1, 1, 1, 0));
   EXPECT_EQ(model.at(0, 1), 0.0);  // an identity costs nothing
-  for (size_t i = 0; i < model.valid.size(); ++i) {
-    if (model.valid[i] == 0) {
-      EXPECT_EQ(model.table_us[i], 0.0);
+  for (const Prices& prices : model.prices) {
+    ASSERT_EQ(prices.table_us.size(), model.valid.size());
+    for (size_t i = 0; i < model.valid.size(); ++i) {
+      if (model.valid[i] == 0) {
+        EXPECT_EQ(prices.table_us[i], 0.0);
+      }
     }
   }
   double expected_us = 0;
@@ -128,8 +135,74 @@ TEST(LatencyModelTest, IsTheSameForAnyNumberOfThreads) {
   const LatencyModel many = build_latency_model(space, table);
   const tbb::global_control one_thread(tbb::global_control::max_allowed_parallelism, 1);
   const LatencyModel one = build_latency_model(space, table);
-  EXPECT_EQ(many.table_us, one.table_us);
-  EXPECT_EQ(many.fixed_us, one.fixed_us);
+  for (const lut::Statistic statistic : lut::kStatistics) {
+    EXPECT_EQ(many.by(statistic).table_us, one.by(statistic).table_us);
+    EXPECT_EQ(many.by(statistic).fixed_us, one.by(statistic).fixed_us);
+  }
+}
+
+// The fixed part of `tiny` has eight operators, its second layer's third candidate four.
+TEST(LatencyModelTest, HoldsEveryStatistic) {
+  const Space space = load("tiny");
+  std::vector<lut::Record> records;
+  for (const MissingOperator& op : required_operators(space, Precision::kInt8)) {
+    lut::Record record = made_up_record(op.key);
+    record.p0_us = 90;
+    record.p10_us = 95;
+    record.p50_us = 100;
+    record.p90_us = 120;
+    record.p100_us = 200;
+    records.push_back(record);
+  }
+  const LatencyModel model = build_latency_model(space, lut::Table::from_records(records, "uniform"));
+  const std::pair<lut::Statistic, double> expected[] = {
+      {lut::Statistic::kP0, 90},   {lut::Statistic::kP10, 95},   {lut::Statistic::kP50, 100},
+      {lut::Statistic::kP90, 120}, {lut::Statistic::kP100, 200}, {lut::Statistic::kMean, 108.25}};
+  for (const auto& [statistic, us] : expected) {
+    EXPECT_NEAR(model.by(statistic).fixed_us, 8 * us, 1e-9);
+    EXPECT_NEAR(model.at(1, 2, statistic), 4 * us, 1e-9);
+    EXPECT_EQ(model.at(0, 1, statistic), 0);  // an identity
+    EXPECT_NEAR(model.estimate_us({1, 2, 0, 0}, statistic), (8 + 0 + 4 + 5 + 3) * us, 1e-9);
+  }
+  EXPECT_EQ(model.at(1, 2), model.at(1, 2, lut::Statistic::kP50));
+  EXPECT_EQ(model.estimate_us({1, 2, 0, 0}), model.estimate_us({1, 2, 0, 0}, lut::Statistic::kP50));
+}
+
+TEST(LatencyModelTest, SpreadIsThatOfEachOperatorSummed) {
+  const Space space = load("tiny");
+  const lut::Table table = made_up_table(space, Precision::kInt8);
+  const std::vector<double> spread_us = build_latency_model(space, table).spread_us();
+  ASSERT_EQ(spread_us.size(), 16u);
+  double expected_us = 0;
+  const lut::Net block = lower_block(space, 1, 2, Precision::kInt8);
+  const lut::NetShapes shapes = lut::infer_shapes(block);
+  for (size_t i = 0; i < block.ops.size(); ++i) {
+    const lut::Record record = made_up_record(lut::operator_key(block.ops[i], shapes.ops[i]));
+    expected_us += record.p90_us - record.p10_us;
+  }
+  EXPECT_GT(expected_us, 0);
+  EXPECT_NEAR(spread_us[1 * 4 + 2], expected_us, 1e-9 * expected_us);
+  EXPECT_EQ(spread_us[0 * 4 + 1], 0);  // an identity
+  EXPECT_EQ(spread_us[3 * 4 + 3], 0);  // not offered
+}
+
+// The minimum of the medians and the minimum of the p90 may come from different records.
+TEST(LatencyModelTest, ModeJoinsTheStatisticOfEachRecord) {
+  const Space space = load("tiny");
+  std::vector<lut::Record> records;
+  for (const MissingOperator& op : required_operators(space, Precision::kInt8)) {
+    lut::Record record = made_up_record(op.key);
+    record.p50_us = 10;
+    record.p90_us = 30;
+    records.push_back(record);
+    record.p50_us = 20;
+    record.p90_us = 21;
+    records.push_back(record);
+  }
+  const LatencyModel model = build_latency_model(space, lut::Table::from_records(records, "repeated"),
+                                                 {.device = "", .mode = lut::Mode::kMin});
+  EXPECT_EQ(model.by(lut::Statistic::kP50).fixed_us, 8 * 10);
+  EXPECT_EQ(model.by(lut::Statistic::kP90).fixed_us, 8 * 21);
 }
 
 void expect_value_error(const std::function<void()>& action, const std::string& message) {

@@ -84,12 +84,13 @@ LatencyModel::LatencyModel(const std::string& space_path, const std::string& lut
         TORCH_CHECK_VALUE(model.missing.empty(), missing_report(model.missing, lut_path));
         const std::vector<int64_t> sizes = {static_cast<int64_t>(model.num_layers),
                                             static_cast<int64_t>(model.num_candidates)};
+        const search::Prices& medians = model.by(lut::Statistic::kP50);
         at::Tensor table_us = at::empty(sizes, at::kDouble);
-        std::copy(model.table_us.begin(), model.table_us.end(), table_us.data_ptr<double>());
+        std::copy(medians.table_us.begin(), medians.table_us.end(), table_us.data_ptr<double>());
         at::Tensor valid = at::empty(sizes, at::kBool);
         std::copy(model.valid.begin(), model.valid.end(), valid.data_ptr<bool>());
         return std::make_unique<const Impl>(Impl{std::move(space), options.precision, model.device,
-                                                 model.fixed_us, std::move(table_us), std::move(valid)});
+                                                 medians.fixed_us, std::move(table_us), std::move(valid)});
       })) {}
 
 LatencyModel::LatencyModel(const State& state)

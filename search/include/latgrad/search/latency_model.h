@@ -1,13 +1,15 @@
 // The latency model of a space on a device: what every candidate of every layer costs, and the fixed rest.
 //
 //   LatencyModel model = build_latency_model(space, table, {.precision = Precision::kInt8});
-//   model.fixed_us + sum over layers of model.at(layer, arch[layer])   ==   price of lower(space, arch)
+//   model.by(p90).fixed_us + sum over layers of model.at(layer, arch[layer], p90)
+//       ==   price of lower(space, arch) by p90, and so for every statistic
 //
 // Built in parallel with oneTBB, O(layers * candidates); the same bits for any number of threads. A plain
 // value afterwards.
 
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -24,25 +26,39 @@ struct MissingOperator {
   std::vector<std::string> used_by;  // "layer 3 k5_e6", "fixed"
 };
 
+// What the parts of an architecture cost by one statistic: each the sum over its operators.
+struct Prices {
+  double fixed_us = 0;           // stem, head, layout changes
+  std::vector<double> table_us;  // [layers, candidates], row-major; 0 where not valid
+};
+
 struct LatencyModel {
   size_t num_layers = 0;
-  size_t num_candidates = 0;             // of the widest layer
-  double fixed_us = 0;                   // stem, head, layout changes
-  bool fixed_complete = true;            // false: fixed_us lacks an operator without a record
-  std::vector<double> table_us;          // [layers, candidates], row-major; 0 where not valid
-  std::vector<uint8_t> valid;            // [layers, candidates]; 1: offered and priced
+  size_t num_candidates = 0;                           // of the widest layer
+  std::array<Prices, lut::kStatistics.size()> prices;  // one for each of lut::kStatistics
+  bool fixed_complete = true;                          // false: fixed_us lacks an operator without a record
+  std::vector<uint8_t> valid;                          // [layers, candidates]; 1: offered and priced
   std::vector<MissingOperator> missing;  // distinct operators without a record; empty in a complete model
   std::string device;
   Precision precision = Precision::kInt8;
 
-  double at(size_t layer, size_t candidate) const { return table_us[layer * num_candidates + candidate]; }
+  const Prices& by(lut::Statistic statistic) const { return prices[static_cast<size_t>(statistic)]; }
+  double at(size_t layer, size_t candidate, lut::Statistic statistic = lut::Statistic::kP50) const {
+    return by(statistic).table_us[layer * num_candidates + candidate];
+  }
   bool is_valid(size_t layer, size_t candidate) const {
     return valid[layer * num_candidates + candidate] != 0;
   }
 
   // The price of an architecture.
   // Errors: ValueError for a wrong length, an index out of range or not valid; for an incomplete fixed part.
-  double estimate_us(const Architecture& arch) const;
+  double estimate_us(const Architecture& arch, lut::Statistic statistic = lut::Statistic::kP50) const;
+
+  // How far apart the fast and the slow runs of every candidate are: p90 - p10 of each of its operators,
+  // summed; [layers, candidates], row-major, 0 where not valid. The spread of the block's own time is just
+  // that where its operators slow down together, and in practice less where they are independent:
+  // docs/risk.md says when. Negative only where the percentiles of a record do not ascend.
+  std::vector<double> spread_us() const;
 };
 
 struct LatencyModelOptions {
