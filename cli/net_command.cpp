@@ -249,7 +249,8 @@ Command add_net_command(CLI::App& parent) {
   app->add_flag("--json", options->json, "Print JSON: total_us, found_us, all_found, macs, params, ops");
   app->add_flag("--partial", options->partial, "With operators missing, print the sum of the others");
   app->add_flag("--reference", options->reference,
-                "Match as the published LUT tool does, text against text, and print what it prints");
+                "Match as the published LUT tool does, text against text, and print what it prints")
+      ->excludes(app->get_option("--statistic"));
   app->add_flag("--shapes", options->shapes, "Print the shape of every blob as JSON; prices nothing");
   app->add_flag("--allow-unknown", options->allow_unknown,
                 "Take an operator of unknown type as missing instead of as an error");

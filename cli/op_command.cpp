@@ -62,9 +62,11 @@ lut::OperatorKey key_of(const OpOptions& options) {
   return key;
 }
 
-std::vector<double> times_us(const lut::OpEstimate& estimate, const lut::Table& table) {
+std::vector<double> times_us(const lut::OpEstimate& estimate, const Pricing& pricing) {
   std::vector<double> times;
-  for (const uint32_t record : estimate.records) times.push_back(table.time_us(record, lut::Statistic::kP50));
+  for (const uint32_t record : estimate.records) {
+    times.push_back(pricing.table.time_us(record, pricing.options.statistic));
+  }
   return times;
 }
 
@@ -74,9 +76,10 @@ void write_answer(JsonWriter& json, const lut::OperatorKey& key, const std::stri
   json.member("operator", lut::describe(key));
   json.member("device", device);
   json.member("mode", lut::to_string(pricing.options.mode));
+  json.member("statistic", lut::to_string(pricing.options.statistic));
   json.member("status", lut::to_string(estimate.status));
   json.member("us", estimate.time_us);
-  json.member("times_us", times_us(estimate, pricing.table));
+  json.member("times_us", times_us(estimate, pricing));
   json.member("type_after_lookup", estimate.type_after_lookup);
 }
 
@@ -116,7 +119,8 @@ int run_one(const OpOptions& options) {
 // A query may name its device, so that a table of several devices needs none on the command line.
 Pricing load_table_for_many(const PricingOptions& options) {
   if (!options.device.empty()) return load_pricing(options);
-  const lut::EstimateOptions undecided{.mode = lut::parse_mode(options.mode)};
+  const lut::EstimateOptions undecided{.mode = lut::parse_mode(options.mode),
+                                       .statistic = lut::parse_statistic(options.statistic)};
   return {lut::Table::load(options.lut), undecided, options.lut};
 }
 

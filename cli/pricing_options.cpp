@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <vector>
+
 #include "latgrad/lut/error.h"
 
 namespace latgrad::cli {
@@ -20,6 +22,13 @@ CLI::Option* add_pricing_options(CLI::App& app, PricingOptions& options) {
       ->type_name("MODE")
       ->capture_default_str()
       ->check(CLI::IsMember({"ave", "min", "max", "last"}));
+  std::vector<std::string> statistics;
+  for (const lut::Statistic statistic : lut::kStatistics) statistics.emplace_back(to_string(statistic));
+  app.add_option("--statistic", options.statistic,
+                 "Which time of a record counts: a percentile of its runs, or their mean")
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->check(CLI::IsMember(statistics));
   return lut;
 }
 
@@ -34,10 +43,12 @@ void Pricing::write(JsonWriter& json) const {
   json.member("lut", lut.string());
   json.member("device", options.device);
   json.member("mode", lut::to_string(options.mode));
+  json.member("statistic", lut::to_string(options.statistic));
 }
 
 std::string Pricing::text() const {
-  return fmt::format("{} by {} ({})", options.device, lut.string(), lut::to_string(options.mode));
+  return fmt::format("{} by {} ({} of {})", options.device, lut.string(), lut::to_string(options.mode),
+                     lut::to_string(options.statistic));
 }
 
 Pricing load_pricing(const PricingOptions& options) {
@@ -48,7 +59,9 @@ Pricing load_pricing(const PricingOptions& options) {
                                  fmt::join(table.devices(), ", "), device),
                      {.file = options.lut.string()});
   }
-  const lut::EstimateOptions estimate{.device = device, .mode = lut::parse_mode(options.mode)};
+  const lut::EstimateOptions estimate{.device = device,
+                                      .mode = lut::parse_mode(options.mode),
+                                      .statistic = lut::parse_statistic(options.statistic)};
   return {std::move(table), estimate, options.lut};
 }
 

@@ -1,4 +1,5 @@
-// The options that say which table prices, for which device, and how repeated records become one time.
+// The options that say which table prices, for which device, by which figure of a record, and how repeated
+// records become one time.
 
 #pragma once
 
@@ -15,9 +16,10 @@ struct PricingOptions {
   std::filesystem::path lut;  // empty: nothing is priced
   std::string device;         // empty: the table's default device
   std::string mode = "ave";
+  std::string statistic = "p50";
 };
 
-// Adds --lut, --device and --mode. Returns --lut.
+// Adds --lut, --device, --mode and --statistic. Returns --lut.
 CLI::Option* add_pricing_options(CLI::App& app, PricingOptions& options);
 
 // Adds --precision.
@@ -29,9 +31,9 @@ struct Pricing {
   lut::EstimateOptions options;  // with the device resolved
   std::filesystem::path lut;
 
-  // Writes the members lut, device and mode.
+  // Writes the members lut, device, mode and statistic.
   void write(JsonWriter& json) const;
-  // "SM-G950U-7.0-24 by table.json (ave)".
+  // "SM-G950U-7.0-24 by table.json (ave of p50)".
   std::string text() const;
 };
 

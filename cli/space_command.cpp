@@ -43,8 +43,18 @@ struct ShownSpace {
   search::Space space;
   search::Precision precision;
   size_t num_operators;
-  std::optional<search::LatencyModel> model;
-  MissingOperators missing;
+  std::optional<search::LatencyModel> model = {};
+  lut::Statistic statistic = lut::Statistic::kP50;  // by which the prices are shown
+  MissingOperators missing = {};
+
+  // Nothing where an operator is missing or, of a candidate, where it is not offered. Precondition: a model.
+  std::optional<double> fixed_us() const {
+    return model->fixed_complete ? std::optional(model->by(statistic).fixed_us) : std::nullopt;
+  }
+  std::optional<double> candidate_us(size_t layer, size_t candidate) const {
+    return model->is_valid(layer, candidate) ? std::optional(model->at(layer, candidate, statistic))
+                                             : std::nullopt;
+  }
 };
 
 struct PricedArchitecture {
@@ -72,19 +82,20 @@ std::string count_architectures(const search::Space& space) {
 // The architecture of the best candidate of each layer, where `better(a, b)` compares times; nothing while
 // the fixed part or a whole layer has no price.
 template <typename Better>
-std::optional<PricedArchitecture> extreme_architecture(const search::LatencyModel& model, Better better) {
+std::optional<PricedArchitecture> extreme_architecture(const ShownSpace& shown, Better better) {
+  const search::LatencyModel& model = *shown.model;
   if (!model.fixed_complete) return std::nullopt;
   PricedArchitecture extreme;
   for (size_t layer = 0; layer < model.num_layers; ++layer) {
     std::optional<size_t> chosen;
     for (size_t c = 0; c < model.num_candidates; ++c) {
-      if (!model.is_valid(layer, c)) continue;
-      if (!chosen || better(model.at(layer, c), model.at(layer, *chosen))) chosen = c;
+      const std::optional<double> us = shown.candidate_us(layer, c);
+      if (us && (!chosen || better(*us, *shown.candidate_us(layer, *chosen)))) chosen = c;
     }
     if (!chosen) return std::nullopt;
     extreme.arch.push_back(static_cast<int>(*chosen));
   }
-  extreme.total_us = model.estimate_us(extreme.arch);
+  extreme.total_us = model.estimate_us(extreme.arch, shown.statistic);
   return extreme;
 }
 
@@ -127,22 +138,20 @@ void write_extreme(JsonWriter& json, const char* name, const search::Space& spac
 }
 
 void write_model(JsonWriter& json, const ShownSpace& shown) {
-  const search::LatencyModel& model = *shown.model;
   json.member("all_found", shown.missing.empty());
-  json.member("fixed_us",
-              model.fixed_complete ? std::optional(model.by(lut::Statistic::kP50).fixed_us) : std::nullopt);
+  json.member("fixed_us", shown.fixed_us());
   json.key("table_us");
   json.begin_array();
-  for (size_t layer = 0; layer < model.num_layers; ++layer) {
+  for (size_t layer = 0; layer < shown.space.layers().size(); ++layer) {
     std::vector<std::optional<double>> row;
     for (size_t c = 0; c < shown.space.layers()[layer].candidates.size(); ++c) {
-      row.push_back(model.is_valid(layer, c) ? std::optional(model.at(layer, c)) : std::nullopt);
+      row.push_back(shown.candidate_us(layer, c));
     }
     json.value(row);
   }
   json.end_array();
-  write_extreme(json, "fastest", shown.space, extreme_architecture(model, std::less<>()));
-  write_extreme(json, "slowest", shown.space, extreme_architecture(model, std::greater<>()));
+  write_extreme(json, "fastest", shown.space, extreme_architecture(shown, std::less<>()));
+  write_extreme(json, "slowest", shown.space, extreme_architecture(shown, std::greater<>()));
   json.key("missing");
   shown.missing.write(json);
 }
@@ -217,13 +226,13 @@ std::vector<std::string> candidate_names(const search::Space& space) {
   return names;
 }
 
-std::string model_table(const search::Space& space, const search::LatencyModel& model) {
-  const std::vector<std::string> names = candidate_names(space);
+std::string model_table(const ShownSpace& shown) {
+  const std::vector<std::string> names = candidate_names(shown.space);
   std::vector<Column> columns = {{"layer", Align::kRight}};
   for (const std::string& name : names) columns.push_back({name, Align::kRight});
   TextTable table(std::move(columns));
-  for (size_t i = 0; i < space.layers().size(); ++i) {
-    const search::LayerInfo& layer = space.layers()[i];
+  for (size_t i = 0; i < shown.space.layers().size(); ++i) {
+    const search::LayerInfo& layer = shown.space.layers()[i];
     std::vector<std::string> row = {std::to_string(i + 1)};
     for (const std::string& name : names) {
       const auto c =
@@ -231,7 +240,8 @@ std::string model_table(const search::Space& space, const search::LatencyModel& 
       if (c == layer.candidates.size() || !layer.offered[c]) {
         row.emplace_back("-");
       } else {
-        row.push_back(model.is_valid(i, c) ? format_us(model.at(i, c)) : "missing");
+        const std::optional<double> us = shown.candidate_us(i, c);
+        row.push_back(us ? format_us(*us) : "missing");
       }
     }
     table.add_row(std::move(row));
@@ -247,14 +257,12 @@ std::string extreme_text(const char* name, const search::Space& space,
 }
 
 std::string model_text(const ShownSpace& shown, const SpaceOptions& options, const Pricing& pricing) {
-  const search::LatencyModel& model = *shown.model;
-  std::string text = fmt::format("\nMicroseconds on {}; - is not offered\n\n{}\n", pricing.text(),
-                                 model_table(shown.space, model));
-  text += fmt::format("fixed    {}\n", model.fixed_complete
-                                           ? format_ms_and_us(model.by(lut::Statistic::kP50).fixed_us)
-                                           : std::string("missing"));
-  text += extreme_text("fastest", shown.space, extreme_architecture(model, std::less<>()));
-  text += extreme_text("slowest", shown.space, extreme_architecture(model, std::greater<>()));
+  std::string text =
+      fmt::format("\nMicroseconds on {}; - is not offered\n\n{}\n", pricing.text(), model_table(shown));
+  const std::optional<double> fixed_us = shown.fixed_us();
+  text += fmt::format("fixed    {}\n", fixed_us ? format_ms_and_us(*fixed_us) : std::string("missing"));
+  text += extreme_text("fastest", shown.space, extreme_architecture(shown, std::less<>()));
+  text += extreme_text("slowest", shown.space, extreme_architecture(shown, std::greater<>()));
   if (shown.missing.empty()) return text;
   text += fmt::format("\nMissing: {} of {}\n", shown.missing.size(),
                       format_count(shown.num_operators, "distinct operator"));
@@ -268,10 +276,11 @@ int run(const SpaceOptions& options) {
   const search::Precision precision = search::parse_precision(options.precision);
   search::Space space = load_space(options.space);
   const size_t num_operators = search::required_operators(space, precision).size();
-  ShownSpace shown{std::move(space), precision, num_operators, std::nullopt, {}};
+  ShownSpace shown{.space = std::move(space), .precision = precision, .num_operators = num_operators};
   std::optional<Pricing> pricing;
   if (!options.pricing.lut.empty()) {
     pricing = load_pricing(options.pricing);
+    shown.statistic = pricing->options.statistic;
     shown.model = search::build_latency_model(
         shown.space, pricing->table,
         {.precision = precision, .device = pricing->options.device, .mode = pricing->options.mode});

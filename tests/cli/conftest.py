@@ -45,6 +45,11 @@ def relu_record(p50):
     return record("Relu", [[1, 4, 8, 8]], [1], p50)
 
 
+def with_times(rec, times):
+    """The record with these times for p0, p10, p50, p90, p100."""
+    return {**rec, **{f"runtime_us_p{p}": us for p, us in zip((0, 10, 50, 90, 100), times)}}
+
+
 def write_lut(path, records):
     path.write_text("".join(json.dumps(r) + "\n" for r in records))
     return path
@@ -84,6 +89,16 @@ def lut(tmp_path):
     """The convolution three times: 220 on average, from 100 to 300, 260 last."""
     return write_lut(tmp_path / "lut.json",
                      [conv_record(100.0), conv_record(300.0), relu_record(50), conv_record(260.0)])
+
+
+# Of a record whose times are TIMES.
+TIMES = (90, 95, 100, 120, 200)
+STATISTICS = {"p0": 90, "p10": 95, "p50": 100, "p90": 120, "p100": 200, "mean": 108.25}
+
+
+@pytest.fixture
+def scattered_lut(tmp_path):
+    return write_lut(tmp_path / "scattered.json", [with_times(conv_record(0), TIMES), with_times(relu_record(0), TIMES)])
 
 
 @pytest.fixture

@@ -2,14 +2,15 @@ import os
 import subprocess
 
 import pytest
-from conftest import BIN, assert_fails, relu_record, run, run_json, write_lut
+from conftest import BIN, STATISTICS, assert_fails, relu_record, run, run_json, write_lut
 
 INPUT = ("--input", "data=1,3,8,8")
 
 
 def test_json_tells_the_price_and_every_operator(model, lut):
     assert run_json("net", model, "--lut", lut, *INPUT, "--json") == {
-        "model": str(model), "lut": str(lut), "device": "phone", "mode": "ave", "matching": "meaning",
+        "model": str(model), "lut": str(lut), "device": "phone", "mode": "ave", "statistic": "p50",
+        "matching": "meaning",
         "total_us": 270.0, "found_us": 270.0, "all_found": True,
         "macs": 6912, "params": 108, "other_params": 4,
         "ops": [
@@ -28,11 +29,21 @@ def test_mode_decides_between_repeated_records(model, lut, mode, total_us):
     assert run_json("net", model, "--lut", lut, *INPUT, "--mode", mode, "--json")["total_us"] == total_us
 
 
+@pytest.mark.parametrize("statistic, us", STATISTICS.items())
+def test_statistic_decides_which_time_of_a_record_counts(model, scattered_lut, statistic, us):
+    args = ("net", model, "--lut", scattered_lut, *INPUT)
+    answer = run_json(*args, "--statistic", statistic, "--json")
+    assert answer["statistic"] == statistic
+    assert answer["total_us"] == pytest.approx(2 * us)
+    people = run(*args, "--statistic", statistic).stdout
+    assert f"(ave of {statistic})\n" in people and f"({2 * us:.1f} us)\n" in people
+
+
 def test_table_for_people(model, lut):
     result = run("net", "small", "--lut", "lut.json", *INPUT, cwd=lut.parent)
     assert result.returncode == 0
     assert result.stdout == """\
-small on phone by lut.json (ave)
+small on phone by lut.json (ave of p50)
 
 op  operator                            status     us  share
  0  Conv [1,3,8,8] w[4,3,3,3] k3 s1 p1  exact   220.0  81.5%
@@ -141,6 +152,10 @@ def test_unknown_operator_is_an_error_or_missing(tmp_path, lut):
     (["net"], 2, "MODEL is required"),
     (["net", "small"], 2, "--lut"),
     (["net", "small", "--lut", "lut.json", "--mode", "median"], 2, "--mode: median not in"),
+    (["net", "small", "--lut", "lut.json", "--statistic", "p99"], 2,
+     "--statistic: p99 not in {p0,p10,p50,p90,p100,mean}"),
+    (["net", "small", "--lut", "lut.json", "--reference", "--statistic", "p50"], 2,
+     "--statistic excludes --reference"),
     (["net", "small", "--lut", "lut.json", "--input", "data"], 2,
      'an input must be BLOB=DIM,DIM,..., got "data"'),
     (["net", "small", "--lut", "lut.json", "--input", "data=1,x"], 2, 'got "1,x"'),

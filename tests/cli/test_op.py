@@ -1,7 +1,8 @@
 import json
 
 import pytest
-from conftest import CONV_ARGS, assert_fails, conv_record, record, relu_record, run, run_json, write_lut
+from conftest import (
+    CONV_ARGS, STATISTICS, assert_fails, conv_record, record, relu_record, run, run_json, with_times, write_lut)
 
 CONV = ("--type", "Conv", "--shape", "1,3,8,8", "--shape", "4,3,3,3", "--shape", "4", "--arg", "kernel=3",
         "--arg", "order=NCHW", "--arg", "pad=1")
@@ -10,17 +11,36 @@ CONV = ("--type", "Conv", "--shape", "1,3,8,8", "--shape", "4,3,3,3", "--shape",
 def test_prices_one_operator(lut):
     assert run_json("op", "--lut", lut, *CONV, "--json") == {
         "op_type": "Conv", "operator": "Conv [1,3,8,8] w[4,3,3,3] k3 s1 p1", "device": "phone", "mode": "ave",
-        "status": "exact", "us": 220.0, "times_us": [100.0, 300.0, 260.0], "type_after_lookup": "Conv"}
+        "statistic": "p50", "status": "exact", "us": 220.0, "times_us": [100.0, 300.0, 260.0], "type_after_lookup": "Conv"}
     assert run_json("op", "--lut", lut, *CONV, "--json", "--mode", "max")["us"] == 300
 
 
 def test_line_for_people(lut):
     result = run("op", "--lut", "lut.json", *CONV, cwd=lut.parent)
     assert (result.returncode, result.stdout) == (
-        0, "Conv [1,3,8,8] w[4,3,3,3] k3 s1 p1\n  220.0 us on phone by lut.json (ave), of 3 records\n")
+        0, "Conv [1,3,8,8] w[4,3,3,3] k3 s1 p1\n  220.0 us on phone by lut.json (ave of p50), of 3 records\n")
     result = run("op", "--lut", "lut.json", "--type", "Relu", "--shape", "1,2", cwd=lut.parent)
     assert (result.returncode, result.stdout) == (
         3, "Relu [1,2]\n  missing: lut.json has no record of it for phone\n")
+
+
+def test_statistic_is_taken_of_each_record(tmp_path):
+    lut = write_lut(tmp_path / "lut.json", [
+        with_times(relu_record(0), (1, 2, 30, 60, 70)), with_times(relu_record(0), (38, 39, 40, 42, 44))])
+    args = ("op", "--lut", lut, "--type", "Relu", "--shape", "1,4,8,8", "--statistic", "p90", "--json")
+    answer = run_json(*args)
+    assert (answer["statistic"], answer["times_us"], answer["us"]) == ("p90", [60.0, 42.0], 51.0)
+    assert run_json(*args, "--mode", "min")["us"] == 42.0
+    assert "(ave of p90), of 2 records" in run(*args[:-1]).stdout
+
+
+def test_queries_are_answered_by_the_statistic(scattered_lut):
+    line = query({k: v for k, v in relu_record(0).items() if not k.startswith("runtime")})
+    for device in ((), ("--device", "phone")):
+        for statistic, us in STATISTICS.items():
+            result = run("op", "--lut", scattered_lut, "--stdin", "--statistic", statistic, *device, stdin=line)
+            [answer] = answers(result)
+            assert (answer["statistic"], answer["us"]) == (statistic, pytest.approx(us))
 
 
 def test_substitution_is_named(tmp_path):

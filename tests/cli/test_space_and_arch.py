@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import assert_fails, relu_record, run, run_json, shared, write_lut
+from conftest import assert_fails, relu_record, run, run_json, shared, with_times, write_lut
 
 
 def test_space_without_a_table():
@@ -41,6 +41,40 @@ def test_complete_table_prices_every_candidate(tiny_lut):
         assert [table[i][c] for i, c in enumerate(space[name]["architecture"])] == chosen
         assert run_json("arch", "tiny", space[name]["blocks"], "--lut", tiny_lut,
                         "--json")["total_us"] == pytest.approx(space[name]["total_us"], rel=1e-12)
+
+
+@pytest.fixture
+def risky_lut(tmp_path, tiny_lut):
+    """Convolutions with five taps, which only k5_e3_g2 has, are the fastest by the median and the slowest by p90."""
+    def times(rec):
+        five_taps = 'name: "kernel"\ni: 5\n' in rec["op_args"]
+        return (0, 1, 1, 1000, 2000) if five_taps else (99, 100, 100, 101, 102)
+
+    records = [json.loads(line) for line in tiny_lut.read_text().splitlines()]
+    return write_lut(tmp_path / "risky.json", [
+        with_times(rec, (0, 0, 0, 0, 0) if rec["op_type"] == "Int8ChannelShuffle" else times(rec)) for rec in records])
+
+
+def test_statistic_decides_what_is_fastest(risky_lut):
+    def blocks(statistic):
+        space = run_json("space", "tiny", "--lut", risky_lut, "--statistic", statistic, "--json")
+        assert space["statistic"] == statistic
+        price = run_json("arch", "tiny", space["fastest"]["blocks"], "--lut", risky_lut, "--statistic", statistic, "--json")
+        assert price["statistic"] == statistic
+        assert price["fixed_us"] == space["fixed_us"]
+        assert price["total_us"] == pytest.approx(space["fastest"]["total_us"], rel=1e-12)
+        assert [layer["us"] for layer in price["layers"]] == [
+            row[c] for row, c in zip(space["table_us"], space["fastest"]["architecture"])]
+        return space["fastest"]["blocks"].split()
+
+    assert [blocks("p50")[i] for i in (1, 3)] == ["k5_e3_g2", "k5_e3_g2"]
+    assert "k5_e3_g2" not in blocks("p90") and "k5_e3_g2" not in blocks("mean")
+    people = run("space", "tiny", "--lut", risky_lut, "--statistic", "p90").stdout
+    assert "(ave of p90); - is not offered" in people
+    # Eight operators of 101 us.
+    assert "fixed    0.808 ms (808.0 us)\n" in people
+    # k5_e3_g2: the convolution with five taps, a pointwise one before and one after it.
+    assert "1202.0" in people
 
 
 def test_complete_table_for_people(tiny_lut):
