@@ -5,6 +5,7 @@
 #include <torch/torch.h>
 
 #include <cstdlib>
+#include <functional>
 
 #include "latgrad/plugin/operators.h"
 #include "plugin/made_up_table.h"
@@ -52,9 +53,12 @@ TEST_F(LatencyModelTest, StateGivesTheSameModelWithoutFiles) {
   const auto state = fresh_state();
   std::filesystem::remove_all(folder_);
   const LatencyModel copy(state);
-  EXPECT_TRUE(torch::equal(copy.table_us(), model_->table_us()));
+  for (const char* statistic : {"p0", "p10", "p50", "p90", "p100", "mean"}) {
+    EXPECT_TRUE(torch::equal(copy.table_us(statistic), model_->table_us(statistic)));
+    EXPECT_EQ(copy.fixed_us(statistic), model_->fixed_us(statistic));
+  }
+  EXPECT_TRUE(torch::equal(copy.spread_us(), model_->spread_us()));
   EXPECT_TRUE(torch::equal(copy.valid(), model_->valid()));
-  EXPECT_EQ(copy.fixed_us(), model_->fixed_us());
   EXPECT_EQ(copy.space(), model_->space());
   EXPECT_EQ(copy.precision(), "int8");
   EXPECT_EQ(copy.device(), testing::kDevice);
@@ -62,10 +66,44 @@ TEST_F(LatencyModelTest, StateGivesTheSameModelWithoutFiles) {
   EXPECT_EQ(copy.netdef(arch), model_->netdef(arch));
 }
 
-TEST_F(LatencyModelTest, RefusesAnUnknownVersionInWords) {
-  auto state = fresh_state();
-  std::get<0>(state) = 2;
-  expect_state_error(state, "must have version 1, got 2: it was saved by another version of latgrad");
+// Version 1 held the medians only.
+TEST_F(LatencyModelTest, RefusesAnotherVersionInWords) {
+  for (const int64_t version : {1, 3}) {
+    auto state = fresh_state();
+    std::get<0>(state) = version;
+    expect_state_error(state, "must have version 2, got " + std::to_string(version) +
+                                  ": it was saved by another version of latgrad");
+  }
+}
+
+TEST_F(LatencyModelTest, PricesByTheStatisticThatIsNamed) {
+  const auto arch = model_->encode({"k3_e1", "k3_e3", "k3k3_e1", "k3_e1"});
+  const char* ascending[] = {"p0", "p10", "p50", "p90", "p100"};
+  for (int i = 0; i + 1 < 5; ++i) {
+    EXPECT_LT(model_->fixed_us(ascending[i]), model_->fixed_us(ascending[i + 1]));
+    EXPECT_LT(model_->estimate(arch, ascending[i]).item<double>(),
+              model_->estimate(arch, ascending[i + 1]).item<double>());
+  }
+  EXPECT_TRUE(torch::equal(model_->table_us(), model_->table_us("p50")));
+  EXPECT_EQ(model_->fixed_us(), model_->fixed_us("p50"));
+  EXPECT_TRUE(torch::equal(model_->estimate(arch), model_->estimate(arch, "p50")));
+  EXPECT_TRUE(torch::equal(model_->spread_us(), model_->table_us("p90") - model_->table_us("p10")));
+  EXPECT_GT(model_->spread_us().max().item<double>(), 0);
+}
+
+TEST_F(LatencyModelTest, UnknownStatisticListsThoseThatExist) {
+  const auto expect_error = [](const std::function<void()>& call) {
+    try {
+      call();
+      ADD_FAILURE() << "took an unknown statistic";
+    } catch (const c10::ValueError& error) {
+      EXPECT_STREQ(error.what_without_backtrace(),
+                   "a statistic must be p0, p10, p50, p90, p100 or mean, got \"p99\"");
+    }
+  };
+  expect_error([&] { model_->table_us("p99"); });
+  expect_error([&] { model_->fixed_us("p99"); });
+  expect_error([&] { model_->estimate(torch::zeros({4}, torch::kLong), "p99"); });
 }
 
 TEST_F(LatencyModelTest, RefusesAStateWithoutAnEntry) {
@@ -83,20 +121,21 @@ TEST_F(LatencyModelTest, RefusesAStateWithoutAnEntry) {
 
 TEST_F(LatencyModelTest, RefusesAStateThatContradictsItself) {
   auto state = fresh_state();
-  std::get<2>(state).insert_or_assign("table_us", torch::zeros({4, 3}, torch::kDouble));
+  std::get<2>(state).insert_or_assign("table_us", torch::zeros({4, 4}, torch::kDouble));
+  expect_state_error(
+      state, "\"table_us\" in the state of a LatencyModel must be Double [6, 4, 4], got Double [4, 4]");
+
+  state = fresh_state();
+  std::get<2>(state).insert_or_assign("table_us", torch::zeros({6, 4, 4}));
+  expect_state_error(state, "must be Double [6, 4, 4], got Float [6, 4, 4]");
+
+  state = fresh_state();
+  std::get<2>(state).insert_or_assign("table_us", torch::full({6, 4, 4}, -1.0, torch::kDouble));
   expect_state_error(state,
-                     "\"table_us\" in the state of a LatencyModel must be Double [4, 4], got Double [4, 3]");
+                     "\"table_us\" in the state of a LatencyModel must be finite and not negative, got -1");
 
   state = fresh_state();
-  std::get<2>(state).insert_or_assign("table_us", torch::zeros({4, 4}));
-  expect_state_error(state, "must be Double [4, 4], got Float [4, 4]");
-
-  state = fresh_state();
-  std::get<2>(state).insert_or_assign("table_us", torch::full({4, 4}, -1.0, torch::kDouble));
-  expect_state_error(state, "\"table_us\" in the state of a LatencyModel must be finite and not negative");
-
-  state = fresh_state();
-  std::get<2>(state).insert_or_assign("fixed_us", torch::tensor(NAN, torch::kDouble));
+  std::get<2>(state).insert_or_assign("fixed_us", torch::full({6}, NAN, torch::kDouble));
   expect_state_error(state,
                      "\"fixed_us\" in the state of a LatencyModel must be finite and not negative, got nan");
 
@@ -134,6 +173,8 @@ TEST_F(LatencyModelTest, TravelsInsideAModuleToWhereNoFileExists) {
   module.define(R"(
     def forward(self, probs):
         return (probs * self.model.table_us()).sum() + self.model.fixed_us()
+    def slow_us(self, probs):
+        return (probs * self.model.table_us("p90")).sum() + self.model.fixed_us(statistic="p90")
   )");
   const auto file = std::filesystem::path(::testing::TempDir()) / "latgrad-term.pt";
   module.save(file.string());
@@ -144,6 +185,8 @@ TEST_F(LatencyModelTest, TravelsInsideAModuleToWhereNoFileExists) {
   const auto probs = torch::rand({4, 4}, torch::kDouble);
   const auto expected = expected_latency(probs, model_->table_us()) + model_->fixed_us();
   EXPECT_TRUE(torch::allclose(loaded.forward({probs}).toTensor(), expected));
+  const auto slow = expected_latency(probs, model_->table_us("p90")) + model_->fixed_us("p90");
+  EXPECT_TRUE(torch::allclose(loaded.get_method("slow_us")({probs}).toTensor(), slow));
   const auto inside = loaded.attr("model").toCustomClass<LatencyModel>();
   EXPECT_THAT(inside->decode(torch::tensor({1, 1, 0, 2}, torch::kLong)),
               ElementsAre("skip", "k3_e3", "k3k3_e1", "k3_e1"));

@@ -1,4 +1,5 @@
-// The law that ties the parts together: expected_latency(one_hot(a)) + fixed == estimate(lower(a)).
+// The law that ties the parts together: expected_latency(one_hot(a)) + fixed == estimate(lower(a)), by every
+// statistic.
 //
 // Linking the core beside the plugin, as here, is itself under test: both carry the same protobuf messages.
 
@@ -6,6 +7,7 @@
 #include <torch/torch.h>
 
 #include <random>
+#include <tuple>
 
 #include "latgrad/lut/estimate.h"
 #include "latgrad/plugin/latency_model.h"
@@ -17,36 +19,39 @@
 namespace latgrad {
 namespace {
 
-class LawTest : public ::testing::TestWithParam<search::Precision> {
+class LawTest : public ::testing::TestWithParam<std::tuple<search::Precision, lut::Statistic>> {
  protected:
   // Builds both sides from one space and one table.
   void set_up(const std::string& space_file) {
     const auto path = source_file("data/spaces/" + space_file);
     space_ = search::Space::load(path);
-    const auto records = testing::made_up_records(*space_, GetParam());
+    const auto records = testing::made_up_records(*space_, precision_);
     const auto lut = std::filesystem::path(::testing::TempDir()) / "law-op_lut_database.json";
     lut::write_records(records, lut);
     table_ = lut::Table::from_records(records, "made up");
     model_ = c10::make_intrusive<LatencyModel>(path.string(), lut.string(), "",
-                                               std::string(search::to_string(GetParam())));
+                                               std::string(search::to_string(precision_)));
     std::filesystem::remove(lut);
   }
 
   double exact_price_us(const search::Architecture& arch) const {
-    const lut::Net net = search::lower(*space_, arch, GetParam());
-    const auto total_us = lut::estimate(net, lut::infer_shapes(net), *table_, {}).total_us();
+    const lut::Net net = search::lower(*space_, arch, precision_);
+    const auto total_us =
+        lut::estimate(net, lut::infer_shapes(net), *table_, {.statistic = statistic_}).total_us();
     EXPECT_TRUE(total_us.has_value());
     return total_us.value_or(-1);
   }
 
   void expect_law(const search::Architecture& arch) const {
     const auto indexes = torch::tensor(std::vector<int64_t>(arch.begin(), arch.end()), torch::kLong);
-    const auto table_us = model_->table_us();
+    const std::string statistic(lut::to_string(statistic_));
+    const auto table_us = model_->table_us(statistic);
     const auto one_hot = torch::one_hot(indexes, table_us.size(1)).to(torch::kDouble);
     const double exact_us = exact_price_us(arch);
-    const double expected_us = expected_latency(one_hot, table_us).item<double>() + model_->fixed_us();
+    const double expected_us =
+        expected_latency(one_hot, table_us).item<double>() + model_->fixed_us(statistic);
     EXPECT_NEAR(expected_us, exact_us, 1e-6 * exact_us) << space_->format_architecture(arch);
-    EXPECT_NEAR(model_->estimate(indexes).item<double>(), exact_us, 1e-6 * exact_us);
+    EXPECT_NEAR(model_->estimate(indexes, statistic).item<double>(), exact_us, 1e-6 * exact_us);
   }
 
   std::vector<int> offered(size_t layer) const {
@@ -58,6 +63,8 @@ class LawTest : public ::testing::TestWithParam<search::Precision> {
     return result;
   }
 
+  const search::Precision precision_ = std::get<0>(GetParam());
+  const lut::Statistic statistic_ = std::get<1>(GetParam());
   std::optional<search::Space> space_;
   std::optional<lut::Table> table_;
   c10::intrusive_ptr<LatencyModel> model_;
@@ -95,9 +102,14 @@ TEST_P(LawTest, HoldsForAThousandRandomArchitecturesOfFbnet) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Precisions, LawTest,
-                         ::testing::Values(search::Precision::kInt8, search::Precision::kFp32),
-                         [](const auto& info) { return std::string(search::to_string(info.param)); });
+INSTANTIATE_TEST_SUITE_P(PrecisionsAndStatistics, LawTest,
+                         ::testing::Combine(::testing::Values(search::Precision::kInt8,
+                                                              search::Precision::kFp32),
+                                            ::testing::ValuesIn(lut::kStatistics)),
+                         [](const auto& info) {
+                           return std::string(search::to_string(std::get<0>(info.param))) + "_" +
+                                  std::string(lut::to_string(std::get<1>(info.param)));
+                         });
 
 }  // namespace
 }  // namespace latgrad

@@ -12,6 +12,7 @@ from conftest import read_records, with_time
 
 import latgrad
 
+STATISTICS = ["p0", "p10", "p50", "p90", "p100", "mean"]
 SKIP_TINY = ["skip", "k3_e3", "k3k3_e1", "k3_e1"]
 
 
@@ -27,6 +28,12 @@ class Term(torch.nn.Module):
 
     def forward(self, probs):
         return torch.ops.latgrad.expected_latency(probs, self.model.table_us()) + self.model.fixed_us()
+
+    @torch.jit.export
+    def slow_us(self, probs, statistic: str):
+        return (
+            torch.ops.latgrad.expected_latency(probs, self.model.table_us(statistic)) + self.model.fixed_us(statistic)
+        )
 
 
 def test_counts_operators_where_each_takes_a_microsecond(tiny_space, make_table, write_records):
@@ -59,6 +66,60 @@ def test_tells_types_and_names(model, tiny_space):
     assert model.device() == "made-up"
     assert 'name: "tiny"' in model.space()
     assert model.input_dims() == {"data": [1, 3, 32, 32]}
+
+
+@pytest.mark.parametrize("statistic, us", [
+    ("p0", 90), ("p10", 95), ("p50", 100), ("p90", 120), ("p100", 200), ("mean", 108.25),
+])
+def test_prices_by_the_statistic_that_is_named(tiny_space, make_table, write_records, statistic, us):
+    times = {"p0": 90, "p10": 95, "p50": 100, "p90": 120, "p100": 200}
+    changes = {f"runtime_us_{name}": time for name, time in times.items()}
+    records = [{**record, **changes} for record in read_records(make_table(tiny_space))]
+    model = latgrad.LatencyModel(tiny_space, write_records(records))
+    # The numbers of operators: test_counts_operators_where_each_takes_a_microsecond.
+    assert model.fixed_us(statistic) == pytest.approx(8 * us)
+    assert model.table_us(statistic)[1].tolist() == pytest.approx([3 * us, 3 * us, 4 * us, 0])
+    assert model.estimate(torch.tensor([0, 2, 0, 1]), statistic).item() == pytest.approx((8 + 4 + 4 + 5 + 4) * us)
+    assert model.spread_us()[1].tolist() == pytest.approx([3 * 25, 3 * 25, 4 * 25, 0])
+
+
+def test_the_median_is_the_default_statistic(model):
+    arch = torch.tensor([0, 2, 0, 1])
+    assert torch.equal(model.table_us(), model.table_us("p50"))
+    assert not torch.equal(model.table_us(), model.table_us("p90"))
+    assert model.fixed_us() == model.fixed_us(statistic="p50") != model.fixed_us("p90")
+    assert model.estimate(arch) == model.estimate(arch, statistic="p50") != model.estimate(arch, "p90")
+
+
+def test_spread_is_from_p10_to_p90(model):
+    assert model.spread_us().dtype == torch.float64 and model.spread_us().shape == (4, 4)
+    assert torch.equal(model.spread_us(), model.table_us("p90") - model.table_us("p10"))
+    assert (model.spread_us()[~model.valid()] == 0).all() and model.spread_us().max() > 0
+
+
+def test_descent_on_the_p90_avoids_what_is_only_fast_by_the_median(tiny_space, make_table, write_records):
+    def risky(record):
+        if record["op_type"] == "Int8ChannelShuffle":  # which only k5_e3_g2 has
+            return {**with_time(record, 0.0), "runtime_us_p90": 1000.0, "runtime_us_p100": 2000.0}
+        five_taps = 'name: "kernel"\ni: 5\n' in record["op_args"]
+        return with_time(record, 1.0 if five_taps else 100.0)
+
+    records = [risky(record) for record in read_records(make_table(tiny_space))]
+    model = latgrad.LatencyModel(tiny_space, write_records(records))
+
+    def descend(statistic):
+        theta = torch.zeros(4, 4, dtype=torch.float64, requires_grad=True)
+        optimizer = torch.optim.SGD([theta], lr=0.1)
+        for _ in range(100):
+            optimizer.zero_grad()
+            probs = theta.masked_fill(~model.valid(), -torch.inf).softmax(-1)
+            latency_us = latgrad.expected_latency(probs, model.table_us(statistic)) + model.fixed_us(statistic)
+            latency_us.log().backward()
+            optimizer.step()
+        return model.decode(theta.masked_fill(~model.valid(), -torch.inf).argmax(-1))
+
+    assert [descend("p50")[layer] for layer in (1, 3)] == ["k5_e3_g2", "k5_e3_g2"]
+    assert "k5_e3_g2" not in descend("p90")
 
 
 @pytest.mark.parametrize("mode, price_us", [("ave", 2.0), ("min", 1.0), ("max", 4.0), ("last", 1.0)])
@@ -109,6 +170,9 @@ def test_gives_out_copies(model):
      r'candidates of their layer, got "skip" in layer 1 \(counted from 0\), which has: k3_e1 k3_e3 k5_e3_g2'),
     (lambda model: model.encode(["skip", "k3_e3", "k3k3_e1", "skip"]),
      r'must choose candidates that are offered, got 3 "skip" in layer 3 \(counted from 0\)'),
+    (lambda model: model.table_us("p99"), 'must be p0, p10, p50, p90, p100 or mean, got "p99"'),
+    (lambda model: model.fixed_us("P90"), 'must be p0, p10, p50, p90, p100 or mean, got "P90"'),
+    (lambda model: model.estimate(torch.tensor([0, 0, 0, 0]), "median"), 'or mean, got "median"'),
     (lambda model: model.decode(torch.tensor([0, 0, 0])), r"arch must be \[..., 4\].* got \[3\]"),
     (lambda model: model.decode(torch.zeros(2, 4, dtype=torch.int64)), r"one architecture, \[4\], got \[2, 4\]"),
     (lambda model: model.decode(torch.zeros(4)), "arch must be uint8 or int64, got Float"),
@@ -166,7 +230,9 @@ def test_lists_the_first_ten_missing_operators(tiny_space, fbnet_space, make_tab
 
 def test_pickles_and_copies(model):
     for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
-        assert torch.equal(other.table_us(), model.table_us())
+        for statistic in STATISTICS:
+            assert torch.equal(other.table_us(statistic), model.table_us(statistic))
+            assert other.fixed_us(statistic) == model.fixed_us(statistic)
         assert other.decode(other.encode(SKIP_TINY)) == SKIP_TINY
 
 
@@ -187,13 +253,18 @@ def test_module_loads_in_a_fresh_process_without_any_file(tiny_space, tmp_path, 
         probs = torch.full((4, 4), 0.25, dtype=torch.float64)
         arch = term.model.encode(["skip", "k3_e3", "k3k3_e1", "k3_e1"])
         print(repr(term(probs).item()), repr(term.model.estimate(arch).item()), term.model.device())
+        print(repr(term.slow_us(probs, "p90").item()), repr(term.model.estimate(arch, "p90").item()))
     """)
     answer = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program, str(saved)], check=True, capture_output=True, text=True
     )
     probs = torch.full((4, 4), 0.25, dtype=torch.float64)
     estimate_us = model.estimate(model.encode(SKIP_TINY)).item()
-    assert answer.stdout.split() == [repr(Term(model)(probs).item()), repr(estimate_us), "made-up"]
+    slow_us = model.estimate(model.encode(SKIP_TINY), "p90").item()
+    assert answer.stdout.split() == [
+        repr(Term(model)(probs).item()), repr(estimate_us), "made-up",
+        repr(Term(model).slow_us(probs, "p90").item()), repr(slow_us),
+    ]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -207,7 +278,17 @@ def test_torchscript_builds_and_uses_it(tiny_space, make_table):
     assert price(str(tiny_space), str(make_table(tiny_space))) == model.estimate(model.encode(SKIP_TINY)).item()
 
 
-def test_law_expected_of_one_hot_is_the_price_of_the_network(tiny_space, make_table, tmp_path):
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_torchscript_names_a_statistic_or_none(model):
+    term = torch.jit.script(Term(model))
+    probs = torch.full((4, 4), 0.25, dtype=torch.float64)
+    assert term(probs) == term.slow_us(probs, "p50") < term.slow_us(probs, "p90")
+    with pytest.raises(Exception, match='must be p0, p10, p50, p90, p100 or mean, got "p99"'):
+        term.slow_us(probs, "p99")
+
+
+@pytest.mark.parametrize("statistic", ["p50", "p90", "mean"])
+def test_law_expected_of_one_hot_is_the_price_of_the_network(tiny_space, make_table, tmp_path, statistic):
     for precision in ("int8", "fp32"):
         lut = make_table(tiny_space, precision)
         model = latgrad.LatencyModel(tiny_space, lut, precision=precision)
@@ -216,13 +297,21 @@ def test_law_expected_of_one_hot_is_the_price_of_the_network(tiny_space, make_ta
         corners = torch.cartesian_prod(*(torch.tensor([i for i in range(4) if row[i]]) for row in valid))
         assert len(corners) == 2 * 3 * 1 * 3
         one_hot = torch.nn.functional.one_hot(corners, 4).double()
-        expected_us = latgrad.expected_latency(one_hot, model.table_us()) + model.fixed_us()
+        expected_us = latgrad.expected_latency(one_hot, model.table_us(statistic)) + model.fixed_us(statistic)
         net, init = tmp_path / "net.pbtxt", tmp_path / "net_init.pbtxt"
         for arch, latency_us in zip(corners, expected_us):
             net.write_text(model.netdef(arch))
             init.write_text(model.init_netdef(arch))
-            exact_us = table.estimate_net(str(net), str(init), model.input_dims()).total_us()
+            exact_us = table.estimate_net(
+                str(net), str(init), model.input_dims(), statistic=statistic
+            ).total_us()
             assert latency_us.item() == pytest.approx(exact_us, rel=1e-6)
+
+
+def test_a_network_has_no_price_by_an_unknown_statistic(model, tiny_space, make_table, tmp_path):
+    (tmp_path / "net.pbtxt").write_text(model.netdef(torch.tensor([0, 0, 0, 0])))
+    with pytest.raises(ValueError, match='must be p0, p10, p50, p90, p100 or mean, got "p99"'):
+        latgrad.LatencyTable(make_table(tiny_space)).estimate_net(str(tmp_path / "net.pbtxt"), statistic="p99")
 
 
 def test_law_holds_for_random_architectures_of_fbnet(fbnet_space, make_table, tmp_path):

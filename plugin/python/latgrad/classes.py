@@ -1,4 +1,4 @@
-"""The TorchScript classes. Their methods are described in latgrad/plugin/latency_model.h and latency_table.h."""
+"""The TorchScript classes, as functions that take any path. The results are ``torch.ScriptObject``."""
 
 import os
 
@@ -13,7 +13,35 @@ def LatencyModel(space, lut, device="", precision="int8", mode="ave"):
     ``last``, how several records of an operator become one time.
 
     The object is immutable and self-contained: as an attribute of a module it is saved by torch.jit.save and loads
-    where neither file exists.
+    where neither file exists. Its methods can be called from TorchScript; L layers, C candidates of the widest layer,
+    both counted from 0:
+
+    ``table_us(statistic="p50")``
+        What every candidate costs: float64 ``[L, C]``, 0 where not valid.
+    ``fixed_us(statistic="p50")``
+        What every architecture pays, a float: stem, head, layout changes.
+    ``estimate(arch, statistic="p50")``
+        The price of architectures, uint8 or int64 ``[..., L]``, with the fixed part: float64 ``[...]``.
+    ``spread_us()``
+        How far apart the fast and the slow runs of every candidate are: p90 - p10 of each of its operators, summed;
+        float64 ``[L, C]``. The spread of the block's own time where its operators slow down together, and in practice
+        an upper bound of it where they are independent.
+    ``valid()``
+        Which candidates the space offers: bool ``[L, C]``.
+    ``layers()``, ``candidates(layer)``
+        L; the names of a layer's candidates by index, those that are not offered among them.
+    ``encode(names)``, ``decode(arch)``
+        One candidate name per layer to int64 ``[L]``, and back.
+    ``netdef(arch)``, ``init_netdef(arch)``, ``input_dims()``
+        The Caffe2 network of one architecture as text, its init net with the shapes of the parameters, and the shape
+        of each data input by name: what ``LatencyTable(...).estimate_net`` takes.
+    ``space()``, ``precision()``, ``device()``
+        The text of the space file without ``base``; ``int8`` or ``fp32``; the device of the LUT.
+
+    ``statistic`` is ``p0``, ``p10``, ``p50``, ``p90``, ``p100`` or ``mean``: the figure of each operator that is summed.
+    docs/risk.md says what such a sum means. Tensors are copies, on the CPU.
+
+    The methods raise ValueError for an unknown statistic, a layer out of range, an architecture that does not fit.
 
     Raises ValueError or RuntimeError where the LUT lacks operators of the space (naming the first ten), where a file
     cannot be read or breaks its format, for an unknown device, precision or mode.
@@ -23,6 +51,22 @@ def LatencyModel(space, lut, device="", precision="int8", mode="ave"):
 
 def LatencyTable(path):
     """A latency look-up table in the published format: a ``torch.classes.latgrad.LatencyTable``.
+
+    As an attribute of a module it is saved by torch.jit.save with all its records. Its methods:
+
+    ``size()``, ``devices()``
+        The number of records; the devices that have one.
+    ``find(op_type, args, input_shapes, input_dtypes, device="")``
+        The medians of all records of one operator in file order, microseconds; empty where there is none. ``args`` are
+        protobuf texts, ``input_dtypes`` Caffe2's numbers.
+    ``estimate_net(model, init="", input_dims={}, device="", mode="ave", statistic="p50")``
+        The price of a Caffe2 network, a folder or a file, with its init net (empty: beside it) and the shapes of data
+        inputs by name. The result has ``total_us()``, which raises RuntimeError while an operator is missing,
+        ``found_us()``, ``all_found()``, and for each operator ``op_types()``, ``statuses()`` (``exact``, ``substituted``,
+        ``missing``) and ``times_us()``.
+
+    ``device``, ``mode`` and ``statistic`` are as in ``LatencyModel``. The methods raise ValueError where an argument breaks a
+    rule, RuntimeError for files and networks.
 
     Raises RuntimeError where the file cannot be read or breaks the format.
     """

@@ -3,12 +3,12 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cmath>
 #include <sstream>
 
 #include "classes/error_translation.h"
 #include "classes/register_classes.h"
 #include "latgrad/lut/netdef.h"
+#include "latgrad/lut/statistic.h"
 #include "latgrad/plugin/operators.h"
 #include "latgrad/search/latency_model.h"
 #include "latgrad/search/lowering.h"
@@ -20,13 +20,15 @@ struct LatencyModel::Impl {
   search::Space space;
   search::Precision precision;
   std::string device;
-  double fixed_us;
-  at::Tensor table_us;  // float64 [L, C], contiguous
+  // S statistics, in the order of lut::kStatistics.
+  at::Tensor fixed_us;  // float64 [S], contiguous
+  at::Tensor table_us;  // float64 [S, L, C], contiguous
   at::Tensor valid;     // bool [L, C], contiguous
 };
 
 namespace {
 
+constexpr auto kNumStatistics = static_cast<int64_t>(lut::kStatistics.size());
 constexpr size_t kMissingShown = 10;
 
 std::string missing_report(const std::vector<search::MissingOperator>& missing, const std::string& lut) {
@@ -39,6 +41,11 @@ std::string missing_report(const std::vector<search::MissingOperator>& missing, 
   }
   if (missing.size() > kMissingShown) text << "\n  and " << missing.size() - kMissingShown << " more";
   return text.str();
+}
+
+// The index of a statistic in the tensors of a model. Errors: c10::ValueError.
+int64_t index_of(const std::string& statistic) {
+  return translate_errors([&] { return static_cast<int64_t>(lut::parse_statistic(statistic)); });
 }
 
 at::Tensor offered_mask(const search::Space& space) {
@@ -71,6 +78,17 @@ at::Tensor state_tensor(const c10::Dict<std::string, at::Tensor>& tensors, const
   return tensor.cpu().contiguous();
 }
 
+// The same of one that holds times.
+at::Tensor state_times(const c10::Dict<std::string, at::Tensor>& tensors, const char* key,
+                       at::IntArrayRef sizes) {
+  at::Tensor times_us = state_tensor(tensors, key, at::kDouble, sizes);
+  const at::Tensor wrong = at::logical_or(times_us < 0, times_us.isfinite().logical_not());
+  TORCH_CHECK_VALUE(!wrong.any().item<bool>(), "the entry \"", key,
+                    "\" in the state of a LatencyModel must be finite and not negative, got ",
+                    times_us.masked_select(wrong)[0].item<double>());
+  return times_us;
+}
+
 }  // namespace
 
 LatencyModel::LatencyModel(const std::string& space_path, const std::string& lut_path,
@@ -79,18 +97,23 @@ LatencyModel::LatencyModel(const std::string& space_path, const std::string& lut
         const search::LatencyModelOptions options{
             .precision = search::parse_precision(precision), .device = device, .mode = lut::parse_mode(mode)};
         search::Space space = search::Space::load(space_path);
-        const lut::Table table = lut::Table::load(lut_path);
-        const search::LatencyModel model = search::build_latency_model(space, table, options);
+        const search::LatencyModel model =
+            search::build_latency_model(space, lut::Table::load(lut_path), options);
         TORCH_CHECK_VALUE(model.missing.empty(), missing_report(model.missing, lut_path));
-        const std::vector<int64_t> sizes = {static_cast<int64_t>(model.num_layers),
-                                            static_cast<int64_t>(model.num_candidates)};
-        const search::Prices& medians = model.by(lut::Statistic::kP50);
-        at::Tensor table_us = at::empty(sizes, at::kDouble);
-        std::copy(medians.table_us.begin(), medians.table_us.end(), table_us.data_ptr<double>());
-        at::Tensor valid = at::empty(sizes, at::kBool);
+        const auto num_layers = static_cast<int64_t>(model.num_layers);
+        const auto num_candidates = static_cast<int64_t>(model.num_candidates);
+        at::Tensor fixed_us = at::empty({kNumStatistics}, at::kDouble);
+        at::Tensor table_us = at::empty({kNumStatistics, num_layers, num_candidates}, at::kDouble);
+        double* fixed = fixed_us.data_ptr<double>();
+        double* table = table_us.data_ptr<double>();
+        for (const search::Prices& prices : model.prices) {
+          *fixed++ = prices.fixed_us;
+          table = std::copy(prices.table_us.begin(), prices.table_us.end(), table);
+        }
+        at::Tensor valid = at::empty({num_layers, num_candidates}, at::kBool);
         std::copy(model.valid.begin(), model.valid.end(), valid.data_ptr<bool>());
         return std::make_unique<const Impl>(Impl{std::move(space), options.precision, model.device,
-                                                 medians.fixed_us, std::move(table_us), std::move(valid)});
+                                                 std::move(fixed_us), std::move(table_us), std::move(valid)});
       })) {}
 
 LatencyModel::LatencyModel(const State& state)
@@ -103,22 +126,16 @@ LatencyModel::LatencyModel(const State& state)
             "LUT, or load it with that version");
         search::Space space = search::Space::parse(state_entry(texts, "space"), "saved LatencyModel");
         const at::Tensor offered = offered_mask(space);
-        at::Tensor table_us = state_tensor(tensors, "table_us", at::kDouble, offered.sizes());
+        at::Tensor fixed_us = state_times(tensors, "fixed_us", {kNumStatistics});
+        at::Tensor table_us =
+            state_times(tensors, "table_us", {kNumStatistics, offered.size(0), offered.size(1)});
         at::Tensor valid = state_tensor(tensors, "valid", at::kBool, offered.sizes());
-        const double fixed_us = state_tensor(tensors, "fixed_us", at::kDouble, {}).item<double>();
-        TORCH_CHECK_VALUE(std::isfinite(fixed_us) && fixed_us >= 0,
-                          "the entry \"fixed_us\" in the state of a "
-                          "LatencyModel must be finite and not negative, got ",
-                          fixed_us);
-        TORCH_CHECK_VALUE(
-            at::logical_and(table_us >= 0, table_us.isfinite()).all().item<bool>(),
-            "the entry \"table_us\" in the state of a LatencyModel must be finite and not negative");
         TORCH_CHECK_VALUE(valid.equal(offered),
                           "the entry \"valid\" in the state of a LatencyModel must say what "
                           "its space offers, but differs");
         return std::make_unique<const Impl>(
             Impl{std::move(space), search::parse_precision(state_entry(texts, "precision")),
-                 state_entry(texts, "device"), fixed_us, std::move(table_us), std::move(valid)});
+                 state_entry(texts, "device"), std::move(fixed_us), std::move(table_us), std::move(valid)});
       })) {}
 
 LatencyModel::~LatencyModel() = default;
@@ -129,16 +146,23 @@ LatencyModel::State LatencyModel::state() const {
   texts.insert("precision", precision());
   texts.insert("device", device());
   c10::Dict<std::string, at::Tensor> tensors;
-  tensors.insert("fixed_us", at::scalar_tensor(fixed_us(), at::kDouble));
-  tensors.insert("table_us", table_us());
+  tensors.insert("fixed_us", impl_->fixed_us.clone());
+  tensors.insert("table_us", impl_->table_us.clone());
   tensors.insert("valid", valid());
   return {kStateVersion, texts, tensors};
 }
 
-at::Tensor LatencyModel::table_us() const { return impl_->table_us.clone(); }
+at::Tensor LatencyModel::table_us(const std::string& statistic) const {
+  return impl_->table_us[index_of(statistic)].clone();
+}
+
+double LatencyModel::fixed_us(const std::string& statistic) const {
+  return impl_->fixed_us.data_ptr<double>()[index_of(statistic)];
+}
+
+at::Tensor LatencyModel::spread_us() const { return table_us("p90") - table_us("p10"); }
 at::Tensor LatencyModel::valid() const { return impl_->valid.clone(); }
-double LatencyModel::fixed_us() const { return impl_->fixed_us; }
-int64_t LatencyModel::layers() const { return impl_->table_us.size(0); }
+int64_t LatencyModel::layers() const { return impl_->valid.size(0); }
 
 std::vector<std::string> LatencyModel::candidates(int64_t layer) const {
   TORCH_CHECK_VALUE(layer >= 0 && layer < layers(), "layer must be from 0 to ", layers() - 1, ", got ",
@@ -209,8 +233,8 @@ std::vector<std::string> LatencyModel::decode(const at::Tensor& arch) const {
   return names;
 }
 
-at::Tensor LatencyModel::estimate(const at::Tensor& arch) const {
-  return arch_latency(checked(arch), impl_->table_us) + impl_->fixed_us;
+at::Tensor LatencyModel::estimate(const at::Tensor& arch, const std::string& statistic) const {
+  return arch_latency(checked(arch), impl_->table_us[index_of(statistic)]) + fixed_us(statistic);
 }
 
 std::string LatencyModel::netdef(const at::Tensor& arch) const {
@@ -247,9 +271,10 @@ void register_latency_model(torch::Library& library) {
            "The latency of every candidate of a space, priced with a LUT.",
            {torch::arg("space"), torch::arg("lut"), torch::arg("device") = "",
             torch::arg("precision") = "int8", torch::arg("mode") = "ave"})
-      .def("table_us", &LatencyModel::table_us)
+      .def("table_us", &LatencyModel::table_us, "", {torch::arg("statistic") = "p50"})
+      .def("fixed_us", &LatencyModel::fixed_us, "", {torch::arg("statistic") = "p50"})
+      .def("spread_us", &LatencyModel::spread_us)
       .def("valid", &LatencyModel::valid)
-      .def("fixed_us", &LatencyModel::fixed_us)
       .def("layers", &LatencyModel::layers)
       .def("candidates", &LatencyModel::candidates, "", {torch::arg("layer")})
       .def("space", &LatencyModel::space)
@@ -257,7 +282,7 @@ void register_latency_model(torch::Library& library) {
       .def("device", &LatencyModel::device)
       .def("encode", &LatencyModel::encode, "", {torch::arg("names")})
       .def("decode", &LatencyModel::decode, "", {torch::arg("arch")})
-      .def("estimate", &LatencyModel::estimate, "", {torch::arg("arch")})
+      .def("estimate", &LatencyModel::estimate, "", {torch::arg("arch"), torch::arg("statistic") = "p50"})
       .def("netdef", &LatencyModel::netdef, "", {torch::arg("arch")})
       .def("init_netdef", &LatencyModel::init_netdef, "", {torch::arg("arch")})
       .def("input_dims", &LatencyModel::input_dims)

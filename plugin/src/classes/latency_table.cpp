@@ -151,9 +151,11 @@ std::vector<double> LatencyTable::find(const std::string& op_type, const std::ve
 c10::intrusive_ptr<NetEstimate> LatencyTable::estimate_net(
     const std::string& model, const std::string& init,
     const c10::Dict<std::string, std::vector<int64_t>>& input_dims, const std::string& device,
-    const std::string& mode) const {
+    const std::string& mode, const std::string& statistic) const {
   return translate_errors([&] {
-    const lut::EstimateOptions options{.device = resolve_device(device), .mode = lut::parse_mode(mode)};
+    const lut::EstimateOptions options{.device = resolve_device(device),
+                                       .mode = lut::parse_mode(mode),
+                                       .statistic = lut::parse_statistic(statistic)};
     lut::Net net = init.empty() ? lut::read_net(model) : lut::read_net(model, init);
     for (const auto& entry : input_dims) lut::set_input(net, entry.key(), entry.value());
     const lut::Estimate estimate = lut::estimate(net, lut::infer_shapes(net), impl_->table, options);
@@ -188,7 +190,7 @@ void register_latency_table(torch::Library& library) {
       .def("estimate_net", &LatencyTable::estimate_net, "",
            {torch::arg("model"), torch::arg("init") = "",
             torch::arg("input_dims") = c10::Dict<std::string, std::vector<int64_t>>(),
-            torch::arg("device") = "", torch::arg("mode") = "ave"})
+            torch::arg("device") = "", torch::arg("mode") = "ave", torch::arg("statistic") = "p50"})
       .def_pickle([](const c10::intrusive_ptr<LatencyTable>& self) { return self->state(); },
                   [](const LatencyTable::State& state) { return c10::make_intrusive<LatencyTable>(state); });
 }

@@ -9,7 +9,8 @@
 // file, and travels inside TorchScript modules: torch.jit.save writes the text of the space and the numbers,
 // and torch.jit.load gives the same model on a machine that has neither file. Thread-safe.
 //
-// L layers, C candidates of the widest layer. Layers and candidates count from 0.
+// L layers, C candidates of the widest layer. Layers and candidates count from 0. `statistic` is the figure
+// of each operator that is summed: p0, p10, p50, p90, p100 or mean; docs/risk.md says what such a sum means.
 // Errors of the core arrive as c10::ValueError (Python's ValueError) where an argument breaks a rule, and as
 // c10::Error (RuntimeError) for files.
 
@@ -33,7 +34,7 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
   // What is saved: the version of this form, texts by name, tensors by name. Its type never changes, so that
   // a later version is an error in words and not a failure to load.
   using State = std::tuple<int64_t, c10::Dict<std::string, std::string>, c10::Dict<std::string, at::Tensor>>;
-  static constexpr int64_t kStateVersion = 1;
+  static constexpr int64_t kStateVersion = 2;
 
   // `space` and `lut` are files; an empty `device` takes the table's default; `precision` is int8 or fp32;
   // `mode` (ave, min, max, last) makes one time of several records.
@@ -47,9 +48,17 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
 
   State state() const;
 
-  at::Tensor table_us() const;  // float64 [L, C], a copy; 0 where not valid
-  at::Tensor valid() const;     // bool [L, C], a copy; true where the space offers the candidate
-  double fixed_us() const;      // what every architecture pays: stem, head, layout changes
+  // What every candidate costs: float64 [L, C], a copy; 0 where not valid.
+  // Errors: for an unknown statistic.
+  at::Tensor table_us(const std::string& statistic = "p50") const;
+  // What every architecture pays: stem, head, layout changes.
+  // Errors: for an unknown statistic.
+  double fixed_us(const std::string& statistic = "p50") const;
+  // How far apart the fast and the slow runs of every candidate are: p90 - p10 of each of its operators,
+  // summed; float64 [L, C], 0 where not valid. The spread of the block's own time is just that where its
+  // operators slow down together, and in practice less where they are independent: docs/risk.md.
+  at::Tensor spread_us() const;
+  at::Tensor valid() const;  // bool [L, C], a copy; true where the space offers the candidate
   int64_t layers() const;
   // The names of a layer's candidates by index, those that are not offered among them.
   // Errors: for a layer out of range; a negative one is out of range.
@@ -67,8 +76,8 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
 
   // The exact price of architectures, uint8 or int64 [..., L], with the fixed part: float64 [...] on the CPU.
   // Copies `arch` to the CPU where it is elsewhere.
-  // Errors: as decode.
-  at::Tensor estimate(const at::Tensor& arch) const;
+  // Errors: as decode; for an unknown statistic.
+  at::Tensor estimate(const at::Tensor& arch, const std::string& statistic = "p50") const;
   // The network of one architecture, uint8 or int64 [L], as NetDef text; its init net, which gives the shapes
   // of the parameters; and the shape of each data input by name, which no architecture changes. Together
   // they are what LatencyTable::estimate_net takes.

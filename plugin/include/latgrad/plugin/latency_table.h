@@ -75,13 +75,15 @@ class LATGRAD_PLUGIN_EXPORT LatencyTable : public torch::CustomClassHolder {
 
   // The price of a Caffe2 network. `model` is a folder or a file, `init` its init net (empty: beside it),
   // `input_dims` gives shapes of data inputs by name and overrides those found beside the network.
+  // `mode` and `statistic` as in LatencyModel.
   // Errors: for files that cannot be read, a network that is wrong, a shape that is not known, an unknown
-  // device or mode, a name in `input_dims` that is no external input.
+  // device, mode or statistic, a name in `input_dims` that is no external input.
   c10::intrusive_ptr<NetEstimate> estimate_net(
       const std::string& model, const std::string& init = "",
       const c10::Dict<std::string, std::vector<int64_t>>& input_dims =
           c10::Dict<std::string, std::vector<int64_t>>(),
-      const std::string& device = "", const std::string& mode = "ave") const;
+      const std::string& device = "", const std::string& mode = "ave",
+      const std::string& statistic = "p50") const;
 
  private:
   std::string resolve_device(const std::string& device) const;
