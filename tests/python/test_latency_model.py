@@ -1,7 +1,9 @@
 """torch.classes.latgrad.LatencyModel."""
 
 import copy
+import pathlib
 import pickle
+import re
 import subprocess
 import sys
 import textwrap
@@ -120,6 +122,17 @@ def test_descent_on_the_p90_avoids_what_is_only_fast_by_the_median(tiny_space, m
 
     assert [descend("p50")[layer] for layer in (1, 3)] == ["k5_e3_g2", "k5_e3_g2"]
     assert "k5_e3_g2" not in descend("p90")
+
+
+def test_the_page_on_risk_shows_code_that_runs(fbnet_space, make_table, monkeypatch):
+    root = pathlib.Path(__file__).resolve().parents[2]
+    [code] = re.findall(r"^```python\n(.*?)^```$", (root / "docs" / "risk.md").read_text(), re.MULTILINE | re.DOTALL)
+    names = {"torch": torch, "latgrad": latgrad, "lut": make_table(fbnet_space)}
+    monkeypatch.chdir(root)
+    exec(code, names)
+    assert names["theta"].grad.abs().max() > 0
+    model, arch = names["model"], names["arch"]
+    assert model.estimate(arch, "p90") > model.estimate(arch)
 
 
 @pytest.mark.parametrize("mode, price_us", [("ave", 2.0), ("min", 1.0), ("max", 4.0), ("last", 1.0)])
