@@ -57,4 +57,14 @@ NodePointer<Node> new_node() {
   }
 }
 
+// The counted pointer to a node, from within it.
+template <typename Node>
+auto pointer_to(Node& node) {
+  if constexpr (requires { node.getptr(); }) {
+    return node.getptr();
+  } else {
+    return node.shared_from_this();
+  }
+}
+
 }  // namespace latgrad

@@ -14,7 +14,7 @@ struct GumbelLatencyNode : torch::autograd::Node {
   variable_list apply(variable_list&& grads) override {
     if (!grads[0].defined() && !grads[1].defined()) return {Tensor(), Tensor()};
     const std::array<bool, 2> needed = {task_should_compute_output(0), task_should_compute_output(1)};
-    const Tensor given = weights.unpack(getptr());
+    const Tensor given = weights.unpack(pointer_to(*this));
     const Tensor mask = valid.unpack();
     const Tensor table = table_us.unpack();
     const Tensor soft = hard ? std::get<0>(latgrad::gumbel_latency_sample(
