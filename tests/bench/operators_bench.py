@@ -23,13 +23,20 @@ ops = torch.ops.latgrad
 LAYERS, CANDIDATES = 22, 9
 
 
-def clear(call, *inputs):
-    def cleared():
-        for input in inputs:
-            input.grad = None
-        call()
+class Step:
+    """One call that gives gradients to `leaf`, which are thrown away before the next."""
 
-    return cleared
+    def __init__(self, call, leaf=None):
+        self.call, self.leaf = call, leaf
+
+    def prepare(self):
+        # Freeing the gradient of whoever ran before is not the work of this call.
+        if self.leaf is not None:
+            self.leaf.grad = None
+
+    def __call__(self):
+        self.prepare()
+        self.call()
 
 
 def measure(calls, rounds, seconds):
@@ -47,6 +54,7 @@ def measure(calls, rounds, seconds):
     for done in range(rounds):
         shuffle(order)
         for name in order:
+            calls[name].prepare()
             begin = time.perf_counter()
             for _ in range(repeats[name]):
                 calls[name]()
@@ -60,7 +68,7 @@ def with_compiled(calls, name, function, input):
     """Adds the same under torch.compile, where this torch has it and a compiler."""
     if hasattr(torch, "compile"):
         compiled = torch.compile(function)
-        calls[name] = clear(lambda: compiled(input).backward(), input)
+        calls[name] = Step(lambda: compiled(input).backward(), input)
 
 
 def softmax_calls(batch):
@@ -71,10 +79,10 @@ def softmax_calls(batch):
         return (theta.softmax(-1) * table_us).sum()
 
     calls = {
-        "ours": clear(lambda: ops.softmax_latency(theta, table_us).sum().backward(), theta) if batch
-        else clear(lambda: ops.softmax_latency(theta, table_us).backward(), theta),
-        "floor": clear(lambda: theta.sum().backward(), theta),
-        "eager": clear(lambda: eager(theta).backward(), theta),
+        "ours": Step(lambda: ops.softmax_latency(theta, table_us).sum().backward(), theta) if batch
+        else Step(lambda: ops.softmax_latency(theta, table_us).backward(), theta),
+        "floor": Step(lambda: theta.sum().backward(), theta),
+        "eager": Step(lambda: eager(theta).backward(), theta),
     }
     with_compiled(calls, "compile", eager, theta)
     return calls
@@ -88,8 +96,8 @@ def gumbel_calls(batch):
         return (torch.nn.functional.gumbel_softmax(theta, 1.0) * table_us).sum()
 
     calls = {
-        "ours": clear(lambda: ops.gumbel_latency(theta, table_us, 1.0)[1].sum().backward(), theta),
-        "eager": clear(lambda: eager(theta).backward(), theta),
+        "ours": Step(lambda: ops.gumbel_latency(theta, table_us, 1.0)[1].sum().backward(), theta),
+        "eager": Step(lambda: eager(theta).backward(), theta),
     }
     with_compiled(calls, "compile", eager, theta)
     return calls
@@ -99,8 +107,8 @@ def expected_calls(batch):
     probs = torch.randn(*batch, LAYERS, CANDIDATES).softmax(-1).requires_grad_()
     table_us = 1000 * torch.rand(LAYERS, CANDIDATES)
     calls = {
-        "ours": clear(lambda: ops.expected_latency(probs, table_us).sum().backward(), probs),
-        "eager": clear(lambda: (probs * table_us).sum().backward(), probs),
+        "ours": Step(lambda: ops.expected_latency(probs, table_us).sum().backward(), probs),
+        "eager": Step(lambda: (probs * table_us).sum().backward(), probs),
     }
     with_compiled(calls, "compile", lambda probs: (probs * table_us).sum(), probs)
     return calls
@@ -111,8 +119,8 @@ def arch_calls(count):
     table_us = 1000 * torch.rand(LAYERS, CANDIDATES)
     layer = torch.arange(LAYERS)
     return {
-        "ours": lambda: ops.arch_latency(arch, table_us),
-        "eager": lambda: table_us[layer, arch.long()].sum(-1),
+        "ours": Step(lambda: ops.arch_latency(arch, table_us)),
+        "eager": Step(lambda: table_us[layer, arch.long()].sum(-1)),
     }
 
 

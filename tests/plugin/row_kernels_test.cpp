@@ -3,14 +3,14 @@
 #include "ops/cpu/simd/row_kernels.h"
 
 #include <gmock/gmock.h>
-#include <hwy/targets.h>
 
 #include <algorithm>
 #include <cmath>
 #include <memory>
 #include <random>
-#include <string>
 #include <vector>
+
+#include "plugin/every_target.h"
 
 namespace latgrad::ops::simd {
 namespace {
@@ -173,19 +173,7 @@ void check(const Case& c) {
   }
 }
 
-class RowKernelsTest : public ::testing::TestWithParam<uint32_t> {
- protected:
-  void SetUp() override { hwy::SetSupportedTargetsForTest(GetParam()); }
-  void TearDown() override { hwy::SetSupportedTargetsForTest(0); }
-};
-
-std::vector<uint32_t> targets_here() {
-  std::vector<uint32_t> targets;
-  for (uint32_t rest = hwy::SupportedTargets() & HWY_TARGETS; rest != 0; rest &= rest - 1) {
-    targets.push_back(rest & (~rest + 1));
-  }
-  return targets;
-}
+using RowKernelsTest = EveryTarget;
 
 TEST_P(RowKernelsTest, EqualPlainLoops) {
   for (const Case& c : kCases) {
@@ -209,8 +197,7 @@ TEST_P(RowKernelsTest, MakeNoiseOfTheSeedAndThePlaceAlone) {
   EXPECT_NEAR(sum / kSize, 0.5772, 4 * 1.2825 / std::sqrt(1.0 * kSize));  // Euler's constant; pi / sqrt(6)
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryTarget, RowKernelsTest, ::testing::ValuesIn(targets_here()),
-                         [](const auto& target) { return std::string(hwy::TargetName(target.param)); });
+LATGRAD_ON_EVERY_TARGET(RowKernelsTest);
 
 }  // namespace
 }  // namespace latgrad::ops::simd

@@ -8,59 +8,63 @@
 #include "ops/arch_latency_checks.h"
 #include "ops/cpu/new_output.h"
 #include "ops/cpu/parallel.h"
+#include "ops/cpu/simd/pair_codes.h"
 
 namespace latgrad::ops {
 namespace {
 
-// Sums of two layers' latencies by both choices, so that an architecture takes half as many look-ups.
+// Sums of two layers' latencies by both choices, so that an architecture takes half as many look-ups. A table
+// of so many entries for each pair of layers, at least C * C; a constant, so that the tables of an
+// architecture lie at constant distances.
+template <int64_t kEntries>
 class PairTable {
  public:
-  // With more candidates an index of two choices would not fit a byte.
-  static constexpr int64_t kMaxCandidates = 16;
-
   PairTable(const double* table_us, int64_t devices, int64_t layers, int64_t candidates)
-      : candidates_(candidates), layers_(layers), pairs_((layers + 1) / 2) {
-    us_.reserve(devices * pairs_ * kSize);
+      : layers_(layers), pairs_((layers + 1) / 2), us_(devices * pairs_ * kEntries) {
+    double* us = us_.data();
     for (int64_t device = 0; device < devices; ++device, table_us += layers * candidates) {
-      for (int64_t layer = 0; layer < layers; layer += 2) {
+      for (int64_t layer = 0; layer < layers; layer += 2, us += kEntries) {
         const double* first = table_us + layer * candidates;
         // An odd last layer pays for the first of its two choices only.
         const double* second = layer + 1 < layers ? first + candidates : nullptr;
-        for (int64_t i = 0; i < kSize; ++i) {
-          const bool is_choice = i / candidates < candidates;
-          us_.push_back(is_choice ? first[i / candidates] + (second ? second[i % candidates] : 0) : 0);
+        for (int64_t i = 0; i < candidates * candidates; ++i) {
+          us[i] = first[i / candidates] + (second ? second[i % candidates] : 0);
         }
       }
     }
   }
 
-  // codes[i] = the index of choices i and i + 1 as a pair. Both arrays have one element more than `size`.
-  void encode(const uint8_t* choices, int64_t size, uint8_t* codes) const {
-    const auto factor = static_cast<uint8_t>(candidates_);
-    for (int64_t i = 0; i < size; ++i) codes[i] = static_cast<uint8_t>(choices[i] * factor + choices[i + 1]);
-  }
-
-  // The latency of the architecture whose codes start at `codes`.
-  double sum(const uint8_t* codes, int64_t device) const {
-    const double* us = us_.data() + device * pairs_ * kSize;
-    double even = 0;
-    double odd = 0;
-    int64_t layer = 0;
-    for (; layer + 2 < layers_; layer += 4, us += 2 * kSize) {
-      even += us[codes[layer]];
-      odd += us[kSize + codes[layer + 2]];
+  // result[i * stride] = the latency on a device of the architecture whose choices are encoded at codes[i *
+  // layers]. A function of its own: together with its callers it would not keep its few variables in
+  // registers.
+  template <typename T>
+  [[gnu::noinline]] void sum(const uint8_t* codes, int64_t size, int64_t device, T* result,
+                             int64_t stride) const {
+    for (int64_t i = 0; i < size; ++i, codes += layers_, result += stride) {
+      const double* us = us_.data() + device * pairs_ * kEntries;
+      const uint8_t* code = codes;
+      double even = 0;
+      double odd = 0;
+      int64_t pair = 0;
+      for (; pair + 4 <= pairs_; pair += 4, code += 8, us += 4 * kEntries) {
+        even += us[code[0]];
+        odd += us[kEntries + code[2]];
+        even += us[2 * kEntries + code[4]];
+        odd += us[3 * kEntries + code[6]];
+      }
+      for (; pair + 2 <= pairs_; pair += 2, code += 4, us += 2 * kEntries) {
+        even += us[code[0]];
+        odd += us[kEntries + code[2]];
+      }
+      if (pair < pairs_) even += us[code[0]];
+      *result = static_cast<T>(even + odd);
     }
-    if (layer < layers_) even += us[codes[layer]];
-    return even + odd;
   }
 
  private:
-  static constexpr int64_t kSize = 256;
-
-  int64_t candidates_;
   int64_t layers_;
   int64_t pairs_;
-  std::vector<double> us_;  // [D, pairs, kSize]
+  std::vector<double> us_;  // [D, pairs, kEntries]
 };
 
 struct ArchSizes {
@@ -79,33 +83,33 @@ bool are_candidates(const Index* choices, int64_t size, int64_t candidates) {
   return fine;
 }
 
-bool are_candidates(const uint8_t* choices, int64_t size, int64_t candidates) {
-  uint8_t largest = 0;
-  for (int64_t i = 0; i < size; ++i) largest = std::max(largest, choices[i]);
-  return largest < candidates;
+// As simd::encode_pairs; `narrow` is a place for as many choices.
+bool encode_pairs(const uint8_t* choices, int64_t size, int64_t candidates, std::vector<uint8_t>&,
+                  uint8_t* codes) {
+  return simd::encode_pairs(choices, size, candidates, codes);
+}
+
+bool encode_pairs(const int64_t* choices, int64_t size, int64_t candidates, std::vector<uint8_t>& narrow,
+                  uint8_t* codes) {
+  if (!are_candidates(choices, size, candidates)) return false;
+  narrow.assign(choices, choices + size);
+  return simd::encode_pairs(narrow.data(), size, candidates, codes);
 }
 
 // result[n, d]; false where a choice is no candidate, for which no table is read.
-template <typename Index, typename T>
-bool sum_pairs(const Index* arch, const PairTable& table, const ArchSizes& sizes, int64_t begin, int64_t end,
-               T* result) {
+template <int64_t kEntries, typename Index, typename T>
+bool sum_pairs(const Index* arch, const PairTable<kEntries>& table, const ArchSizes& sizes, int64_t begin,
+               int64_t end, T* result) {
   constexpr int64_t kBlockChoices = 1 << 12;
   const int64_t block = std::max<int64_t>(1, kBlockChoices / sizes.layers);
-  std::vector<uint8_t> choices(block * sizes.layers + 1);
-  std::vector<uint8_t> codes(block * sizes.layers + 1);
+  std::vector<uint8_t> narrow;
+  std::vector<uint8_t> codes(block * sizes.layers);
   for (int64_t n = begin; n < end; n += block) {
     const int64_t size = std::min(block, end - n);
     const Index* from = arch + n * sizes.layers;
-    if (!are_candidates(from, size * sizes.layers, sizes.candidates)) return false;
-    std::copy_n(from, size * sizes.layers, choices.begin());
-    // The last choice of all has no neighbour, nor does anything depend on one.
-    choices[size * sizes.layers] = 0;
-    table.encode(choices.data(), size * sizes.layers, codes.data());
-    for (int64_t i = 0; i < size; ++i) {
-      for (int64_t device = 0; device < sizes.devices; ++device) {
-        result[(n + i) * sizes.devices + device] =
-            static_cast<T>(table.sum(codes.data() + i * sizes.layers, device));
-      }
+    if (!encode_pairs(from, size * sizes.layers, sizes.candidates, narrow, codes.data())) return false;
+    for (int64_t device = 0; device < sizes.devices; ++device) {
+      table.sum(codes.data(), size, device, result + n * sizes.devices + device, sizes.devices);
     }
   }
   return true;
@@ -138,27 +142,46 @@ bool sum_singly(const Index* arch, const double* table_us, const ArchSizes& size
   return true;
 }
 
-template <typename Index, typename T>
-void sum_layers(const at::Tensor& arch, const at::Tensor& table_us, const ArchSizes& sizes, at::Tensor& out) {
-  const Index* choices = arch.data_ptr<Index>();
-  const double* us = table_us.data_ptr<double>();
-  T* result = out.data_ptr<T>();
-  // Making the table of pairs must be worth it.
-  const bool in_pairs = sizes.candidates <= PairTable::kMaxCandidates && sizes.batch >= 1024;
-  const PairTable pairs(us, in_pairs ? sizes.devices : 0, sizes.layers, sizes.candidates);
+// sum(begin, end) for all architectures, in parallel. Errors: where it finds a choice that is no candidate.
+template <typename Index, typename Sum>
+void sum_chunks(const at::Tensor& arch, const ArchSizes& sizes, const Sum& sum) {
   std::atomic<bool> fine = true;
   for_each_chunk(sizes.batch, rows_per_task(sizes.layers * sizes.devices), [&](int64_t begin, int64_t end) {
-    const bool chunk_is_fine = in_pairs ? sum_pairs(choices, pairs, sizes, begin, end, result)
-                                        : sum_singly(choices, us, sizes, begin, end, result);
-    if (!chunk_is_fine) fine = false;
+    if (!sum(begin, end)) fine = false;
   });
   if (fine) return;
+  const Index* choices = arch.data_ptr<Index>();
   const Index* bad = std::find_if(choices, choices + arch.numel(), [&](const Index& choice) {
     return !are_candidates(&choice, 1, sizes.candidates);
   });
   TORCH_CHECK(false, "arch must hold candidate indexes from 0 to ", sizes.candidates - 1, " (table_us has ",
               sizes.candidates, " candidates), got ", static_cast<int64_t>(*bad), " in layer ",
               (bad - choices) % sizes.layers, " of architecture ", (bad - choices) / sizes.layers);
+}
+
+template <int64_t kEntries, typename Index, typename T>
+void sum_all_in_pairs(const at::Tensor& arch, const double* table_us, const ArchSizes& sizes, T* result) {
+  const PairTable<kEntries> table(table_us, sizes.devices, sizes.layers, sizes.candidates);
+  sum_chunks<Index>(arch, sizes, [&](int64_t begin, int64_t end) {
+    return sum_pairs(arch.data_ptr<Index>(), table, sizes, begin, end, result);
+  });
+}
+
+template <typename Index, typename T>
+void sum_layers(const at::Tensor& arch, const at::Tensor& table_us, const ArchSizes& sizes, at::Tensor& out) {
+  const double* us = table_us.data_ptr<double>();
+  T* result = out.data_ptr<T>();
+  constexpr int64_t kWorthPairs = 1024;  // architectures that pay for making the table of pairs
+  const int64_t pair_entries = sizes.candidates * sizes.candidates;
+  if (sizes.batch < kWorthPairs || sizes.candidates > simd::kMaxPairCandidates) {
+    sum_chunks<Index>(arch, sizes, [&](int64_t begin, int64_t end) {
+      return sum_singly(arch.data_ptr<Index>(), us, sizes, begin, end, result);
+    });
+  } else if (pair_entries <= 128) {
+    sum_all_in_pairs<128, Index>(arch, us, sizes, result);
+  } else {
+    sum_all_in_pairs<256, Index>(arch, us, sizes, result);
+  }
 }
 
 at::Tensor arch_latency(const at::Tensor& given_arch, const at::Tensor& table_us) {

@@ -4,12 +4,10 @@
 #include <limits>
 #include <numeric>
 
-// Vectors of a length that is unknown when compiling do not halve.
-#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/cpu/simd/row_kernels.cpp"
-#include <hwy/foreach_target.h>
-// After foreach_target.h, once for each target.
+#include "ops/cpu/simd/targets.h"
+// After targets.h, once for each target.
 #include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
