@@ -6,7 +6,7 @@
 
 #include "ops/cpu/parallel.h"
 #include "ops/cpu/simd/row_kernels.h"
-#include "ops/table_checks.h"
+#include "ops/row_checks.h"
 
 namespace latgrad::ops {
 
@@ -32,7 +32,7 @@ struct RowSizes {
 template <typename T>
 simd::PackedTable<T> pack_table(const at::Tensor& table_us, const Optional<at::Tensor>& valid,
                                 int64_t batch) {
-  const at::Tensor table = table_us.to(c10::CppTypeToScalarType<T>::value).contiguous();
+  const at::Tensor table = in_dtype(table_us, c10::CppTypeToScalarType<T>::value).contiguous();
   const at::Tensor mask = valid ? valid->contiguous() : at::Tensor();
   return simd::pack_table<T>({.table_us = table.template data_ptr<T>(),
                               .valid = valid ? mask.data_ptr<bool>() : nullptr,

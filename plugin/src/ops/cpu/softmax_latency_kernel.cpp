@@ -58,7 +58,8 @@ at::Tensor softmax_latency(const at::Tensor& given_logits, const at::Tensor& giv
   const SoftmaxLatencyOperands operands(given_logits, given_table_us, valid);
   check_table_values(operands.table_us, valid);
   check_valid_values(valid);
-  at::Tensor out = operands.logits.new_empty_symint(latency_sizes(operands.logits, operands.table_us));
+  at::Tensor out =
+      at::empty_symint(latency_sizes(operands.logits, operands.table_us), operands.logits.options());
   const at::Tensor logits = operands.logits.contiguous();
   AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, logits.scalar_type(), "softmax_latency",
                                   [&] { forward<scalar_t>(logits, operands.table_us, valid, out); });

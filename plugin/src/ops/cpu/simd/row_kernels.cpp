@@ -114,8 +114,12 @@ HWY_INLINE void store_tile(D d, const T* HWY_RESTRICT tile, int64_t candidates, 
 template <typename T>
 class Rows {
  public:
-  Rows(const PackedTable<T>& table, int64_t batch)
-      : candidates_(table.candidates), size_(batch * table.layers), phases_(table.phases) {}
+  // `staging` has the size of a tile.
+  Rows(const PackedTable<T>& table, int64_t batch, T* staging)
+      : candidates_(table.candidates),
+        size_(batch * table.layers),
+        phases_(table.phases),
+        staging_(staging) {}
 
   int64_t first_row() const { return row_; }
   int64_t phase() const { return phase_; }
@@ -150,32 +154,55 @@ class Rows {
 
   HWY_NOINLINE void load_part(const T* rows, T* HWY_RESTRICT tile) {
     const int64_t values = (size_ - row_) * candidates_;
-    T* staged = staging();
-    std::copy_n(rows, values, staged);
-    std::fill(staged + values, staged + kLanes * candidates_, T(0));
-    load_tile(Lanes<T>(), staged, candidates_, tile);
+    std::copy_n(rows, values, staging_);
+    std::fill(staging_ + values, staging_ + kLanes * candidates_, T(0));
+    load_tile(Lanes<T>(), staging_, candidates_, tile);
   }
 
   HWY_NOINLINE void store_part(const T* HWY_RESTRICT tile, T* rows) {
-    T* staged = staging();
-    store_tile(Lanes<T>(), tile, candidates_, staged);
-    std::copy_n(staged, (size_ - row_) * candidates_, rows);
-  }
-
-  T* staging() {
-    if (!staging_) staging_ = hwy::AllocateAligned<T>(kLanes * candidates_);
-    return staging_.get();
+    store_tile(Lanes<T>(), tile, candidates_, staging_);
+    std::copy_n(staging_, (size_ - row_) * candidates_, rows);
   }
 
   int64_t candidates_;
   int64_t size_;
   int64_t phases_;
+  T* staging_;
   int64_t row_ = 0;
   int64_t phase_ = 0;
-  hwy::AlignedFreeUniquePtr<T[]> staging_;
 };
 
+// 0 in the places of `tile` that are not valid, also where it is NaN.
+template <class D, typename T = hn::TFromD<D>>
+HWY_INLINE void mask(D d, T* HWY_RESTRICT tile, int64_t size, const T* HWY_RESTRICT valid) {
+  if (!valid) return;
+  for (int64_t i = 0; i < size; i += static_cast<int64_t>(hn::Lanes(d))) {
+    const auto is_valid = hn::Ne(hn::Load(d, valid + i), hn::Zero(d));
+    hn::Store(hn::IfThenElseZero(is_valid, hn::Load(d, tile + i)), d, tile + i);
+  }
+}
+
 // ---- The table, packed.
+
+// tiles[phase] of rows [L, C], which are repeated as often as the phases need.
+template <typename T>
+void pack_rows(const T* rows, int64_t layers, int64_t candidates, int64_t phases, T* tiles) {
+  const Lanes<T> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  hwy::AlignedFreeUniquePtr<T[]> staged;
+  for (int64_t phase = 0; phase < phases; ++phase, tiles += candidates * lanes) {
+    const int64_t first = phase * lanes % layers;
+    if (first + lanes <= layers) {
+      load_tile(d, rows + first * candidates, candidates, tiles);
+      continue;
+    }
+    if (!staged) staged = hwy::AllocateAligned<T>(lanes * candidates);
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      std::copy_n(rows + (first + lane) % layers * candidates, candidates, staged.get() + lane * candidates);
+    }
+    load_tile(d, staged.get(), candidates, tiles);
+  }
+}
 
 template <typename T>
 PackedTable<T> pack(const TableView<T>& view, int64_t batch) {
@@ -184,27 +211,20 @@ PackedTable<T> pack(const TableView<T>& view, int64_t batch) {
   const auto [layers, candidates] = std::pair(view.layers, view.candidates);
   const int64_t tiles = (batch * layers + lanes - 1) / lanes;
   const int64_t phases = std::max<int64_t>(1, std::min(layers / std::gcd(layers, lanes), tiles));
-  PackedTable<T> packed{view.devices,
-                        layers,
-                        candidates,
-                        phases,
-                        hwy::AllocateAligned<T>(view.devices * phases * candidates * lanes),
-                        nullptr};
-  if (view.valid) packed.valid = hwy::AllocateAligned<T>(phases * candidates * lanes);
-  for (int64_t phase = 0; phase < phases; ++phase) {
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      const int64_t layer = (phase * lanes + lane) % layers;
-      const bool* valid = view.valid ? view.valid + layer * candidates : nullptr;
-      T* at = packed.table_us.get() + phase * candidates * lanes + lane;
-      for (int64_t device = 0; device < view.devices; ++device) {
-        const T* row = view.table_us + (device * layers + layer) * candidates;
-        for (int64_t c = 0; c < candidates; ++c) at[c * lanes] = !valid || valid[c] ? row[c] : T(0);
-        at += phases * candidates * lanes;
-      }
-      if (!valid) continue;
-      T* mask = packed.valid.get() + phase * candidates * lanes + lane;
-      for (int64_t c = 0; c < candidates; ++c) mask[c * lanes] = valid[c] ? T(1) : T(0);
-    }
+  const int64_t size = phases * candidates * lanes;
+  PackedTable<T> packed{
+      view.devices, layers, candidates, phases, hwy::AllocateAligned<T>(view.devices * size), nullptr};
+  if (view.valid) {
+    const auto rows = hwy::AllocateAligned<T>(layers * candidates);
+    std::transform(view.valid, view.valid + layers * candidates, rows.get(),
+                   [](bool valid) { return T(valid); });
+    packed.valid = hwy::AllocateAligned<T>(size);
+    pack_rows(rows.get(), layers, candidates, phases, packed.valid.get());
+  }
+  for (int64_t device = 0; device < view.devices; ++device) {
+    T* us = packed.table_us.get() + device * size;
+    pack_rows(view.table_us + device * layers * candidates, layers, candidates, phases, us);
+    mask(d, us, size, packed.valid.get());
   }
   return packed;
 }
@@ -290,16 +310,6 @@ HWY_INLINE Exponentials<D> exponentials(D d, T* HWY_RESTRICT tile, int64_t candi
   return result;
 }
 
-// 0 in the places of `tile` that are not valid, also where it is NaN.
-template <class D, typename T = hn::TFromD<D>>
-HWY_INLINE void mask(D d, T* HWY_RESTRICT tile, int64_t size, const T* HWY_RESTRICT valid) {
-  if (!valid) return;
-  for (int64_t i = 0; i < size; i += static_cast<int64_t>(hn::Lanes(d))) {
-    const auto is_valid = hn::Ne(hn::Load(d, valid + i), hn::Zero(d));
-    hn::Store(hn::IfThenElseZero(is_valid, hn::Load(d, tile + i)), d, tile + i);
-  }
-}
-
 // The sum over the candidates of a * b.
 template <class D, typename T = hn::TFromD<D>>
 HWY_INLINE hn::Vec<D> dot(D d, const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, int64_t candidates) {
@@ -357,24 +367,26 @@ void weigh_rows(const PackedTable<T>& table, const T* rows_in, int64_t batch, T*
   const int64_t block = std::min(batch, block_size(table.layers));
   const int64_t row_buffer = block * table.layers + static_cast<int64_t>(hn::Lanes(d));
   const int64_t element = table.layers * table.candidates;
-  const auto tile = hwy::AllocateAligned<T>(tiles.size());
-  const auto row_us = hwy::AllocateAligned<T>(row_buffer * table.devices);
+  const auto scratch = hwy::AllocateAligned<T>(2 * tiles.size() + row_buffer * table.devices);
+  T* const tile = scratch.get();
+  T* const staging = tile + tiles.size();
+  T* const row_us = staging + tiles.size();
   for (int64_t n = 0; n < batch; n += block) {
     const int64_t size = std::min(block, batch - n);
-    for (Rows<T> rows(table, size); !rows.done(); rows.next()) {
-      rows.load(rows_in + n * element, tile.get());
+    for (Rows<T> rows(table, size, staging); !rows.done(); rows.next()) {
+      rows.load(rows_in + n * element, tile);
       const T* first_us = tiles.table_us(0, rows.phase());
-      const Weighed<T> weighed = weigh(tile.get(), first_us, tiles.valid(rows.phase()));
-      if (weights) rows.store(tile.get(), weights + n * element);
-      hn::StoreU(weighed.latency_us, d, row_us.get() + rows.first_row());
+      const Weighed<T> weighed = weigh(tile, first_us, tiles.valid(rows.phase()));
+      if (weights) rows.store(tile, weights + n * element);
+      hn::StoreU(weighed.latency_us, d, row_us + rows.first_row());
       for (int64_t device = 1; device < table.devices; ++device) {
-        const auto us = dot(d, tile.get(), tiles.table_us(device, rows.phase()), table.candidates);
-        hn::StoreU(hn::Mul(us, weighed.factor), d, row_us.get() + device * row_buffer + rows.first_row());
+        const auto us = dot(d, tile, tiles.table_us(device, rows.phase()), table.candidates);
+        hn::StoreU(hn::Mul(us, weighed.factor), d, row_us + device * row_buffer + rows.first_row());
       }
     }
     for (int64_t device = 0; device < table.devices; ++device) {
-      sum_layers(row_us.get() + device * row_buffer, size, table.layers,
-                 latency_us + n * table.devices + device, table.devices);
+      sum_layers(row_us + device * row_buffer, size, table.layers, latency_us + n * table.devices + device,
+                 table.devices);
     }
   }
 }
@@ -546,29 +558,31 @@ void softmax_backward_impl(const PackedTable<T>& table, const T* logits, const T
   const int64_t block = std::min(batch, block_size(table.layers));
   const int64_t element = table.layers * table.candidates;
   LatencyGradient<T> latency(table, grad, block, grad_table != nullptr);
-  const auto tile = hwy::AllocateAligned<T>(tiles.size());
-  const auto upstream = hwy::AllocateAligned<T>(tiles.size());
+  const auto scratch = hwy::AllocateAligned<T>(3 * tiles.size());
+  T* const tile = scratch.get();
+  T* const upstream = tile + tiles.size();
+  T* const staging = upstream + tiles.size();
   for (int64_t n = 0; n < batch; n += block) {
     const int64_t size = std::min(block, batch - n);
     latency.start_block(n, size);
-    for (Rows<T> rows(table, size); !rows.done(); rows.next()) {
-      rows.load(logits + n * element, tile.get());
+    for (Rows<T> rows(table, size, staging); !rows.done(); rows.next()) {
+      rows.load(logits + n * element, tile);
       const T* valid = tiles.valid(rows.phase());
       const T* us = tiles.table_us(0, rows.phase());
-      const auto e = exponentials(d, tile.get(), table.candidates, valid, us);
+      const auto e = exponentials(d, tile, table.candidates, valid, us);
       const auto one_over_sum = hn::Div(one, e.sum);
-      if (grad_table) latency.add_to_table(rows, tile.get(), one_over_sum);
+      if (grad_table) latency.add_to_table(rows, tile, one_over_sum);
       if (!grad_logits) continue;
       if (table.devices == 1) {
-        softmax_gradient(d, tile.get(), us, table.candidates, hn::Mul(one_over_sum, latency.of_rows(rows, 0)),
+        softmax_gradient(d, tile, us, table.candidates, hn::Mul(one_over_sum, latency.of_rows(rows, 0)),
                          hn::Mul(one_over_sum, e.times_us));
       } else {
-        latency.times_table(rows, false, upstream.get());
-        const auto mean = hn::Mul(one_over_sum, dot(d, tile.get(), upstream.get(), table.candidates));
-        softmax_gradient(d, tile.get(), upstream.get(), table.candidates, one_over_sum, mean);
+        latency.times_table(rows, false, upstream);
+        const auto mean = hn::Mul(one_over_sum, dot(d, tile, upstream, table.candidates));
+        softmax_gradient(d, tile, upstream, table.candidates, one_over_sum, mean);
       }
-      mask(d, tile.get(), tiles.size(), valid);
-      rows.store(tile.get(), grad_logits + n * element);
+      mask(d, tile, tiles.size(), valid);
+      rows.store(tile, grad_logits + n * element);
     }
   }
   if (grad_table) latency.finish(grad_table);
@@ -582,30 +596,30 @@ void sample_backward_impl(const PackedTable<T>& table, const SampleGradients<T>&
   const int64_t element = table.layers * table.candidates;
   const bool needs_table = g.grad_table && g.grad_latency;
   LatencyGradient<T> latency(table, g.grad_latency, block, needs_table);
-  const auto soft = hwy::AllocateAligned<T>(tiles.size());
-  const auto upstream = hwy::AllocateAligned<T>(tiles.size());
+  const auto scratch = hwy::AllocateAligned<T>(3 * tiles.size());
+  T* const soft = scratch.get();
+  T* const upstream = soft + tiles.size();
+  T* const staging = upstream + tiles.size();
   const auto one = hn::Set(d, T(1));
   const auto scale = hn::Set(d, T(1) / g.temperature);
   for (int64_t n = 0; n < batch; n += block) {
     const int64_t size = std::min(block, batch - n);
     const int64_t at = n * element;
     latency.start_block(n, size);
-    for (Rows<T> rows(table, size); !rows.done(); rows.next()) {
+    for (Rows<T> rows(table, size, staging); !rows.done(); rows.next()) {
       if (needs_table) {
-        rows.load(g.weights + at, upstream.get());
-        latency.add_to_table(rows, upstream.get(), one);
+        rows.load(g.weights + at, upstream);
+        latency.add_to_table(rows, upstream, one);
       }
       if (!g.grad_logits) continue;
-      if (g.grad_weights) rows.load(g.grad_weights + at, upstream.get());
-      if (g.grad_latency || !g.grad_weights)
-        latency.times_table(rows, g.grad_weights != nullptr, upstream.get());
+      if (g.grad_weights) rows.load(g.grad_weights + at, upstream);
+      if (g.grad_latency || !g.grad_weights) latency.times_table(rows, g.grad_weights != nullptr, upstream);
       const T* valid = tiles.valid(rows.phase());
-      mask(d, upstream.get(), tiles.size(), valid);
-      rows.load(g.soft + at, soft.get());
-      softmax_gradient(d, soft.get(), upstream.get(), table.candidates, scale,
-                       dot(d, soft.get(), upstream.get(), table.candidates));
-      mask(d, soft.get(), tiles.size(), valid);
-      rows.store(soft.get(), g.grad_logits + at);
+      mask(d, upstream, tiles.size(), valid);
+      rows.load(g.soft + at, soft);
+      softmax_gradient(d, soft, upstream, table.candidates, scale, dot(d, soft, upstream, table.candidates));
+      mask(d, soft, tiles.size(), valid);
+      rows.store(soft, g.grad_logits + at);
     }
   }
   if (needs_table) latency.finish(g.grad_table);
