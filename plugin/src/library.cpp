@@ -1,7 +1,7 @@
 // Everything that the library offers to PyTorch: the operators, then the classes.
 //
 // L layers, C candidates of the widest layer, D devices; latencies in microseconds. What a schema
-// cannot say stands in latgrad/plugin/operators.h, latency_model.h and latency_table.h.
+// cannot say stands in latgrad/plugin/operators.h, losses.h, fleet.h, latency_model.h and latency_table.h.
 
 #include <torch/custom_class.h>
 #include <torch/library.h>
@@ -44,6 +44,27 @@ TORCH_LIBRARY(latgrad, m) {
 
   // arch [..., L], table_us [L, C] or [D, L, C] -> [...] or [..., D]
   m.def("arch_latency(Tensor arch, Tensor table_us) -> Tensor", kOperatorTags);
+
+  // The losses: cross_entropy and latency_us broadcast to the result.
+  m.def("log_latency(Tensor latency_us) -> Tensor", kOperatorTags);
+  m.def("fbnet_loss(Tensor cross_entropy, Tensor latency_us, float alpha=0.2, float beta=0.6) -> Tensor",
+        kOperatorTags);
+  m.def("proxylessnas_loss(Tensor cross_entropy, Tensor latency_us, float target_us, float weight) -> Tensor",
+        kOperatorTags);
+  m.def(
+      "proxylessnas_log_loss(Tensor cross_entropy, Tensor latency_us, float target_us, float alpha,"
+      " float beta) -> Tensor",
+      kOperatorTags);
+  m.def("tunas_penalty(Tensor latency_us, float target_us) -> Tensor", kOperatorTags);
+  m.def("hinge_penalty(Tensor latency_us, float target_us) -> Tensor", kOperatorTags);
+
+  // latency_us [..., D], weights [D] -> [...]
+  m.def("fleet_sum(Tensor latency_us, Tensor? weights=None) -> Tensor", kOperatorTags);
+  m.def("fleet_max(Tensor latency_us) -> Tensor", kOperatorTags);
+  m.def("fleet_smooth_max(Tensor latency_us, float temperature_us) -> Tensor", kOperatorTags);
+
+  // The version of the library, e.g. 0.1.0.
+  m.def("version() -> str", [] { return std::string(LATGRAD_VERSION); });
 
   latgrad::register_latency_model(m);
   latgrad::register_latency_table(m);

@@ -11,18 +11,45 @@
 Importing finds and loads the plugin, which registers ``torch.ops.latgrad`` and ``torch.classes.latgrad``.
 """
 
+import torch
+
 from latgrad._plugin import load_plugin
 
 load_plugin()
 
 from latgrad.classes import LatencyModel, LatencyTable  # noqa: E402  (needs the loaded plugin)
+from latgrad.fleet import fleet_max, fleet_smooth_max, fleet_sum  # noqa: E402
+from latgrad.losses import (  # noqa: E402
+    fbnet_loss,
+    hinge_penalty,
+    log_latency,
+    proxylessnas_log_loss,
+    proxylessnas_loss,
+    tunas_penalty,
+)
+from latgrad.mixed_layer import MixedLayer  # noqa: E402
 from latgrad.operators import arch_latency, expected_latency, gumbel_latency, softmax_latency  # noqa: E402
+from latgrad.spaces import space_file, space_names  # noqa: E402
+
+__version__: str = torch.ops.latgrad.version()
 
 __all__ = [
     "LatencyModel",
     "LatencyTable",
+    "MixedLayer",
     "arch_latency",
     "expected_latency",
+    "fbnet_loss",
+    "fleet_max",
+    "fleet_smooth_max",
+    "fleet_sum",
     "gumbel_latency",
+    "hinge_penalty",
+    "log_latency",
+    "proxylessnas_log_loss",
+    "proxylessnas_loss",
     "softmax_latency",
+    "space_file",
+    "space_names",
+    "tunas_penalty",
 ]

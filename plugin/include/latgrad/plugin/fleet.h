@@ -1,0 +1,42 @@
+// One number for a fleet of devices, as operators of `torch.ops.latgrad`.
+//
+//   auto latency_us = latgrad::expected_latency(probs, tables_us);   // [..., D] of tables [D, L, C]
+//   auto slowest_us = latgrad::fleet_smooth_max(latency_us, /*temperature_us=*/100);
+//   auto loss = latgrad::fbnet_loss(cross_entropy, slowest_us);
+//
+// D devices, the last dimension of a latency; results are [...], microseconds. Tensors are float16, bfloat16,
+// float32 or float64; half precision is computed in float32. Differentiable any number of times, under
+// TorchScript, torch.compile and on meta tensors. Thread-safe. Cost: O(numel).
+//
+// Errors, of all: c10::Error for a latency without a dimension of devices or with none of them, and for
+// another dtype.
+
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "latgrad/plugin/export.h"
+
+namespace latgrad {
+
+// The sum over the devices of weight times latency; without weights each counts once.
+//
+//   weights  [D], the same device as the latency, e.g. each device's share of the users
+//
+// Differentiable in both.
+//
+// Errors: for weights of another shape or dtype, or on another device.
+LATGRAD_PLUGIN_EXPORT at::Tensor fleet_sum(const at::Tensor& latency_us, const at::Tensor& weights = {});
+
+// The latency of the slowest device. Only that one has a gradient; devices that tie share it.
+LATGRAD_PLUGIN_EXPORT at::Tensor fleet_max(const at::Tensor& latency_us);
+
+// A smooth maximum, temperature_us * ln(sum over the devices of exp(latency_us / temperature_us)): every
+// device has a gradient, the slower the more, and they sum to 1. It is never less than the maximum and,
+// rounding aside, at most temperature_us * ln(D) more; it tends to the maximum as the temperature tends to 0.
+// Infinite latencies are not supported: their result is NaN.
+//
+// Errors: for a temperature that is not positive and finite.
+LATGRAD_PLUGIN_EXPORT at::Tensor fleet_smooth_max(const at::Tensor& latency_us, double temperature_us);
+
+}  // namespace latgrad

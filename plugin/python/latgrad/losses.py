@@ -1,0 +1,79 @@
+"""The published losses that join cross-entropy and latency.
+
+Latencies and targets are microseconds. Tensors are float16, bfloat16, float32 or float64; they broadcast, and mixed
+precisions meet in the wider one, as in PyTorch's arithmetic. Every function is differentiable in its tensors, any number
+of times.
+
+All raise RuntimeError for a tensor of another dtype, for a target, weight, alpha or beta that is not finite, and for a
+target that is not positive.
+"""
+
+import torch
+from torch import Tensor
+
+
+def log_latency(latency_us: Tensor) -> Tensor:
+    """The natural logarithm of a latency in microseconds, for powers of it: those of a negative number are NaN.
+
+    latency_us: ``[...]``, at least 1 us, finite.
+
+    Returns ``[...]`` of the same dtype, not negative.
+
+    Raises RuntimeError, on the CPU, where a latency is below 1 us, NaN or infinite, with its value and place. On other
+    devices, where reading it would wait for them, the result is NaN there.
+    """
+    return torch.ops.latgrad.log_latency(latency_us)
+
+
+def fbnet_loss(cross_entropy: Tensor, latency_us: Tensor, alpha: float = 0.2, beta: float = 0.6) -> Tensor:
+    """``cross_entropy * alpha * ln(latency_us) ** beta``, FBNet's loss.
+
+    At exactly 1 us it is 0, with an infinite slope where ``beta < 1``.
+
+    Raises RuntimeError as :func:`log_latency` does: a latency in milliseconds or seconds may lie below one.
+
+    Source: FBNet (Wu et al., CVPR 2019), equation 2, with the alpha and beta of its experiments.
+    """
+    return torch.ops.latgrad.fbnet_loss(cross_entropy, latency_us, alpha, beta)
+
+
+def proxylessnas_loss(cross_entropy: Tensor, latency_us: Tensor, target_us: float, weight: float) -> Tensor:
+    """``cross_entropy + weight * (latency_us / target_us - 1)``, ProxylessNAS' loss for gradients.
+
+    The slope is ``weight / target_us`` wherever the latency stands, above the target and below.
+
+    Source: ProxylessNAS (Cai et al., ICLR 2019), section 3.3, in the form of its published code, ``add#linear``.
+    """
+    return torch.ops.latgrad.proxylessnas_loss(cross_entropy, latency_us, target_us, weight)
+
+
+def proxylessnas_log_loss(
+    cross_entropy: Tensor, latency_us: Tensor, target_us: float, alpha: float, beta: float
+) -> Tensor:
+    """``alpha * cross_entropy * (ln(latency_us) / ln(target_us)) ** beta``, ProxylessNAS' loss as a product.
+
+    At exactly 1 us it is 0, with an infinite slope where ``beta < 1``.
+
+    Raises RuntimeError as :func:`log_latency` does, and for a target of 1 us or less, whose logarithm cannot divide.
+
+    Source: the published code of ProxylessNAS, ``mul#log``.
+    """
+    return torch.ops.latgrad.proxylessnas_log_loss(cross_entropy, latency_us, target_us, alpha, beta)
+
+
+def tunas_penalty(latency_us: Tensor, target_us: float) -> Tensor:
+    """``|latency_us / target_us - 1|``, to be weighted and added to a cross-entropy.
+
+    It pulls to the target from both sides; the gradient at the target is 0.
+
+    Source: TuNAS (Bender et al., CVPR 2020), the absolute reward function, there subtracted from the accuracy.
+    """
+    return torch.ops.latgrad.tunas_penalty(latency_us, target_us)
+
+
+def hinge_penalty(latency_us: Tensor, target_us: float) -> Tensor:
+    """``max(0, latency_us / target_us - 1)``, to be weighted and added to a cross-entropy.
+
+    Free up to the target; the gradient at the target is 0.
+    """
+    return torch.ops.latgrad.hinge_penalty(latency_us, target_us)
