@@ -21,8 +21,16 @@ if(LATGRAD_BUILD_PLUGIN)
   install(EXPORT latgradPluginTargets NAMESPACE latgrad:: DESTINATION ${LATGRAD_INSTALL_CMAKEDIR})
   install(DIRECTORY plugin/include/latgrad DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   # PYTHONPATH=PREFIX/share/latgrad/python; it finds the plugin in the same PREFIX.
-  install(DIRECTORY plugin/python/latgrad DESTINATION ${LATGRAD_INSTALL_DATADIR}/python FILES_MATCHING PATTERN "*.py")
+  install(DIRECTORY plugin/python/latgrad DESTINATION ${LATGRAD_INSTALL_DATADIR}/python FILES_MATCHING
+    PATTERN "*.py" PATTERN "*.pyi" PATTERN "py.typed")
   install(FILES cmake/LatgradTorch.cmake DESTINATION ${LATGRAD_INSTALL_CMAKEDIR})
+endif()
+
+# The wheel that pip builds takes this component alone (pyproject.toml): into the package what it loads, and the programs.
+if(SKBUILD)
+  install(TARGETS latgrad_plugin LIBRARY DESTINATION latgrad COMPONENT python)
+  install(DIRECTORY data/spaces DESTINATION latgrad COMPONENT python FILES_MATCHING PATTERN "*.textproto")
+  install(TARGETS latgrad-cli latgrad-profile RUNTIME DESTINATION ${SKBUILD_SCRIPTS_DIR} COMPONENT python)
 endif()
 
 configure_package_config_file(cmake/latgradConfig.cmake.in ${PROJECT_BINARY_DIR}/latgradConfig.cmake

@@ -55,6 +55,10 @@ macro(_latgrad_find_torch)
   endif()
   if(LATGRAD_PYTHON)
     _latgrad_ask_python(${LATGRAD_PYTHON} _latgrad_python_version _latgrad_python_folder)
+    if(NOT _latgrad_python_version AND SKBUILD)
+      message(FATAL_ERROR "pip builds latgrad against the torch of its own interpreter, but ${LATGRAD_PYTHON} cannot "
+        "import torch here. Install torch first, then let the build see it: pip install --no-build-isolation .")
+    endif()
     if(NOT _latgrad_python_version)
       message(FATAL_ERROR "LATGRAD_PYTHON is ${LATGRAD_PYTHON}, which cannot import torch. "
         "Name an interpreter that can, or install torch for it.")

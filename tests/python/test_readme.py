@@ -15,11 +15,11 @@ BUILD = pathlib.Path(_plugin.find_plugin()).resolve().parents[1]
 
 
 def code_blocks(language):
-    """The code of the section on the three uses, joined."""
+    """The blocks of code in the section on the three uses."""
     text = (ROOT / "README.md").read_text()
     section = text[text.index("## The three uses") : text.index("## Measure a table")]
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
-    return "\n".join(code for name, code in blocks if name == language)
+    return [code for name, code in blocks if name == language]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def checkout(tmp_path_factory):
 @pytest.mark.skipif(not (BUILD / "bin" / "example_expected_latency").exists(), reason="the example was not built")
 def test_the_three_uses_run_as_shown(checkout):
     commands = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", code_blocks("")], cwd=checkout, capture_output=True, text=True
+        ["bash", "-euo", "pipefail", "-c", "\n".join(code_blocks(""))], cwd=checkout, capture_output=True, text=True
     )
     assert commands.returncode == 0, commands.stdout + commands.stderr
     # `latgrad arch` and, from the files that it wrote, `latgrad net`.
@@ -49,7 +49,8 @@ def test_the_three_uses_run_as_shown(checkout):
     assert len(totals) == 2 and totals[0] == totals[1]
 
     lut = next(iter((ROOT / "data" / "luts").glob("*.zip")))
-    snippet = f"lut = {str(lut)!r}\n" + code_blocks("python") + "\nprint(theta.grad.shape, loss.estimate_us(loss.arg_max()))"
+    shown = "\n".join(code_blocks("python"))
+    snippet = f"lut = {str(lut)!r}\n{shown}\nprint(theta.grad.shape, loss.estimate_us(loss.arg_max()))"
     done = subprocess.run(
         [sys.executable, "-c", snippet], cwd=checkout, capture_output=True, text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT / "plugin" / "python")},

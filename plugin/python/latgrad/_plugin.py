@@ -30,9 +30,11 @@ def _series(version):
 
 
 def _candidates():
-    """Where plugins may lie: beside this package, then where it is installed, then in the build folders of a checkout."""
+    """Where plugins may lie: beside this package or, where pip put none there, in what it was installed or checked out with."""
     package = pathlib.Path(__file__).resolve().parent
-    yield package / LIBRARY_NAME
+    if (package / LIBRARY_NAME).exists():
+        yield package / LIBRARY_NAME
+        return
     for parent in package.parents:
         yield parent / LIBRARY_NAME
         yield parent / "lib" / LIBRARY_NAME
@@ -46,8 +48,9 @@ def _candidates():
 def find_plugin():
     """The path of the plugin for the torch at hand.
 
-    The environment variable LATGRAD_PLUGIN names it; without it the package's folder, the folders above it and
-    the build folders of a checkout are searched for one that was built for this torch.
+    The environment variable LATGRAD_PLUGIN names it; without it the plugin in the package's folder is taken and, where
+    there is none, the folders above it and the build folders of a checkout are searched for one that was built for this
+    torch.
 
     Raises ImportError in words where there is none, or only one for another torch.
     """
@@ -62,10 +65,18 @@ def find_plugin():
             return path
         others.append(f"{path} (built for torch {version})" if version else f"{path} (no latgrad plugin)")
     if others:
+        if found[0].parent == pathlib.Path(__file__).resolve().parent:
+            advice = (
+                "install latgrad again for this torch, from its sources: "
+                "pip install --no-build-isolation --force-reinstall ."
+            )
+        else:
+            advice = (
+                "build it with -DLATGRAD_PYTHON set to this interpreter, or run the interpreter that it was built for"
+            )
         raise ImportError(
             f"the latgrad plugin must be built for the torch that imports it, {torch.__version__}, got "
-            f"{', '.join(dict.fromkeys(others))}: build it with -DLATGRAD_PYTHON set to this interpreter, or run "
-            "the interpreter that it was built for"
+            f"{', '.join(dict.fromkeys(others))}: {advice}"
         )
     raise ImportError(
         f"the latgrad plugin {LIBRARY_NAME} was found neither beside this package nor in a build folder of its "

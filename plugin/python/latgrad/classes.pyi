@@ -1,0 +1,149 @@
+"""What the TorchScript classes offer, for editors and type checkers.
+
+At run time `LatencyModel` and `LatencyTable` are functions whose results are torch.ScriptObject: annotate with these names,
+and ask for `isinstance` nowhere. In TorchScript the types are `torch.classes.latgrad.LatencyModel` and `LatencyTable`.
+"""
+
+import os
+from typing import Union
+
+from torch import Tensor
+
+_Path = Union[str, os.PathLike[str]]
+
+class LatencyModel:
+    """The latency of every candidate of a space, priced with a LUT. L layers, C candidates of the widest layer.
+
+    Layers and candidates count from 0. Immutable, needs no file once built, and is saved inside TorchScript modules.
+    ``statistic`` is ``p0``, ``p10``, ``p50``, ``p90``, ``p100`` or ``mean``: the figure of each operator that is summed;
+    docs/risk.md says what such a sum means. Tensors are copies, on the CPU.
+    """
+
+    def __init__(self, space: _Path, lut: _Path, device: str = "", precision: str = "int8", mode: str = "ave") -> None:
+        """Prices every candidate of a space with a LUT.
+
+        space: a space file. lut: a table in the published format (``.json``, ``.json.gz``, ``.zip``).
+        device: empty for the table's default. precision: ``int8`` or ``fp32``. mode: ``ave``, ``min``, ``max`` or
+        ``last``, how several records of an operator become one time.
+
+        Raises ValueError or RuntimeError where the LUT lacks operators of the space (naming the first ten), where a
+        file cannot be read or breaks its format, for an unknown device, precision or mode.
+        """
+    def table_us(self, statistic: str = "p50") -> Tensor:
+        """The latency of every candidate in microseconds: float64 ``[L, C]``, 0 where not valid.
+
+        Raises ValueError for an unknown statistic.
+        """
+    def fixed_us(self, statistic: str = "p50") -> float:
+        """What every architecture pays, in microseconds: stem, head, layout changes.
+
+        Raises ValueError for an unknown statistic.
+        """
+    def spread_us(self) -> Tensor:
+        """How far apart the fast and the slow runs of every candidate are: float64 ``[L, C]``, 0 where not valid.
+
+        p90 - p10 of each of its operators, summed. The spread of the block's own time where its operators slow down
+        together, and in practice an upper bound of it where they are independent.
+        """
+    def valid(self) -> Tensor:
+        """Where the space offers a candidate: bool ``[L, C]``."""
+    def layers(self) -> int:
+        """The number of searched layers, L."""
+    def candidates(self, layer: int) -> list[str]:
+        """The names of a layer's candidates by index, those that are not offered among them.
+
+        Raises ValueError for a layer out of range; a negative one is out of range.
+        """
+    def space(self) -> str:
+        """The text of the space file, without ``base``."""
+    def precision(self) -> str:
+        """``int8`` or ``fp32``."""
+    def device(self) -> str:
+        """The device of the LUT."""
+    def encode(self, names: list[str]) -> Tensor:
+        """One candidate name per layer to int64 ``[L]``.
+
+        Raises ValueError for a wrong length, an unknown name, a candidate that is not offered.
+        """
+    def decode(self, arch: Tensor) -> list[str]:
+        """uint8 or int64 ``[L]`` to one candidate name per layer.
+
+        Raises ValueError for a wrong shape or dtype, an index out of range, a candidate that is not offered.
+        """
+    def estimate(self, arch: Tensor, statistic: str = "p50") -> Tensor:
+        """The exact price of architectures, uint8 or int64 ``[..., L]``, with the fixed part: float64 ``[...]``.
+
+        Raises ValueError as :meth:`decode` does, and for an unknown statistic.
+        """
+    def netdef(self, arch: Tensor) -> str:
+        """The network of one architecture, uint8 or int64 ``[L]``, as Caffe2 NetDef text.
+
+        Raises ValueError as :meth:`decode` does.
+        """
+    def init_netdef(self, arch: Tensor) -> str:
+        """The init net of one architecture, as NetDef text: the shapes of its parameters.
+
+        Raises ValueError as :meth:`decode` does.
+        """
+    def input_dims(self) -> dict[str, list[int]]:
+        """The shape of each data input by name, which no architecture changes."""
+
+class LatencyTable:
+    """A latency look-up table in the published format. Immutable, and saved inside TorchScript modules, all of it."""
+
+    def __init__(self, path: _Path) -> None:
+        """Reads a LUT: ``.json``, ``.json.gz`` or ``.zip``.
+
+        Raises RuntimeError where the file cannot be read or breaks the format, with file and line.
+        """
+    def size(self) -> int:
+        """The number of records."""
+    def devices(self) -> list[str]:
+        """The devices that it has records of."""
+    def find(
+        self, op_type: str, args: list[str], input_shapes: list[list[int]], input_dtypes: list[int], device: str = ""
+    ) -> list[float]:
+        """The median times of all records of one operator in microseconds, in file order; empty where there is none.
+
+        args: protobuf texts (``name: "kernel"\\ni: 3\\n``), compared by meaning. input_dtypes: Caffe2's numbers.
+        device: empty for the table's default.
+
+        Raises ValueError for an argument that is no protobuf text, a dtype that Caffe2 does not define, an unknown device.
+        """
+    def estimate_net(
+        self,
+        model: str,
+        init: str = "",
+        input_dims: dict[str, list[int]] = ...,
+        device: str = "",
+        mode: str = "ave",
+        statistic: str = "p50",
+    ) -> _NetEstimate:
+        """The price of a Caffe2 network.
+
+        model: a folder or a file. init: its init net; empty: beside it. input_dims: shapes of data inputs by name, which
+        override those found beside the network. device: empty for the table's default. mode: ``ave``, ``min``, ``max``
+        or ``last``. statistic: as in :class:`LatencyModel`.
+
+        Raises ValueError or RuntimeError for files that cannot be read, a network that is wrong, a shape that is not
+        known, an unknown device, mode or statistic, a name in ``input_dims`` that is no external input.
+        """
+
+class _NetEstimate:
+    """The price of a network. Lists have one entry for each operator, in the network's order."""
+
+    def total_us(self) -> float:
+        """The price of the whole network in microseconds.
+
+        Raises RuntimeError while an operator is missing, naming the first ten and how many there are.
+        """
+    def found_us(self) -> float:
+        """The sum over the operators that have a time, in microseconds."""
+    def all_found(self) -> bool:
+        """Whether every operator has a time."""
+    def op_types(self) -> list[str]:
+        """The operator types."""
+    def statuses(self) -> list[str]:
+        """``exact``, ``substituted`` or ``missing``."""
+    def times_us(self) -> list[float]:
+        """Times in microseconds; 0 where the status is ``missing``."""

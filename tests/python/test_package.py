@@ -1,0 +1,120 @@
+"""What `import latgrad` offers besides its operators: names, hints, stubs, version, spaces."""
+
+import ast
+import inspect
+import pathlib
+import re
+import typing
+
+import pytest
+import torch
+from conftest import SPACES
+
+import latgrad
+
+PACKAGE = pathlib.Path(latgrad.__file__).resolve().parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+STUB = ast.parse((PACKAGE / "classes.pyi").read_text())
+STUB_CLASSES = {node.name: node for node in STUB.body if isinstance(node, ast.ClassDef)}
+
+
+def test_version_is_that_of_the_project():
+    declared = re.search(r"project\(latgrad VERSION ([\d.]+)", (ROOT / "CMakeLists.txt").read_text()).group(1)
+    assert latgrad.__version__ == declared
+
+
+@pytest.mark.parametrize("name", latgrad.__all__)
+def test_everything_public_says_what_it_does(name):
+    assert getattr(latgrad, name).__doc__
+
+
+def test_typed_code_finds_the_hints():
+    assert (PACKAGE / "py.typed").is_file()
+    for name in latgrad.__all__:
+        if name in STUB_CLASSES:
+            continue
+        function = getattr(latgrad, name)
+        function = function.forward if inspect.isclass(function) else function
+        hints = typing.get_type_hints(function)
+        expected = {"return", *inspect.signature(function).parameters} - {"self"}
+        assert set(hints) == expected, name
+
+
+def stub_methods(name):
+    """{method: ([(argument, type, default)], return type)} of a stub class, types as TorchScript spells them."""
+    spelling = {"list": "List", "dict": "Dict", "_NetEstimate": "NetEstimate"}
+
+    def spell(annotation):
+        return re.sub(r"\w+", lambda word: spelling.get(word.group(), word.group()), ast.unparse(annotation))
+
+    methods = {}
+    for node in STUB_CLASSES[name].body:
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        assert ast.get_docstring(node), f"{name}.{node.name} must say what it does"
+        arguments = node.args.args[1:]  # not self
+        required = [inspect.Parameter.empty] * (len(arguments) - len(node.args.defaults))
+        defaults = required + [ast.literal_eval(default) for default in node.args.defaults]
+        methods[node.name] = (
+            [(argument.arg, spell(argument.annotation), default) for argument, default in zip(arguments, defaults)],
+            spell(node.returns),
+        )
+    return methods
+
+
+def runtime_methods(instance):
+    def spell(type):
+        return type.annotation_str.replace("__torch__.torch.classes.latgrad.", "")
+
+    methods = {}
+    for name in instance._method_names():
+        if name.startswith("__"):
+            continue
+        schema = instance._get_method(name).schema
+        arguments = []
+        for argument in schema.arguments[1:]:  # not self
+            default = argument.default_value if argument.has_default_value() else inspect.Parameter.empty
+            # A stub cannot spell an empty dictionary as default.
+            arguments.append((argument.name, spell(argument.type), ... if default == {} else default))
+        methods[name] = arguments, spell(schema.returns[0].type)
+    return methods
+
+
+@pytest.fixture
+def instances(tiny_space, make_table):
+    lut = make_table(tiny_space)
+    model = latgrad.LatencyModel(tiny_space, lut)
+    table = latgrad.LatencyTable(lut)
+    return {"LatencyModel": model, "LatencyTable": table}
+
+
+@pytest.mark.parametrize("name", ["LatencyModel", "LatencyTable"])
+def test_stub_and_runtime_agree_on_the_methods(name, instances):
+    stub = stub_methods(name)
+    constructor, _ = stub.pop("__init__")
+    assert stub == runtime_methods(instances[name])
+    signature = inspect.signature(getattr(latgrad, name))
+    assert [(argument, default) for argument, _, default in constructor] == [
+        (parameter.name, parameter.default) for parameter in signature.parameters.values()
+    ]
+
+
+def test_stub_and_runtime_agree_on_the_estimate(instances, tiny_space, tmp_path):
+    model, table = instances["LatencyModel"], instances["LatencyTable"]
+    arch = model.valid().int().argmax(-1)
+    net, init = tmp_path / "net.pbtxt", tmp_path / "net_init.pbtxt"
+    net.write_text(model.netdef(arch))
+    init.write_text(model.init_netdef(arch))
+    estimate = table.estimate_net(str(net), str(init), model.input_dims())
+    assert stub_methods("_NetEstimate") == runtime_methods(estimate)
+
+
+def test_spaces_are_reached_by_name():
+    assert latgrad.space_names() == sorted(path.stem for path in SPACES.glob("*.textproto"))
+    assert "fbnet" in latgrad.space_names()
+    assert latgrad.space_file("fbnet").read_bytes() == (SPACES / "fbnet.textproto").read_bytes()
+
+
+def test_says_which_spaces_there_are():
+    with pytest.raises(ValueError, match="must be that of a space, .*fbnet, .*tiny, got 'fbnett'"):
+        latgrad.space_file("fbnett")
