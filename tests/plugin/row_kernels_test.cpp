@@ -46,7 +46,7 @@ struct Data {
     if (!c.masked) return;
     valid = std::make_unique<bool[]>(c.layers * c.candidates);
     for (int64_t i = 0; i < c.layers * c.candidates; ++i) {
-      valid[i] = i % c.candidates == 0 || i % 3 != 1;
+      valid[i] = i % c.candidates == c.candidates - 1 || i % 3 != 1;
       if (valid[i]) continue;
       for (int64_t n = 0; n < c.batch; ++n) logits[n * c.layers * c.candidates + i] = NAN;
       for (int64_t d = 0; d < c.devices; ++d) table_us[d * c.layers * c.candidates + i] = INFINITY;

@@ -38,8 +38,9 @@ def random_table(*shape, dtype=torch.float64):
 
 
 def ragged_mask(layers, candidates):
-    """Layer l offers candidates that are no multiple of l + 2, and always the first."""
+    """Layer l does not offer multiples of l + 2; of the layers every second offers the first, and all offer the last."""
     index = torch.arange(candidates)
     valid = torch.stack([index % (layer + 2) != 0 for layer in range(layers)])
-    valid[:, 0] = True
+    valid[::2, 0] = True
+    valid[:, -1] = True
     return valid

@@ -134,6 +134,14 @@ def test_names_layer_and_value_of_an_index_out_of_range(value):
         latgrad.arch_latency(arch, torch.rand(22, 9))
 
 
+def test_table_gradient_is_added_up_in_float64():
+    grad = torch.ones(4096)
+    grad[0] = 2.0**26  # float32 would lose each one beside it
+    table_us = torch.ones(1, 2, requires_grad=True)
+    latgrad.arch_latency(torch.zeros(4096, 1, dtype=torch.int64), table_us).backward(grad)
+    assert table_us.grad[0].tolist() == [torch.tensor(2.0**26 + 4095).item(), 0]
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64])
 @pytest.mark.parametrize("candidates", [9, 17])
 def test_finds_one_wrong_index_among_many(dtype, candidates):

@@ -90,6 +90,14 @@ def test_keeps_the_dtype_of_its_operands(loss, dtype):
     torch.testing.assert_close(result.double(), exact, rtol=tolerance, atol=tolerance)
 
 
+def test_half_precision_keeps_the_distance_from_the_target():
+    # The quotient 8192 / 8190 is 1 in float16.
+    latency_us = torch.tensor(8192.0).half()
+    assert latgrad.hinge_penalty(latency_us, 8190.0).item() == pytest.approx(2 / 8190, rel=1e-3)
+    assert latgrad.tunas_penalty(latency_us, 8190.0).item() == pytest.approx(2 / 8190, rel=1e-3)
+    assert latgrad.proxylessnas_loss(0 * latency_us, latency_us, 8190.0, 1.0).item() == pytest.approx(2 / 8190, rel=1e-3)
+
+
 def test_mixed_precisions_meet_in_the_wider_one():
     cross_entropy = scalar(2.0, torch.float32).requires_grad_()
     loss = latgrad.fbnet_loss(cross_entropy, scalar(8000.0))  # float64, as of a table

@@ -210,3 +210,32 @@ def test_kernel_of_other_devices_equals_that_of_the_cpu(dtype, batch, devices, m
         for mine, other in zip(ours, backward(grad, logits, table_us, valid, mask)):
             scale = other.abs().max().item() if other.numel() else 0
             torch.testing.assert_close(mine, other, rtol=rtol, atol=scale * rtol)
+
+
+@pytest.mark.parametrize("bits", [0x7FC00000, 0x7FFFFFFF, 0x7F800001, -1])
+@pytest.mark.parametrize("place", [0, 2])
+def test_every_kind_of_nan_reaches_the_latency(bits, place):
+    logits = torch.zeros(2, 4)
+    logits[1, place] = torch.tensor(bits, dtype=torch.int32).view(torch.float32)
+    assert latgrad.softmax_latency(logits, torch.ones(2, 4)).isnan()
+    for hard in (False, True):
+        weights, latency_us = latgrad.gumbel_latency(logits, torch.ones(2, 4), 1.0, hard=hard)
+        assert weights[1].isnan().all() and latency_us.isnan()
+
+
+def test_table_gradient_of_an_invalid_candidate_is_zero_also_beside_a_nan():
+    logits = torch.zeros(3, 2, 3)
+    logits[1, 0, 0] = torch.nan
+    table_us = torch.ones(2, 3, requires_grad=True)
+    valid = torch.tensor([[True, True, False], [True, True, True]])
+    latgrad.softmax_latency(logits, table_us, valid).sum().backward()
+    assert table_us.grad[0, 2] == 0 and table_us.grad[0, :2].isnan().all() and table_us.grad[1].isfinite().all()
+
+
+def test_table_gradient_is_added_up_in_float64_block_by_block():
+    logits = torch.zeros(4096, 1, 2)
+    grad = torch.ones(4096)
+    grad[0] = 2.0**26  # float32 would lose each one beside it, 6e-5 of the sum
+    table_us = torch.ones(1, 2, requires_grad=True)
+    latgrad.softmax_latency(logits, table_us).backward(grad)
+    torch.testing.assert_close(table_us.grad, torch.full((1, 2), (2.0**26 + 4095) / 2), rtol=4e-6, atol=0)

@@ -5,8 +5,7 @@
     model = latgrad.LatencyModel("fbnet.textproto", "pixel-op_lut_database.json")
     table_us = model.table_us()                               # [L, C]
     theta = torch.zeros_like(table_us, requires_grad=True)
-    probs = theta.masked_fill(~model.valid(), -torch.inf).softmax(-1)
-    latency_us = model.fixed_us() + latgrad.expected_latency(probs, table_us)
+    latency_us = model.fixed_us() + latgrad.softmax_latency(theta, table_us, model.valid())
 
 Importing finds and loads the plugin, which registers ``torch.ops.latgrad`` and ``torch.classes.latgrad``.
 """

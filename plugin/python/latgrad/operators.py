@@ -29,7 +29,7 @@ def softmax_latency(logits: Tensor, table_us: Tensor, valid: Optional[Tensor] = 
     logit and its latency. None: all.
 
     Returns ``[...]`` or ``[..., D]`` of the wider dtype of the two. Differentiable in logits and table, any number of
-    times; nothing of the batch's size is kept for the backward. A NaN among the valid logits makes the latency NaN.
+    times; nothing of the batch's size but the logits is kept for the backward. A NaN among the valid logits makes the latency NaN.
 
     Raises RuntimeError where a shape, dtype or device does not fit and, on the CPU, where a latency is negative or not
     finite or a layer has no valid candidate.

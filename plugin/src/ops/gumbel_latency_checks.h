@@ -10,8 +10,10 @@
 namespace latgrad::ops {
 
 inline void check_temperature(double temperature) {
-  TORCH_CHECK(temperature > 0 && std::isfinite(temperature), "temperature must be positive and finite, got ",
-              temperature);
+  // Logits are divided by it in float32, unless they are float64.
+  TORCH_CHECK(
+      temperature > 0 && std::isfinite(temperature) && std::isfinite(1 / static_cast<float>(temperature)),
+      "temperature must be positive and finite, and so its inverse in float32, got ", temperature);
 }
 
 inline void check_gumbel_latency(const at::Tensor& logits, const at::Tensor& table_us, double temperature,
@@ -29,6 +31,7 @@ inline void check_gumbel_latency_sample(const at::Tensor& logits, const at::Tens
   check_gumbel_latency(logits, table_us, temperature, valid);
   TORCH_CHECK(noise.device() == logits.device(), "noise must be on the device of logits, ", logits.device(),
               ", got ", noise.device());
+  TORCH_CHECK(noise.layout() == at::kStrided, "noise must be a dense tensor, got ", noise.layout());
   TORCH_CHECK(!noise.requires_grad(), "noise must not require a gradient");
   if (is_seed(noise)) {
     TORCH_CHECK(noise.dim() == 0, "noise as a seed must be one int64 value, got ", noise.sym_sizes());

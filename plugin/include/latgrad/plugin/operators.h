@@ -1,13 +1,15 @@
 // The operators of `torch.ops.latgrad`, for C++: latency as a term of the loss.
 //
-//   auto [weights, latency_us] = latgrad::gumbel_latency(theta, model->table_us(), temperature,
-//   model->valid()); auto logits = supernet(images, weights);  // the blocks of layer l mixed with weights[l]
-//   auto loss = cross_entropy(logits, labels) * 0.2 * (model->fixed_us() + latency_us).log().pow(0.6);  //
-//   FBNet loss.backward();
+//   const auto table_us = model->table_us();
+//   auto [weights, latency_us] = latgrad::gumbel_latency(theta, table_us, temperature, model->valid());
+//   auto logits = supernet(images, weights);  // the blocks of layer l mixed with weights[l]
+//   auto loss = latgrad::fbnet_loss(cross_entropy(logits, labels), model->fixed_us() + latency_us);
+//   loss.backward();
 //
 // L layers, C candidates of the widest layer, D devices. An undefined tensor stands for an argument that is
 // not given. Every function goes through the dispatcher: CPU kernels of their own, ATen operators on other
-// devices (no copy to the host, no synchronisation), meta kernels for shapes. Thread-safe. Large batches run
+// devices (no copy to the host, no synchronisation), meta kernels for shapes. Under torch.func.vmap the CPU
+// takes ATen operators, too, and does not look at values. Thread-safe. Large batches run
 // on at::get_num_threads() threads; the number of threads never changes a value.
 
 #pragma once
@@ -48,7 +50,7 @@ LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> expected_latency_backwa
     std::array<bool, 2> output_mask);
 
 // The expected latency of softmax(logits), in one pass forward and one backward: nothing of the size of the
-// batch is kept in between.
+// batch is kept in between but the logits.
 //
 //   logits    [..., L, C]            float16, bfloat16, float32 or float64
 //   table_us  [L, C] or [D, L, C]    any of these dtypes, the same device
@@ -64,7 +66,8 @@ LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> expected_latency_backwa
 LATGRAD_PLUGIN_EXPORT at::Tensor softmax_latency(const at::Tensor& logits, const at::Tensor& table_us,
                                                  const at::Tensor& valid = {});
 
-// The gradients of softmax_latency for `logits` and `table_us`; as expected_latency_backward.
+// The gradients of softmax_latency for `logits` and `table_us`; as expected_latency_backward, but for the
+// table float32 adds up as many elements of the batch as have about a thousand layers, float64 the rest.
 LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> softmax_latency_backward(
     const at::Tensor& grad, const at::Tensor& logits, const at::Tensor& table_us, const at::Tensor& valid,
     std::array<bool, 2> output_mask);

@@ -9,11 +9,15 @@ using at::Tensor;
 
 struct ArchLatencyNode : torch::autograd::Node {
   variable_list apply(variable_list&& grads) override {
+    std::lock_guard<std::mutex> lock(mutex_);
     if (!grads[0].defined()) return {Tensor()};
     return {composite::arch_grad_table(grads[0], arch.unpack(), candidates)};
   }
   std::string name() const override { return "ArchLatencyBackward"; }
-  void release_variables() override { arch.reset_data(); }
+  void release_variables() override {
+    std::lock_guard<std::mutex> lock(mutex_);
+    arch.reset_data();
+  }
 
   SavedVariable arch;
   c10::SymInt candidates;

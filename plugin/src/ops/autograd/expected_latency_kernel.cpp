@@ -10,6 +10,7 @@ using at::Tensor;
 
 struct ExpectedLatencyNode : torch::autograd::Node {
   variable_list apply(variable_list&& grads) override {
+    std::lock_guard<std::mutex> lock(mutex_);
     if (!grads[0].defined()) return {Tensor(), Tensor()};
     const std::array<bool, 2> needed = {task_should_compute_output(0), task_should_compute_output(1)};
     auto [grad_probs, grad_table] =
@@ -18,6 +19,7 @@ struct ExpectedLatencyNode : torch::autograd::Node {
   }
   std::string name() const override { return "ExpectedLatencyBackward"; }
   void release_variables() override {
+    std::lock_guard<std::mutex> lock(mutex_);
     probs.reset_data();
     table_us.reset_data();
   }

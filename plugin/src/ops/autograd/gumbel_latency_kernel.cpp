@@ -12,20 +12,23 @@ using at::Tensor;
 // noise.
 struct GumbelLatencyNode : torch::autograd::Node {
   variable_list apply(variable_list&& grads) override {
+    std::lock_guard<std::mutex> lock(mutex_);
     if (!grads[0].defined() && !grads[1].defined()) return {Tensor(), Tensor()};
     const std::array<bool, 2> needed = {task_should_compute_output(0), task_should_compute_output(1)};
     const Tensor given = weights.unpack(pointer_to(*this));
     const Tensor mask = valid.unpack();
     const Tensor table = table_us.unpack();
-    const Tensor soft = hard ? std::get<0>(latgrad::gumbel_latency_sample(
-                                   logits.unpack(), table, noise.unpack(), temperature, mask, false))
-                             : given;
+    const Tensor soft = hard && needed[0]
+                            ? std::get<0>(latgrad::gumbel_latency_sample(
+                                  logits.unpack(), table, noise.unpack(), temperature, mask, false))
+                            : given;
     auto [grad_logits, grad_table] =
         latgrad::gumbel_latency_backward(grads[0], grads[1], soft, given, table, temperature, mask, needed);
     return {needed[0] ? std::move(grad_logits) : Tensor(), needed[1] ? std::move(grad_table) : Tensor()};
   }
   std::string name() const override { return "GumbelLatencyBackward"; }
   void release_variables() override {
+    std::lock_guard<std::mutex> lock(mutex_);
     for (SavedVariable* saved : {&logits, &table_us, &noise, &valid, &weights}) saved->reset_data();
   }
 

@@ -8,11 +8,15 @@ using at::Tensor;
 
 struct LogLatencyNode : torch::autograd::Node {
   variable_list apply(variable_list&& grads) override {
+    std::lock_guard<std::mutex> lock(mutex_);
     if (!grads[0].defined()) return {Tensor()};
     return {grads[0] / latency_us.unpack()};
   }
   std::string name() const override { return "LogLatencyBackward"; }
-  void release_variables() override { latency_us.reset_data(); }
+  void release_variables() override {
+    std::lock_guard<std::mutex> lock(mutex_);
+    latency_us.reset_data();
+  }
 
   SavedVariable latency_us;
 };

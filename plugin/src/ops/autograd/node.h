@@ -17,6 +17,8 @@
 #include <torch/csrc/autograd/saved_variable.h>
 #include <torch/library.h>
 
+#include <mutex>
+
 #include "torch_compat.h"
 
 namespace latgrad::ops {
@@ -24,6 +26,8 @@ namespace latgrad::ops {
 using torch::autograd::SavedVariable;
 using torch::autograd::variable_list;
 
+// A node locks its mutex_ in apply() and release_variables(): two threads may go backward through one graph.
+//
 // The edges of the node lead to `inputs`, in this order; its apply() must return one gradient for each.
 // Errors: for a tangent of forward-mode differentiation, which would be lost.
 template <typename Node, typename... Tensors>

@@ -11,6 +11,7 @@ using at::Tensor;
 // Keeps the logits and not their softmax: computing it again is faster than writing and reading it.
 struct SoftmaxLatencyNode : torch::autograd::Node {
   variable_list apply(variable_list&& grads) override {
+    std::lock_guard<std::mutex> lock(mutex_);
     if (!grads[0].defined()) return {Tensor(), Tensor()};
     const std::array<bool, 2> needed = {task_should_compute_output(0), task_should_compute_output(1)};
     auto [grad_logits, grad_table] = latgrad::softmax_latency_backward(
@@ -19,6 +20,7 @@ struct SoftmaxLatencyNode : torch::autograd::Node {
   }
   std::string name() const override { return "SoftmaxLatencyBackward"; }
   void release_variables() override {
+    std::lock_guard<std::mutex> lock(mutex_);
     logits.reset_data();
     table_us.reset_data();
     valid.reset_data();

@@ -31,7 +31,8 @@ at::Tensor arch_latency(const at::Tensor& arch, const at::Tensor& table) {
 at::Tensor arch_grad_table(const at::Tensor& grad, const at::Tensor& arch, const c10::SymInt& candidates) {
   const bool one_device = grad.dim() == arch.dim() - 1;
   const at::Tensor per_device = one_device ? grad.unsqueeze(-1) : grad;  // [..., D]
-  const auto wide = at::toOpMathType(grad.scalar_type());
+  // A sum over the batch, which float32 stops counting at 2^24; not every device has float64.
+  const auto wide = grad.is_cpu() ? at::kDouble : at::toOpMathType(grad.scalar_type());
   const at::Tensor index = choices(arch, per_device.sym_size(-1));
   const at::Tensor source = per_device.to(wide).unsqueeze(0).flatten(0, -2).t().unsqueeze(1);  // [D, 1, N]
   const at::Tensor table =

@@ -19,8 +19,12 @@ std::tuple<at::Tensor, at::Tensor> gumbel_latency_sample(const at::Tensor& logit
   const auto wide = at::toOpMathType(logits.scalar_type());
   const auto dtype = wider_dtype(logits, table);
   const at::Tensor soft = masked_softmax((logits.to(wide) + noise.to(wide)) / temperature, valid);
-  const at::Tensor weights =
-      (hard ? at::zeros_like(soft).scatter(-1, soft.argmax(-1, true), 1) : soft).to(logits.scalar_type());
+  // One-hot of a row without a softmax is NaN, too.
+  const at::Tensor weights = (hard ? at::zeros_like(soft)
+                                         .scatter(-1, soft.argmax(-1, true), 1)
+                                         .masked_fill(soft.isnan(), std::numeric_limits<double>::quiet_NaN())
+                                   : soft)
+                                 .to(logits.scalar_type());
   const auto sum_dtype = at::promote_types(wide, at::toOpMathType(dtype));
   const at::Tensor us = masked(table, valid).to(sum_dtype);
   return {weights, expected_latency(weights.to(sum_dtype), us).to(dtype)};
@@ -62,7 +66,13 @@ at::Tensor draw_noise(const at::Tensor& logits, const Optional<at::Generator>& g
     constexpr int64_t kEnd = std::numeric_limits<int64_t>::max();
     return generator ? at::randint(kEnd, {}, generator, options) : at::randint(kEnd, {}, options);
   }
-  return at::empty_like(logits, at::MemoryFormat::Contiguous).exponential_(1, generator).log().neg();
+  // In float32 at least: a float16 variate may round to 0, whose noise is infinite.
+  const auto options = logits.options().dtype(at::toOpMathType(logits.scalar_type()));
+  return at::empty_symint(logits.sym_sizes(), options)
+      .exponential_(1, generator)
+      .log()
+      .neg()
+      .to(logits.scalar_type());
 }
 
 std::tuple<at::Tensor, at::Tensor> gumbel_latency(const at::Tensor& logits, const at::Tensor& table_us,

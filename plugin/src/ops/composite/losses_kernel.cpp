@@ -1,3 +1,4 @@
+#include <ATen/OpMathType.h>
 #include <torch/library.h>
 
 #include <cmath>
@@ -7,6 +8,12 @@
 
 namespace latgrad::ops {
 namespace {
+
+// latency_us / target_us - 1, in float32 or wider: near the target the rounding of a quotient in half
+// precision would be all that is left.
+at::Tensor relative_excess(const at::Tensor& latency_us, double target_us) {
+  return latency_us.to(at::toOpMathType(latency_us.scalar_type())) / target_us - 1;
+}
 
 at::Tensor fbnet_loss(const at::Tensor& cross_entropy, const at::Tensor& latency_us, double alpha,
                       double beta) {
@@ -22,7 +29,7 @@ at::Tensor proxylessnas_loss(const at::Tensor& cross_entropy, const at::Tensor& 
   check_loss_tensor(latency_us, "latency_us");
   check_target(target_us);
   check_loss_number(weight, "weight");
-  return cross_entropy + weight * (latency_us / target_us - 1);
+  return cross_entropy + (weight * relative_excess(latency_us, target_us)).to(latency_us.scalar_type());
 }
 
 at::Tensor proxylessnas_log_loss(const at::Tensor& cross_entropy, const at::Tensor& latency_us,
@@ -38,13 +45,13 @@ at::Tensor proxylessnas_log_loss(const at::Tensor& cross_entropy, const at::Tens
 at::Tensor tunas_penalty(const at::Tensor& latency_us, double target_us) {
   check_loss_tensor(latency_us, "latency_us");
   check_target(target_us);
-  return (latency_us / target_us - 1).abs();
+  return relative_excess(latency_us, target_us).abs().to(latency_us.scalar_type());
 }
 
 at::Tensor hinge_penalty(const at::Tensor& latency_us, double target_us) {
   check_loss_tensor(latency_us, "latency_us");
   check_target(target_us);
-  return (latency_us / target_us - 1).relu();
+  return relative_excess(latency_us, target_us).relu().to(latency_us.scalar_type());
 }
 
 }  // namespace

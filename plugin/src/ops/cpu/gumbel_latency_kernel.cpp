@@ -43,8 +43,14 @@ template <typename T, typename L>
 void sample(const at::Tensor& logits, const at::Tensor& table_us, const Noise<T>& noise,
             const Optional<at::Tensor>& valid, bool hard, at::Tensor& weights, at::Tensor& latency_us) {
   using Acc = Accumulate<T>;
+  using Sum = Accumulate<L>;
+  // The latency is that of the weights that are returned, which half precision has rounded, and of the table
+  // as it is, which may be wider than the weights.
+  constexpr bool kFromWeights = kIsConverted<T> || !std::is_same_v<Acc, Sum>;
   const RowSizes sizes(logits, table_us);
-  const auto table = pack_table<Acc>(table_us, valid, std::min(sizes.batch, sizes.chunk()));
+  const int64_t block = std::min(sizes.batch, sizes.chunk());
+  const auto table = pack_table<Acc>(table_us, valid, block);
+  const auto table_of_sums = pack_table<Sum>(table_us, valid, kFromWeights ? block : 0);
   const T* x = logits.data_ptr<T>();
   T* w = weights.data_ptr<T>();
   L* us = latency_us.data_ptr<L>();
@@ -52,21 +58,25 @@ void sample(const at::Tensor& logits, const at::Tensor& table_us, const Noise<T>
     Reader<T> read;
     Writer<T> write;
     std::vector<Acc> z;
-    std::vector<Acc> sums;
+    std::vector<Acc> acc_us;
+    std::vector<Sum> wide_weights;
+    std::vector<Sum> wide_us;
     for_each_block(begin, end, true, sizes.entries, [&](int64_t n, int64_t size) {
       const int64_t first = n * sizes.entries;
       const int64_t values = size * sizes.entries;
       z.resize(values);
-      sums.resize(size * sizes.devices);
+      acc_us.resize(size * sizes.devices);
       noise.add(read(x + first, values), first, values, z.data());
-      Acc* to = write(w + first, values);
-      simd::sample_forward(table, z.data(), size, hard, to, sums.data());
+      simd::sample_forward(table, z.data(), size, hard, write(w + first, values), acc_us.data());
       write.finish();
-      if constexpr (kIsConverted<T>) {
-        // The latency is that of the weights that are returned, which half precision has rounded.
-        simd::latency_of_weights(table, read(w + first, values), size, sums.data());
+      if constexpr (kFromWeights) {
+        wide_weights.assign(w + first, w + first + values);
+        wide_us.resize(size * sizes.devices);
+        simd::latency_of_weights(table_of_sums, wide_weights.data(), size, wide_us.data());
+        std::copy(wide_us.begin(), wide_us.end(), us + n * sizes.devices);
+      } else {
+        std::copy(acc_us.begin(), acc_us.end(), us + n * sizes.devices);
       }
-      std::copy(sums.begin(), sums.end(), us + n * sizes.devices);
     });
   });
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <new>
 #include <numeric>
 
 #undef HWY_TARGET_INCLUDE
@@ -23,6 +24,13 @@ using Lanes = hn::ScalableTag<T>;
 // Columns of a window: what a 128-bit block holds.
 template <typename T>
 constexpr int64_t kWindow = 16 / sizeof(T);
+
+template <typename T>
+hwy::AlignedFreeUniquePtr<T[]> allocate(int64_t size) {
+  auto memory = hwy::AllocateAligned<T>(static_cast<size_t>(size));
+  if (!memory) throw std::bad_alloc();
+  return memory;
+}
 
 // ---- Tiles: `lanes` rows of C candidates in memory <-> candidate c of all of them in tile[c * lanes].
 
@@ -196,7 +204,7 @@ void pack_rows(const T* rows, int64_t layers, int64_t candidates, int64_t phases
       load_tile(d, rows + first * candidates, candidates, tiles);
       continue;
     }
-    if (!staged) staged = hwy::AllocateAligned<T>(lanes * candidates);
+    if (!staged) staged = allocate<T>(lanes * candidates);
     for (int64_t lane = 0; lane < lanes; ++lane) {
       std::copy_n(rows + (first + lane) % layers * candidates, candidates, staged.get() + lane * candidates);
     }
@@ -212,13 +220,12 @@ PackedTable<T> pack(const TableView<T>& view, int64_t batch) {
   const int64_t tiles = (batch * layers + lanes - 1) / lanes;
   const int64_t phases = std::max<int64_t>(1, std::min(layers / std::gcd(layers, lanes), tiles));
   const int64_t size = phases * candidates * lanes;
-  PackedTable<T> packed{
-      view.devices, layers, candidates, phases, hwy::AllocateAligned<T>(view.devices * size), nullptr};
+  PackedTable<T> packed{view.devices, layers, candidates, phases, allocate<T>(view.devices * size), nullptr};
   if (view.valid) {
-    const auto rows = hwy::AllocateAligned<T>(layers * candidates);
+    const auto rows = allocate<T>(layers * candidates);
     std::transform(view.valid, view.valid + layers * candidates, rows.get(),
                    [](bool valid) { return T(valid); });
-    packed.valid = hwy::AllocateAligned<T>(size);
+    packed.valid = allocate<T>(size);
     pack_rows(rows.get(), layers, candidates, phases, packed.valid.get());
   }
   for (int64_t device = 0; device < view.devices; ++device) {
@@ -270,7 +277,8 @@ HWY_INLINE hn::Vec<D> exp_not_positive(D d, hn::Vec<D> x, float) {
   p = hn::Add(hn::MulAdd(p, hn::Mul(r, r), r), hn::Set(d, 1.0f));
   const auto exponent = hn::ShiftLeft<23>(hn::BitCast(di, shifted));
   const auto result = hn::BitCast(d, hn::Add(hn::BitCast(di, p), exponent));
-  return hn::IfThenZeroElse(hn::Lt(x, lowest), result);
+  // Adding the exponent would make a number of some NaNs.
+  return hn::IfThenElse(hn::Ge(x, lowest), result, hn::Sub(clamped, clamped));
 }
 
 template <class D>
@@ -367,7 +375,7 @@ void weigh_rows(const PackedTable<T>& table, const T* rows_in, int64_t batch, T*
   const int64_t block = std::min(batch, block_size(table.layers));
   const int64_t row_buffer = block * table.layers + static_cast<int64_t>(hn::Lanes(d));
   const int64_t element = table.layers * table.candidates;
-  const auto scratch = hwy::AllocateAligned<T>(2 * tiles.size() + row_buffer * table.devices);
+  const auto scratch = allocate<T>(2 * tiles.size() + row_buffer * table.devices);
   T* const tile = scratch.get();
   T* const staging = tile + tiles.size();
   T* const row_us = staging + tiles.size();
@@ -421,16 +429,17 @@ HWY_INLINE void normalise(D d, T* HWY_RESTRICT tile, int64_t size, hn::Vec<D> su
 }
 
 // The arg-max as one-hot, from exponentials: that of the largest logit is exactly 1. The first of several
-// wins, as in torch.argmax; a row whose sum is NaN stays so.
+// wins, as in torch.argmax; a row without a softmax, whose sum is NaN, becomes NaN.
 template <class D, typename T = hn::TFromD<D>>
 HWY_INLINE void one_hot(D d, T* HWY_RESTRICT tile, int64_t size, hn::Vec<D> sum) {
-  const auto one = hn::IfThenElse(hn::IsNaN(sum), sum, hn::Set(d, T(1)));
-  auto open = hn::Eq(hn::Zero(d), hn::Zero(d));
+  const auto one = hn::Set(d, T(1));
+  const auto is_nan = hn::IsNaN(sum);
+  auto open = hn::Eq(one, one);
   for (int64_t i = 0; i < size; i += static_cast<int64_t>(hn::Lanes(d))) {
-    const auto is_largest = hn::Not(hn::Lt(hn::Load(d, tile + i), one));
-    const auto is_first = hn::And(open, is_largest);
+    const auto is_largest = hn::Eq(hn::Load(d, tile + i), one);
+    const auto choice = hn::IfThenElseZero(hn::And(open, is_largest), one);
     open = hn::AndNot(is_largest, open);
-    hn::Store(hn::IfThenElseZero(is_first, one), d, tile + i);
+    hn::Store(hn::IfThenElse(is_nan, sum, choice), d, tile + i);
   }
 }
 
@@ -507,25 +516,30 @@ class LatencyGradient {
     }
   }
 
-  // Adds the gradient of the table, as summed up so far, to grad_table [D, L, C].
-  void finish(double* grad_table) const {
+  // Moves the gradient of the table, as summed up since the last time, to grad_table [D, L, C].
+  void flush(double* grad_table) {
     const int64_t lanes = static_cast<int64_t>(hn::Lanes(Lanes<T>()));
-    const T* sums = table_sums_.get();
+    T* sums = table_sums_.get();
     for (int64_t device = 0; device < table_.devices; ++device) {
       for (int64_t phase = 0; phase < table_.phases; ++phase, sums += tiles_.size()) {
+        const T* valid = tiles_.valid(phase);
         for (int64_t lane = 0; lane < lanes; ++lane) {
           const int64_t layer = (phase * lanes + lane) % table_.layers;
           double* row = grad_table + (device * table_.layers + layer) * table_.candidates;
-          for (int64_t c = 0; c < table_.candidates; ++c)
-            row[c] += static_cast<double>(sums[c * lanes + lane]);
+          for (int64_t c = 0; c < table_.candidates; ++c) {
+            const int64_t i = c * lanes + lane;
+            // Beside a NaN the sum is NaN also where nothing is valid.
+            if (!valid || valid[i] != 0) row[c] += static_cast<double>(sums[i]);
+          }
         }
+        std::fill_n(sums, tiles_.size(), T(0));
       }
     }
   }
 
  private:
   static hwy::AlignedFreeUniquePtr<T[]> zeros(int64_t size) {
-    auto result = hwy::AllocateAligned<T>(size);
+    auto result = allocate<T>(size);
     std::fill_n(result.get(), size, T(0));
     return result;
   }
@@ -558,7 +572,7 @@ void softmax_backward_impl(const PackedTable<T>& table, const T* logits, const T
   const int64_t block = std::min(batch, block_size(table.layers));
   const int64_t element = table.layers * table.candidates;
   LatencyGradient<T> latency(table, grad, block, grad_table != nullptr);
-  const auto scratch = hwy::AllocateAligned<T>(3 * tiles.size());
+  const auto scratch = allocate<T>(3 * tiles.size());
   T* const tile = scratch.get();
   T* const upstream = tile + tiles.size();
   T* const staging = upstream + tiles.size();
@@ -584,8 +598,8 @@ void softmax_backward_impl(const PackedTable<T>& table, const T* logits, const T
       mask(d, tile, tiles.size(), valid);
       rows.store(tile, grad_logits + n * element);
     }
+    if (grad_table) latency.flush(grad_table);
   }
-  if (grad_table) latency.finish(grad_table);
 }
 
 template <typename T>
@@ -596,7 +610,7 @@ void sample_backward_impl(const PackedTable<T>& table, const SampleGradients<T>&
   const int64_t element = table.layers * table.candidates;
   const bool needs_table = g.grad_table && g.grad_latency;
   LatencyGradient<T> latency(table, g.grad_latency, block, needs_table);
-  const auto scratch = hwy::AllocateAligned<T>(3 * tiles.size());
+  const auto scratch = allocate<T>(3 * tiles.size());
   T* const soft = scratch.get();
   T* const upstream = soft + tiles.size();
   T* const staging = upstream + tiles.size();
@@ -621,8 +635,8 @@ void sample_backward_impl(const PackedTable<T>& table, const SampleGradients<T>&
       mask(d, soft, tiles.size(), valid);
       rows.store(soft, g.grad_logits + at);
     }
+    if (needs_table) latency.flush(g.grad_table);
   }
-  if (needs_table) latency.finish(g.grad_table);
 }
 
 // ---- Noise.

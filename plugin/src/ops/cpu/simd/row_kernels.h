@@ -1,7 +1,8 @@
 // The arithmetic of softmax_latency and gumbel_latency on rows of candidates, in vector registers.
 //
-//   const PackedTable<float> table = pack_table<float>({.table_us = t, .layers = 22, .candidates = 9},
-//   batch); softmax_forward(table, logits, batch, latency_us);
+//   const TableView<float> view{.table_us = t, .layers = 22, .candidates = 9};
+//   const PackedTable<float> table = pack_table(view, batch);
+//   softmax_forward(table, logits, batch, latency_us);
 //
 // A row holds the candidates of one layer, so it is short (nine in the FBNet space) and neighbours in memory:
 // as many rows as a register has lanes are transposed on the way in, every step then works on one candidate
