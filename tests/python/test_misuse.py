@@ -10,6 +10,8 @@ from typing import Optional
 import pytest
 import torch
 
+import latgrad  # noqa: F401  (registers the operators)
+
 X, T = torch.rand(2, 3), torch.rand(2, 3) + 1
 ARCH = torch.zeros(2, dtype=torch.int64)
 VALID = torch.ones(2, 3, dtype=torch.bool)
