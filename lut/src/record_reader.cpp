@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <simdjson.h>
-#include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 
 #include "byte_order_mark.h"
 #include "key_encoding.h"
+#include "parallel_for.h"
 
 namespace latgrad::lut {
 
@@ -350,7 +350,7 @@ int64_t line_number(std::string_view text, const char* line) {
 std::vector<RecordBatch> read_records(std::string_view json_lines, const std::string& source) {
   std::vector<Piece> pieces = cut_at_newlines(without_byte_order_mark(json_lines));
   const char* readable_end = json_lines.data() + json_lines.size();
-  tbb::parallel_for(size_t{0}, pieces.size(), [&](size_t i) { read_piece(pieces[i], readable_end); });
+  parallel_for(pieces.size(), [&](size_t i) { read_piece(pieces[i], readable_end); });
   std::vector<RecordBatch> batches;
   for (Piece& piece : pieces) {
     if (piece.error) {

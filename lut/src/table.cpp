@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <tbb/parallel_for.h>
 
 #include <algorithm>
 #include <array>
@@ -18,6 +17,7 @@
 #include "key_encoding.h"
 #include "latgrad/lut/error.h"
 #include "latgrad/lut/netdef.h"
+#include "parallel_for.h"
 #include "record_batch.h"
 #include "record_index.h"
 #include "record_reader.h"
@@ -159,7 +159,7 @@ void Table::Impl::join_records(const std::vector<RecordBatch>& batches) {
   }
   all.records.resize(num_records);
   all.inputs.resize(num_input_bytes);
-  tbb::parallel_for(size_t{0}, batches.size(), [&](size_t b) {
+  parallel_for(batches.size(), [&](size_t b) {
     std::ranges::copy(batches[b].inputs, all.inputs.begin() + offsets[b].input);
     std::ranges::transform(batches[b].records, all.records.begin() + offsets[b].record,
                            [&offset = offsets[b]](CompactRecord record) {
@@ -211,7 +211,7 @@ void Table::Impl::build_index() {
                      {.file = source});
   }
   std::vector<uint64_t> hashes(all.records.size());
-  tbb::parallel_for(size_t{0}, hashes.size(), [&](size_t i) {
+  parallel_for(hashes.size(), [&](size_t i) {
     const CompactRecord& record = all.records[i];
     hashes[i] = hash_of(ops[record.op].meaning, record.device, all.inputs_of(record));
   });

@@ -1,14 +1,13 @@
 #include "latgrad/search/latency_model.h"
 
 #include <fmt/format.h>
-#include <tbb/blocked_range.h>
-#include <tbb/parallel_for.h>
 
 #include <array>
 
 #include "latgrad/lut/error.h"
 #include "latgrad/search/lowering.h"
 #include "operator_collection.h"
+#include "parallel_for.h"
 
 namespace latgrad::search {
 namespace {
@@ -92,13 +91,11 @@ LatencyModel build_latency_model(const Space& space, const lut::Table& table,
     return candidate < layers[layer].candidates.size() && layers[layer].offered[candidate];
   };
   std::vector<Price> prices(num_choices);
-  tbb::parallel_for(tbb::blocked_range<size_t>(0, num_choices), [&](const tbb::blocked_range<size_t>& range) {
-    for (size_t i = range.begin(); i != range.end(); ++i) {
-      const size_t layer = i / model.num_candidates;
-      const size_t candidate = i % model.num_candidates;
-      if (!is_offered(layer, candidate)) continue;
-      prices[i] = price(lower_block(space, layer, candidate, options.precision), table, estimate_options);
-    }
+  parallel_for(num_choices, [&](size_t i) {
+    const size_t layer = i / model.num_candidates;
+    const size_t candidate = i % model.num_candidates;
+    if (!is_offered(layer, candidate)) return;
+    prices[i] = price(lower_block(space, layer, candidate, options.precision), table, estimate_options);
   });
 
   internal::OperatorCollection missing;
