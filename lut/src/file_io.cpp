@@ -13,6 +13,7 @@
 #include <string>
 
 #include "latgrad/lut/error.h"
+#include "latgrad/lut/replace_file.h"
 
 namespace latgrad::lut {
 

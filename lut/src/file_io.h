@@ -1,4 +1,4 @@
-// Whole files: mapped for reading, replaced in one step for writing.
+// Whole files, mapped for reading.
 
 #pragma once
 
@@ -23,10 +23,5 @@ class MappedFile {
   const char* data_ = nullptr;
   size_t size_ = 0;
 };
-
-// Writes beside `path` under a temporary name and renames: readers see the old file or the new one, never a
-// part. The permissions of an old file stay, and so does a link, whose file is replaced. What is no regular
-// file, a pipe or a device, is written into. Errors: IoError; the temporary file is removed.
-void replace_file(const std::filesystem::path& path, std::string_view bytes);
 
 }  // namespace latgrad::lut

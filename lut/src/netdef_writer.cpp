@@ -1,8 +1,8 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
-#include "file_io.h"
 #include "latgrad/lut/netdef.h"
+#include "latgrad/lut/replace_file.h"
 #include "netdef_proto.h"
 #include "proto_text.h"
 

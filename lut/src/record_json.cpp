@@ -4,9 +4,9 @@
 
 #include <cmath>
 
-#include "file_io.h"
 #include "latgrad/lut/error.h"
 #include "latgrad/lut/json_string.h"
+#include "latgrad/lut/replace_file.h"
 #include "latgrad/lut/table.h"
 #include "python_text.h"
 

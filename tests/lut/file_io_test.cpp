@@ -10,6 +10,7 @@
 
 #include "expect_error.h"
 #include "latgrad/lut/error.h"
+#include "latgrad/lut/replace_file.h"
 #include "temporary_folder.h"
 
 namespace latgrad::lut {
