@@ -32,11 +32,7 @@ Command add_op_command(CLI::App& parent);
 Command add_space_command(CLI::App& parent);
 Command add_arch_command(CLI::App& parent);
 Command add_lut_info_command(CLI::App& parent);
-// Only its line in the help: see run_profile.
-void add_profile_command(CLI::App& parent);
-
-// Replaces this process by latgrad-profile with the arguments after `latgrad profile`.
-// Errors: IoError where that program is not found.
-[[noreturn]] void run_profile(char** arguments);
+Command add_profile_command(CLI::App& parent);
+Command add_validate_command(CLI::App& parent);
 
 }  // namespace latgrad::cli

@@ -1,4 +1,4 @@
-// latgrad: the command. Torch-free; `latgrad profile` hands over to a second program that links it.
+// latgrad: the command. Torch-free; what measures is a second program (runner_options.h).
 
 #include <fmt/format.h>
 
@@ -29,7 +29,9 @@ constexpr const char* kFooter =
     "  latgrad space fbnet --lut lut.json                    price every candidate block of a search space\n"
     "  latgrad arch fbnet FBNet-A --lut lut.json             price one architecture of it\n"
     "  latgrad lut info lut.json                             what a table holds\n"
-    "  latgrad profile --space fbnet.textproto               measure a table on this machine\n\n"
+    "  latgrad profile --space fbnet.textproto               measure a table on this machine\n"
+    "  latgrad validate --lut lut.json --space fbnet         whether its sums are what whole networks "
+    "take\n\n"
     "latgrad COMMAND --help tells more. Exit codes of every command:\n"
     "  0 complete   3 something has no record in the table   2 wrong usage   1 error";
 
@@ -70,9 +72,9 @@ int parse_and_run(std::vector<char*> arguments) {
   app.get_help_ptr()->description("Print this help");
   app.get_option("--version")->description("Print the version");
   app.require_subcommand(1);
-  const Command commands[] = {add_net_command(app), add_op_command(app), add_space_command(app),
-                              add_arch_command(app), add_lut_info_command(app)};
-  add_profile_command(app);
+  const Command commands[] = {add_net_command(app),     add_op_command(app),       add_space_command(app),
+                              add_arch_command(app),    add_lut_info_command(app), add_profile_command(app),
+                              add_validate_command(app)};
   try {
     app.parse(static_cast<int>(arguments.size()), arguments.data());
     for (const Command& command : commands) {
@@ -94,14 +96,7 @@ int parse_and_run(std::vector<char*> arguments) {
   return kComplete;
 }
 
-int run(int argc, char** argv) {
-  std::vector<char*> arguments = with_help_as_option(argc, argv);
-  if (arguments.size() > 1 && std::strcmp(arguments[1], "profile") == 0) {
-    arguments.push_back(nullptr);
-    run_profile(arguments.data() + 1);
-  }
-  return parse_and_run(std::move(arguments));
-}
+int run(int argc, char** argv) { return parse_and_run(with_help_as_option(argc, argv)); }
 
 }  // namespace
 

@@ -1,50 +1,237 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <csignal>
 #include <filesystem>
+#include <iostream>
+#include <memory>
 #include <string>
-#include <string_view>
+#include <vector>
 
 #include "command.h"
-#include "executable_path.h"
+#include "dims.h"
+#include "duration.h"
 #include "latgrad/lut/error.h"
+#include "option_check.h"
+#include "output.h"
+#include "percentage.h"
+#include "run.h"
+#include "runner_options.h"
+#include "self_test.h"
+#include "space_lookup.h"
 
 namespace latgrad::cli {
 
 namespace {
 
-constexpr const char* kProgram = "latgrad-profile";
+constexpr const char* kDescription = "Measure operators on a machine and write a look-up table";
 
-bool is_executable(const std::filesystem::path& path) { return ::access(path.c_str(), X_OK) == 0; }
+constexpr const char* kFooter =
+    "Lists the distinct operators that spaces and networks need, runs them inside networks on this machine, "
+    "or on\n"
+    "the one that --runner reaches, and writes their times in the public LUT format, and beside the table\n"
+    "<output stem>.provenance.json. An interrupted run is resumed by the same command.\n\n"
+    "Examples:\n"
+    "  latgrad profile --space fbnet --dry-run            which operators, and how long it would take\n"
+    "  latgrad profile --space fbnet                      writes <device>-op_lut_database.json\n"
+    "  latgrad profile --net models/FBNet-C/int8 --lut mine.json --output mine.json\n"
+    "                                                     adds what mine.json lacks\n"
+    "  latgrad profile --space fbnet --runner 'ssh pi latgrad-runner'\n"
+    "  latgrad profile --self-test                        whether the runner's clock can be believed\n\n"
+    "Exit codes: 0 complete, 3 some operators could not be measured (they are listed), 1 error, 2 wrong "
+    "usage.";
 
-// The program to hand over to: a path, or a bare name that PATH resolves.
-std::string profile_program() {
-  if (const char* given = std::getenv("LATGRAD_PROFILE"); given != nullptr && *given != '\0') return given;
-  if (const std::filesystem::path beside = executable_folder() / kProgram; is_executable(beside)) {
-    return beside.string();
+struct ProfileOptions {
+  std::vector<std::string> spaces;
+  std::vector<std::string> inputs;
+  std::string precision = "int8";
+  profile::Options run;
+  RunnerOptions runner;
+  bool dry_run = false;
+  bool self_test = false;
+  bool json = false;
+  bool quiet = false;
+};
+
+// A name that can stand in a file name and a JSON record.
+void check_device(const std::string& name) {
+  const bool valid = !name.empty() && name.front() != '.' && std::ranges::all_of(name, [](unsigned char c) {
+    return c < 128 && (std::isalnum(c) || c == '-' || c == '_' || c == '.');
+  });
+  if (!valid) {
+    throw ValueError(
+        fmt::format("device must consist of letters, digits, '-', '_' and '.', got \"{}\"", name));
   }
-  return kProgram;
+}
+
+// What could only fail after the measurement, or would write plain text under a name that says otherwise.
+void check_output(const std::string& text) {
+  const std::filesystem::path path(text);
+  if (std::filesystem::is_directory(path)) {
+    throw ValueError(fmt::format("the output must be a file, got the folder \"{}\"", text));
+  }
+  if (path.extension() == ".zip" || path.extension() == ".gz") {
+    throw ValueError(fmt::format("the output is written as plain JSON lines, got the name \"{}\"", text));
+  }
+}
+
+volatile std::sig_atomic_t interrupted = 0;
+
+// The first Ctrl-C lets the network in flight finish; the handler resets itself, so the second one kills.
+void stop_on_interrupt() {
+  struct sigaction action {};
+  action.sa_handler = [](int signal) { interrupted = signal; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+int run_self_test(const ProfileOptions& options) {
+  const std::unique_ptr<profile::Runner> runner = start_runner(options.runner);
+  runner->open(options.run.runner);
+  bool passed = true;
+  std::string text = "     known   measured\n";
+  for (const profile::DelayCheck& check : profile::self_test(*runner)) {
+    text += fmt::format("{:7.0f} us {:10.2f} us  {:+.2f} %  {}\n", check.delay_us, check.measured_us,
+                        100 * check.relative_error(), check.passed() ? "ok" : "wrong");
+    passed = passed && check.passed();
+  }
+  write_text(text);
+  if (passed) return kComplete;
+  write_error("latgrad: error: a known delay must be measured within 2 %; is the machine busy?\n");
+  return kError;
+}
+
+int run_dry(const ProfileOptions& options) {
+  std::unique_ptr<profile::Runner> runner = start_runner(options.runner);
+  profile::DryRunResult result;
+  try {
+    result = profile::dry_run(options.run, runner.get());
+  } catch (const profile::RunnerError& error) {
+    write_error(fmt::format("latgrad: no estimate of the time: {}\n", error.what()));
+    result = profile::dry_run(options.run, nullptr);
+  }
+  if (options.json) {
+    write_output(report_json(result));
+  } else {
+    write_text(report_text(options.run, result));
+  }
+  return result.missing.empty() ? kComplete : kSomethingMissing;
+}
+
+int run_profile(const ProfileOptions& options) {
+  const std::unique_ptr<profile::Runner> runner = start_runner(options.runner);
+  stop_on_interrupt();
+  profile::Progress progress(std::cerr,
+                             options.quiet ? profile::Progress::Style::kQuiet : profile::stderr_style());
+  const profile::RunResult result =
+      profile::run(options.run, *runner, progress, [] { return interrupted != 0; });
+  if (result.stopped) {
+    write_error("latgrad: interrupted; the same command resumes\n");
+    return std::raise(interrupted);  // the caller sees the signal, as of any interrupted program
+  }
+  if (options.json) {
+    write_output(report_json(result));
+  } else {
+    write_text(report_text(options.run, result));
+  }
+  return result.missing.empty() ? kComplete : kSomethingMissing;
+}
+
+int run(ProfileOptions options) {
+  options.run.runner = options.runner.settings;
+  options.run.runner_command = runner_text(options.runner);
+  if (options.self_test) return run_self_test(options);
+  if (options.spaces.empty() && options.run.nets.empty()) {
+    throw CLI::RequiredError("--space or --net");
+  }
+  for (const std::string& space : options.spaces) options.run.spaces.push_back(find_space(space));
+  for (const std::string& text : options.inputs) {
+    const InputOption input = parse_input(text);
+    options.run.inputs.push_back({input.blob, input.shape, input.dtype});
+  }
+  if (options.precision != "fp32") options.run.precisions.push_back(search::Precision::kInt8);
+  if (options.precision != "int8") options.run.precisions.push_back(search::Precision::kFp32);
+  return options.dry_run ? run_dry(options) : run_profile(options);
+}
+
+void declare_what(CLI::App& app, ProfileOptions& options) {
+  app.add_option(
+         "--space", options.spaces,
+         "Search space whose operators to measure: a file, or the name of one that comes with latgrad "
+         "(repeatable)")
+      ->type_name("SPACE")
+      ->allow_extra_args(false);
+  app.add_option("--net", options.run.nets,
+                 "Network to measure: a folder with model.pb or model.pbtxt, or such a file (repeatable)")
+      ->type_name("MODEL")
+      ->allow_extra_args(false);
+  app.add_option("--input", options.inputs, "Shape of a network's data input: data=1,3,224,224 (repeatable)")
+      ->type_name("BLOB=DIMS")
+      ->allow_extra_args(false)
+      ->check(valid_by(parse_input));
+  app.add_option("--precision", options.precision, "Of spaces: int8, fp32 or both")
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"int8", "fp32", "both"}));
+  app.add_option(
+         "--lut", options.run.lut,
+         "Table to extend: what it holds is not measured again, and its records stand first in the output")
+      ->type_name("FILE");
+  app.add_flag("--force", options.run.force, "Extend also a table of another machine, engine or device");
+  app.add_option("--output,-o", options.run.output, "Table to write [<device>-op_lut_database.json]")
+      ->type_name("FILE")
+      ->check(valid_by(check_output));
+  app.add_option("--device", options.run.device,
+                 "Name of the device in the table [from the CPU and the engine]")
+      ->type_name("NAME")
+      ->check(valid_by(check_device));
+}
+
+void declare_how(CLI::App& app, ProfileOptions& options) {
+  profile::MeasureOptions& measure = options.run.measure;
+  app.add_option_function<std::string>(
+         "--target",
+         [&measure](const std::string& text) { measure.target = profile::parse_percentage(text); },
+         "How well each median is to be known: half its 95 % confidence interval [2%]")
+      ->type_name("PERCENT")
+      ->check(valid_by(profile::parse_percentage));
+  app.add_option_function<std::string>(
+         "--budget",
+         [&measure](const std::string& text) { measure.budget_s = profile::parse_duration_s(text); },
+         fmt::format(
+             "Time after which the rounds end, target or not, like 90s or 5m; the first round is always "
+             "finished [{}]",
+             profile::format_duration(measure.budget_s)))
+      ->type_name("TIME")
+      ->check(valid_by(profile::parse_duration_s));
+  app.add_option("--warmup", measure.warmup, "Runs of a network before the first sample of each visit")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 10'000));
+  app.add_option("--samples", measure.samples_per_visit, "Timed runs of a network in each visit")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10'000));
+  app.add_option("--seed", measure.seed, "Of the architectures and of the order")->capture_default_str();
 }
 
 }  // namespace
 
-void add_profile_command(CLI::App& parent) {
-  parent.add_subcommand("profile", "Measure operators on this machine and write a look-up table");
-}
-
-void run_profile(char** arguments) {
-  std::string program = profile_program();
-  arguments[0] = program.data();
-  ::execvp(program.c_str(), arguments);
-  if (errno == ENOENT && program == kProgram) {
-    throw IoError(
-        "profile needs the program latgrad-profile beside latgrad, on PATH or named by LATGRAD_PROFILE; this "
-        "build has no plugin; build with LATGRAD_BUILD_PLUGIN=ON");
-  }
-  throw IoError(fmt::format("{} cannot be run: {}", program, std::strerror(errno)));
+Command add_profile_command(CLI::App& parent) {
+  CLI::App* app = parent.add_subcommand("profile", kDescription);
+  app->footer(kFooter);
+  auto options = std::make_shared<ProfileOptions>();
+  declare_what(*app, *options);
+  declare_how(*app, *options);
+  add_runner_options(*app, options->runner);
+  app->add_flag("--dry-run", options->dry_run, "List the operators and estimate the time, measure nothing");
+  app->add_flag("--self-test", options->self_test,
+                "Measure known delays, and say whether they come out right");
+  app->add_flag("--json", options->json, "Print the summary, or the list of --dry-run, as JSON");
+  app->add_flag("--quiet,-q", options->quiet, "No progress");
+  return {app, [options] { return run(*options); }};
 }
 
 }  // namespace latgrad::cli

@@ -68,11 +68,12 @@ def run_json(*args, rc=0, **kwargs):
     return json.loads(result.stdout)
 
 
-def assert_fails(result, rc, message):
-    """Nothing on standard output, the message on standard error."""
+def assert_fails(result, rc, *messages):
+    """Nothing on standard output, the messages on standard error."""
     assert (result.returncode, result.stdout) == (rc, "")
     assert result.stderr.startswith("latgrad: error: ")
-    assert message in result.stderr
+    for message in messages:
+        assert message in result.stderr
 
 
 @pytest.fixture

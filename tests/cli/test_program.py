@@ -1,5 +1,6 @@
-"""What belongs to the program as a whole: help, version, exit codes, the hand-over to the profiler."""
+"""What belongs to the program as a whole: help, version, exit codes, where the runner is found."""
 
+import pathlib
 import re
 import shutil
 import subprocess
@@ -7,13 +8,14 @@ import subprocess
 import pytest
 from conftest import BIN, assert_fails, run
 
-COMMANDS = [["net"], ["op"], ["space"], ["arch"], ["lut", "info"]]
-PROFILER = '#!/bin/sh\necho "profiler:$*"\nexit 3\n'
+COMMANDS = [["net"], ["op"], ["space"], ["arch"], ["lut", "info"], ["profile"], ["validate"]]
+REPOSITORY = pathlib.Path(__file__).parents[2]
 
 
-def write_profiler(path):
+def write_runner(path, word):
+    """A runner that says nothing but one word, which the error quotes."""
     path.parent.mkdir(exist_ok=True)
-    path.write_text(PROFILER)
+    path.write_text(f"#!/bin/sh\nread request; echo {word}\n")
     path.chmod(0o755)
     return path
 
@@ -27,7 +29,7 @@ def test_version():
 def test_help_names_every_command_and_exit_code(arguments):
     result = run(*arguments)
     assert (result.returncode, result.stderr) == (0, "")
-    for command in ("net", "op", "space", "arch", "lut", "profile"):
+    for command in ("net", "op", "space", "arch", "lut", "profile", "validate"):
         assert f"\n  {command} " in result.stdout and f"  latgrad {command} " in result.stdout
     assert "0 complete   3 something has no record in the table   2 wrong usage   1 error" in result.stdout
 
@@ -49,30 +51,23 @@ def test_usage_errors():
     assert_fails(run("net", "a", "--frobnicate"), 2, "See: latgrad net --help")
 
 
-def test_profile_hands_over_to_the_program_of_the_environment(tmp_path):
-    program = write_profiler(tmp_path / "my-profiler")
-    env = {"LATGRAD_PROFILE": str(program)}
-    result = run("profile", "--space", "a b", "--help", env=env)
-    assert (result.returncode, result.stdout) == (3, "profiler:--space a b --help\n")
-    assert run("help", "profile", env=env).stdout == "profiler:--help\n"
-
-
-def test_profile_hands_over_to_the_program_beside_it_then_on_the_path(tmp_path):
+def test_the_runner_is_that_of_the_environment_beside_or_on_the_path(tmp_path):
     latgrad = tmp_path / "bin" / "latgrad"
     latgrad.parent.mkdir()
     shutil.copy(BIN, latgrad)
-    env = {"LATGRAD_PROFILE": "", "PATH": f"{tmp_path / 'path'}:/usr/bin:/bin"}
-    assert_fails(run("profile", program=latgrad, env=env), 1,
-                 "this build has no plugin; build with LATGRAD_BUILD_PLUGIN=ON")
-    write_profiler(tmp_path / "path" / "latgrad-profile")
-    assert run("profile", "1", program=latgrad, env=env).stdout == "profiler:1\n"
-    write_profiler(latgrad.parent / "latgrad-profile").write_text("#!/bin/sh\necho beside\n")
-    assert run("profile", program=latgrad, env=env).stdout == "beside\n"
 
+    def profile(**env):
+        env = {"LATGRAD_RUNNER": "", "PATH": f"{tmp_path / 'path'}:/usr/bin:/bin", **env}
+        spaces = {"LATGRAD_SPACES": str(REPOSITORY / "data" / "spaces")}
+        return run("profile", "--space", "tiny", program=latgrad, env={**env, **spaces}, cwd=tmp_path)
 
-def test_profiler_that_cannot_be_run_is_named(tmp_path):
-    env = {"LATGRAD_PROFILE": str(tmp_path / "nowhere")}
-    assert_fails(run("profile", env=env), 1, "nowhere cannot be run")
+    assert_fails(profile(), 1, "the runner could not be run: no such program; latgrad-runner must lie beside latgrad")
+    write_runner(tmp_path / "path" / "latgrad-runner", "of-the-path")
+    assert_fails(profile(), 1, "got `of-the-path`")
+    write_runner(latgrad.parent / "latgrad-runner", "beside")
+    assert_fails(profile(), 1, "got `beside`")
+    mine = write_runner(tmp_path / "my-runner", "mine")
+    assert_fails(profile(LATGRAD_RUNNER=str(mine)), 1, "got `mine`")
 
 
 @pytest.mark.parametrize("ignore_sigpipe", [False, True])

@@ -1,0 +1,102 @@
+#include "carriers.h"
+
+#include <algorithm>
+
+#include "latgrad/search/lowering.h"
+#include "random.h"
+
+namespace latgrad::profile {
+namespace {
+
+bool any_needed(const std::vector<int>& operators, const std::vector<bool>& needed) {
+  return std::any_of(operators.begin(), operators.end(),
+                     [&](int op) { return op != kNotPlanned && needed[static_cast<size_t>(op)]; });
+}
+
+std::vector<int> offered(const search::LayerInfo& layer) {
+  std::vector<int> candidates;
+  for (size_t candidate = 0; candidate < layer.offered.size(); ++candidate) {
+    if (layer.offered[candidate]) candidates.push_back(static_cast<int>(candidate));
+  }
+  return candidates;
+}
+
+}  // namespace
+
+search::Architecture random_architecture(const search::Space& space, std::mt19937_64& random) {
+  search::Architecture arch;
+  for (const search::LayerInfo& layer : space.layers()) {
+    std::vector<int> candidates = offered(layer);
+    arch.push_back(candidates[random_below(candidates.size(), random)]);
+  }
+  return arch;
+}
+
+Carriers::Carriers(std::span<const lut::OperatorKey> planned) {
+  for (size_t op = 0; op < planned.size(); ++op)
+    places_.emplace(lut::canonical(planned[op]), static_cast<int>(op));
+}
+
+int Carriers::place(const lut::OperatorKey& key) const {
+  auto found = places_.find(lut::canonical(key));
+  return found == places_.end() ? kNotPlanned : found->second;
+}
+
+Carrier Carriers::make_carrier(std::string name, const lut::Net& net) const {
+  Carrier carrier{std::move(name), make_chain(net, lut::infer_shapes(net, {.allow_unknown = true})), {}};
+  for (const ChainOperator& link : carrier.chain) carrier.operators.push_back(place(link.key));
+  return carrier;
+}
+
+std::vector<int> Carriers::places(const lut::Net& net) const { return make_carrier("", net).operators; }
+
+void Carriers::add_net(std::string name, const lut::Net& net) {
+  nets_.push_back(make_carrier(std::move(name), net));
+}
+
+void Carriers::add_space(const search::Space& space, search::Precision precision) {
+  SpaceCarrier carrier{space, precision, {}, places(search::lower_fixed(space, precision))};
+  for (size_t layer = 0; layer < space.layers().size(); ++layer) {
+    const std::vector<bool>& is_offered = space.layers()[layer].offered;
+    std::vector<std::vector<int>>& blocks = carrier.blocks.emplace_back(is_offered.size());
+    for (size_t candidate = 0; candidate < is_offered.size(); ++candidate) {
+      if (is_offered[candidate])
+        blocks[candidate] = places(search::lower_block(space, layer, candidate, precision));
+    }
+  }
+  spaces_.push_back(std::move(carrier));
+}
+
+void Carriers::add_architectures(const SpaceCarrier& carrier, const std::vector<bool>& needed,
+                                 std::mt19937_64& random, std::vector<Carrier>& carriers) const {
+  std::vector<std::vector<int>> turns;  // by layer: the candidates that are needed
+  size_t num_architectures = any_needed(carrier.fixed, needed) ? 1 : 0;
+  for (const auto& blocks : carrier.blocks) {
+    std::vector<int>& candidates = turns.emplace_back();
+    for (size_t candidate = 0; candidate < blocks.size(); ++candidate) {
+      if (any_needed(blocks[candidate], needed)) candidates.push_back(static_cast<int>(candidate));
+    }
+    shuffle(candidates, random);
+    num_architectures = std::max(num_architectures, candidates.size());
+  }
+  for (size_t turn = 0; turn < num_architectures; ++turn) {
+    search::Architecture arch = random_architecture(carrier.space, random);
+    for (size_t layer = 0; layer < arch.size(); ++layer) {
+      if (turn < turns[layer].size()) arch[layer] = turns[layer][turn];
+    }
+    carriers.push_back(make_carrier(carrier.space.name() + ": " + carrier.space.format_architecture(arch),
+                                    search::lower(carrier.space, arch, carrier.precision)));
+  }
+}
+
+std::vector<Carrier> Carriers::round(const std::vector<bool>& needed, std::mt19937_64& random) const {
+  std::vector<Carrier> carriers;
+  for (const Carrier& net : nets_) {
+    if (any_needed(net.operators, needed)) carriers.push_back(net);
+  }
+  for (const SpaceCarrier& space : spaces_) add_architectures(space, needed, random, carriers);
+  shuffle(carriers, random);
+  return carriers;
+}
+
+}  // namespace latgrad::profile

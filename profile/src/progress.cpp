@@ -1,0 +1,56 @@
+#include "progress.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "duration.h"
+
+namespace latgrad::profile {
+namespace {
+
+using std::chrono::steady_clock;
+
+// Often enough to look alive, seldom enough to cost nothing and to keep a log readable.
+constexpr auto kTerminalInterval = std::chrono::milliseconds(100);
+constexpr auto kPlainInterval = std::chrono::seconds(10);
+
+std::string bar(size_t done, size_t total) {
+  constexpr size_t kCells = 16;
+  size_t filled = total > 0 ? std::min(kCells, kCells * done / total) : kCells;
+  return std::string(filled, '#') + std::string(kCells - filled, '.') + ' ';
+}
+
+}  // namespace
+
+void Progress::show(size_t done, size_t total, std::optional<double> left_s, std::string_view current) {
+  if (style_ == Style::kQuiet) return;
+  bool terminal = style_ == Style::kTerminal;
+  steady_clock::time_point now = steady_clock::now();
+  if (last_ && now - *last_ < (terminal ? steady_clock::duration(kTerminalInterval) : kPlainInterval)) return;
+  last_ = now;
+
+  std::string left = left_s ? format_duration(*left_s) + " left" : "";
+  std::string line =
+      fmt::format("[{:>{}}/{}] {:>14}  {}", done, fmt::formatted_size("{}", total), total, left, current);
+  if (terminal) line = bar(done, total) + line;
+  if (!terminal) {
+    out_ << line << std::endl;
+    return;
+  }
+  if (line.size() >= columns_) line.resize(columns_ - 1);
+  out_ << "\r\033[K" << line << std::flush;
+  drawn_ = true;
+}
+
+void Progress::clear() {
+  if (drawn_) out_ << "\r\033[K" << std::flush;
+  drawn_ = false;
+}
+
+Progress::Style stderr_style() {
+  return isatty(STDERR_FILENO) ? Progress::Style::kTerminal : Progress::Style::kPlain;
+}
+
+}  // namespace latgrad::profile

@@ -1,0 +1,39 @@
+// Progress of a long run: one line that is redrawn on a terminal, a plain line now and then elsewhere.
+//
+//   Progress progress(std::cerr, Progress::Style::kTerminal);
+//   progress.show(17, 190, 42.0, "Int8ConvRelu ...");   // #............... [ 17/190]  42 s left Int8ConvRelu
+//   ... progress.clear();                                   // before anything else is printed
+
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <string_view>
+
+namespace latgrad::profile {
+
+class Progress {
+ public:
+  enum class Style { kQuiet, kPlain, kTerminal };
+
+  Progress(std::ostream& out, Style style, size_t columns = 80)
+      : out_(out), style_(style), columns_(columns) {}
+
+  // `done` of `total` are finished; `left_s` is nothing while it is unknown.
+  void show(size_t done, size_t total, std::optional<double> left_s, std::string_view current);
+  void clear();
+
+ private:
+  std::ostream& out_;
+  Style style_;
+  size_t columns_;
+  bool drawn_ = false;
+  std::optional<std::chrono::steady_clock::time_point> last_;
+};
+
+// The style for standard error: redrawn on a terminal, plain elsewhere.
+Progress::Style stderr_style();
+
+}  // namespace latgrad::profile

@@ -1,0 +1,233 @@
+#include "run.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "journal.h"
+#include "latgrad/lut/error.h"
+#include "latgrad/lut/replace_file.h"
+
+namespace latgrad::profile {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What is to be measured, and what carries it.
+struct Work {
+  Plan plan;
+  Carriers carriers;
+};
+
+Work plan_work(const Options& options, const lut::Table* known, const std::string& device) {
+  std::vector<search::Space> spaces;
+  for (const fs::path& path : options.spaces) spaces.push_back(search::Space::load(path));
+  std::vector<NamedNet> nets = read_nets(options.nets, options.inputs);
+  Plan plan;
+  for (const search::Space& space : spaces) {
+    for (search::Precision precision : options.precisions) plan.add_space(space, precision);
+  }
+  for (const NamedNet& net : nets) plan.add_net(net.net);
+  if (known != nullptr) plan.drop_known(*known, device);
+  Carriers carriers(plan.operators());
+  for (const search::Space& space : spaces) {
+    for (search::Precision precision : options.precisions) carriers.add_space(space, precision);
+  }
+  for (NamedNet& net : nets) carriers.add_net(std::move(net.name), net.net);
+  return {std::move(plan), std::move(carriers)};
+}
+
+std::optional<lut::Table> load_known(const Options& options) {
+  if (!options.lut) return std::nullopt;
+  return lut::Table::load(*options.lut);
+}
+
+std::string device_name(const Options& options, const Machine& machine, const std::string& engine) {
+  return options.device.empty() ? default_device(machine, engine) : options.device;
+}
+
+// Records of one table are priced together, so they must come from one machine and engine.
+void check_origin(const Options& options, const lut::Table& known, const std::string& device,
+                  const RunnerInfo& runner) {
+  if (options.force || known.size() == 0) return;
+  const std::string table = options.lut->string();
+  for (const std::string& other : known.devices()) {
+    if (other == device) continue;
+    throw ValueError(
+        fmt::format("a table to extend must hold the device {} alone, {} holds {}; choose another --output "
+                    "without --lut, or mix them "
+                    "with --force",
+                    device, table, other));
+  }
+  std::optional<Origin> there = read_origin(*options.lut);
+  if (!there) {
+    throw ValueError(
+        fmt::format("a table to extend must say where it was measured, {} lies not beside it; extend it all "
+                    "the same with --force",
+                    provenance_path(*options.lut).string()));
+  }
+  if (std::string text = differences(*there, origin_of(runner)); !text.empty()) {
+    throw ValueError(
+        fmt::format("a table to extend must come from the same machine and engine, {} differs: {}; mix them "
+                    "with --force",
+                    table, text));
+  }
+}
+
+std::vector<MissingOperator> all_missing(const Plan& plan, const std::vector<std::string>& unsupported) {
+  std::vector<MissingOperator> missing = plan.missing();
+  for (size_t op = 0; op < unsupported.size(); ++op) {
+    if (unsupported[op].empty()) continue;
+    const lut::OperatorKey& key = plan.operators()[op];
+    missing.push_back({key.op_type, lut::describe(key), unsupported[op]});
+  }
+  return missing;
+}
+
+lut::Record make_record(const lut::OperatorKey& key, const Percentiles& times, const std::string& device) {
+  lut::Record record;
+  record.op_type = key.op_type;
+  record.op_args = lut::reference_args(key);
+  record.input_shapes = key.input_shapes;
+  record.input_dtypes = key.input_dtypes;
+  record.p0_us = times.p0_us;
+  record.p10_us = times.p10_us;
+  record.p50_us = times.p50_us;
+  record.p90_us = times.p90_us;
+  record.p100_us = times.p100_us;
+  record.device = device;
+  return record;
+}
+
+fs::path journal_path(const fs::path& output) {
+  fs::path path = output;
+  return path += ".partial";
+}
+
+}  // namespace
+
+RunResult run(const Options& options, Runner& runner, Progress& progress,
+              const std::function<bool()>& stop_requested) {
+  auto start = std::chrono::steady_clock::now();
+  check(options.measure);
+  RunResult result;
+  result.runner = runner.open(options.runner);
+  result.device = device_name(options, result.runner.machine, result.runner.engine);
+  result.output = options.output.empty() ? fs::path(result.device + "-op_lut_database.json") : options.output;
+
+  std::optional<lut::Table> known = load_known(options);
+  if (known) check_origin(options, *known, result.device, result.runner);
+  Work work = plan_work(options, known ? &*known : nullptr, result.device);
+  const std::vector<lut::OperatorKey>& operators = work.plan.operators();
+
+  // A run that extends its own output and was killed after it had renamed that into place, but before it had
+  // removed its journal, is complete.
+  if (operators.empty() && options.lut && fs::exists(journal_path(result.output)) &&
+      fs::weakly_canonical(*options.lut) == fs::weakly_canonical(result.output)) {
+    fs::remove(journal_path(result.output));
+    result.known = work.plan.num_known();
+    result.missing = work.plan.missing();
+    return result;
+  }
+
+  Provenance provenance;
+  provenance.table = result.output.filename().string();
+  provenance.device = result.device;
+  provenance.runner = result.runner;
+  provenance.runner_command = options.runner_command;
+  provenance.options = options.measure;
+  provenance.load_at_start = load_average();
+  Journal journal(journal_path(result.output),
+                  {.device = result.device,
+                   .cpu_model = result.runner.machine.cpu_model,
+                   .engine = result.runner.engine,
+                   .framework = result.runner.framework,
+                   .threads = result.runner.threads,
+                   .cores = result.runner.cores,
+                   .warmup = options.measure.warmup,
+                   .seed = options.measure.seed,
+                   .plan_hash = plan_hash(operators)},
+                  operators.size(), options.measure.drift_tolerance);
+  MeasureHooks hooks{.on_visit =
+                         [&](const Visit& visit) {
+                           progress.show(visit.settled, visit.total, visit.left_s, visit.carrier.name);
+                         },
+                     .stop_requested = stop_requested};
+  MeasureResult measured = measure(work.carriers, operators, runner, journal, options.measure, hooks);
+  progress.clear();
+
+  std::vector<Times> times = journal.samples().times();
+  std::vector<Times> all_times = journal.samples().all_times();
+  std::vector<std::string> unsupported = journal.unsupported();
+  for (size_t op = 0; op < operators.size(); ++op) {
+    if (all_times[op].visits() > 0) unsupported[op].clear();  // it ran in another place
+  }
+  result.missing = all_missing(work.plan, unsupported);
+  result.planned = operators.size();
+  result.known = work.plan.num_known();
+  result.visits = journal.samples().visits();
+  result.discarded_visits = journal.samples().discarded_visits();
+  result.stopped = measured.stopped;
+  result.budget_spent = measured.budget_spent;
+  if (measured.stopped) return result;
+
+  std::vector<lut::Record> records;
+  if (known) {
+    for (size_t i = 0; i < known->size(); ++i) records.push_back(known->record(i));
+    provenance.extends = options.lut->filename().string();
+    provenance.records_taken_over = records.size();
+    provenance.extended_provenance = read_provenance(*options.lut);
+  }
+  for (size_t op = 0; op < operators.size(); ++op) {
+    std::string description = lut::describe(operators[op]);
+    std::optional<double> error = times[op].relative_error();
+    if (unsupported[op].empty() && !(error && *error <= options.measure.target)) {
+      result.unsettled.push_back({description, error});
+    }
+    // Better than no record, and listed as not settled: what was measured while the machine drifted.
+    const Times& of_op = times[op].visits() > 0 ? times[op] : all_times[op];
+    if (of_op.visits() == 0) continue;
+    Percentiles times_of_op = percentiles(of_op.samples_us());
+    records.push_back(make_record(operators[op], times_of_op, result.device));
+    provenance.operators.push_back(
+        {std::move(description), times_of_op, of_op.samples_us().size(), of_op.visits(), error});
+  }
+  result.measured = provenance.operators.size();
+  result.median_spread = median_spread(provenance.operators);
+  result.elapsed_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+
+  provenance.budget_spent = measured.budget_spent;
+  provenance.resumed = journal.resumed();
+  provenance.date_utc = date_utc();
+  provenance.elapsed_s = result.elapsed_s;
+  provenance.load_at_end = load_average();
+  provenance.visits = result.visits;
+  provenance.discarded_visits = result.discarded_visits;
+  provenance.slowdowns = journal.samples().slowdowns();
+  provenance.missing = result.missing;
+  lut::replace_file(provenance_path(result.output), provenance_json(provenance));
+  lut::write_records(records, result.output);
+  journal.discard();
+  return result;
+}
+
+DryRunResult dry_run(const Options& options, Runner* runner) {
+  DryRunResult result;
+  std::optional<RunnerInfo> info;
+  if (runner != nullptr) info = runner->open(options.runner);
+  result.device = info ? device_name(options, info->machine, info->engine)
+                       : device_name(options, this_machine(), options.runner.engine);
+  std::optional<lut::Table> known = load_known(options);
+  Work work = plan_work(options, known ? &*known : nullptr, result.device);
+  for (const lut::OperatorKey& key : work.plan.operators()) result.operators.push_back(lut::describe(key));
+  result.known = work.plan.num_known();
+  result.missing = work.plan.missing();
+  if (runner == nullptr) return result;
+  if (known) check_origin(options, *known, result.device, *info);
+  Rehearsal rehearsal = rehearse(work.carriers, work.plan.operators(), *runner, options.measure);
+  result.missing = all_missing(work.plan, rehearsal.unsupported);
+  result.estimated_s = rehearsal.estimated_s;
+  return result;
+}
+
+}  // namespace latgrad::profile

@@ -1,0 +1,321 @@
+#include "validate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <random>
+#include <set>
+
+#include "carriers.h"
+#include "latgrad/lut/error.h"
+#include "latgrad/search/lowering.h"
+#include "random.h"
+#include "samples.h"
+
+namespace latgrad::profile {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// No run is longer, so that a network whose median cannot settle does not hold a run with a generous budget.
+constexpr size_t kMaxRounds = 1000;
+
+// Rounds that a median of ordinary noise takes, before there is an interval to go by.
+constexpr double kUsualRounds = 10;
+
+// So many random architectures in a row that were all there already: the space has no more, or hardly any.
+constexpr int kMaxRepeats = 200;
+
+std::string architecture_name(const search::Space& space, const search::Architecture& arch) {
+  if (space.max_candidates() > 10) return space.format_architecture(arch);
+  std::string digits;
+  for (int choice : arch) digits += static_cast<char>('0' + choice);
+  return digits;
+}
+
+class SubjectMaker {
+ public:
+  SubjectMaker(const lut::Table& table, const lut::EstimateOptions& pricing)
+      : table_(table), pricing_(pricing) {}
+
+  void add(std::string name, bool from_space, const lut::Net& net) {
+    const lut::NetShapes shapes = lut::infer_shapes(net, {.allow_unknown = true});
+    const lut::Estimate estimate = lut::estimate(net, shapes, table_, pricing_);
+    if (std::optional<double> total_us = estimate.total_us()) {
+      subjects_.priced.push_back({std::move(name), from_space, make_chain(net, shapes), *total_us, {}});
+      for (const lut::OpEstimate& op : estimate.ops) {
+        subjects_.priced.back().operators_us.push_back(*op.time_us);
+      }
+      return;
+    }
+    UnpricedSubject unpriced{std::move(name), {}, {}};
+    for (size_t i = 0; i < net.ops.size(); ++i) {
+      if (estimate.ops[i].time_us) continue;
+      if (shapes.ops[i].known) {
+        unpriced.missing.push_back(lut::operator_key(net.ops[i], shapes.ops[i]));
+      } else {
+        unpriced.unknown_types.push_back(net.ops[i].type);
+      }
+    }
+    subjects_.unpriced.push_back(std::move(unpriced));
+  }
+
+  Subjects take() { return std::move(subjects_); }
+
+ private:
+  const lut::Table& table_;
+  const lut::EstimateOptions& pricing_;
+  Subjects subjects_;
+};
+
+void check(const ValidateOptions& options) {
+  auto refuse = [](std::string_view rule, double value) {
+    throw ValueError(fmt::format("{}, got {}", rule, value));
+  };
+  if (options.warmup < 0) refuse("warmup must not be negative", options.warmup);
+  if (options.samples_per_visit < 1) {
+    refuse("samples per visit must be at least 1", options.samples_per_visit);
+  }
+  if (!(options.target > 0)) refuse("target must be positive", options.target);
+  if (!(options.budget_s > 0)) refuse("budget must be positive", options.budget_s);
+}
+
+// The distinct operators of the networks. They are timed, too, in a run after each sample: by what networks
+// share, each run shows whether the machine was disturbed (samples.h).
+class OperatorPlaces {
+ public:
+  explicit OperatorPlaces(std::span<const Subject> subjects) {
+    for (const Subject& subject : subjects) {
+      std::vector<size_t>& places = by_subject_.emplace_back();
+      for (const ChainOperator& link : subject.chain) {
+        places.push_back(places_.emplace(lut::canonical(link.key), places_.size()).first->second);
+      }
+    }
+  }
+
+  size_t num_operators() const { return places_.size(); }
+  const std::vector<size_t>& of(size_t subject) const { return by_subject_[subject]; }
+
+ private:
+  std::map<std::string, size_t> places_;
+  std::vector<std::vector<size_t>> by_subject_;  // by operator of the chain
+};
+
+class Validation {
+ public:
+  Validation(std::span<const Subject> subjects, Runner& runner, const ValidateOptions& options,
+             const std::function<void(const ValidateVisit&)>& on_visit)
+      : subjects_(subjects),
+        runner_(runner),
+        options_(options),
+        on_visit_(on_visit),
+        random_(options.seed),
+        places_(subjects),
+        runs_(places_.num_operators(), options.drift_tolerance),
+        reasons_(subjects.size()) {}
+
+  ValidateResult run() {
+    while (result_.rounds < kMaxRounds && run_round()) ++result_.rounds;
+    const std::vector<bool> counts = runs_.counting();
+    const std::vector<Times> times = net_times(counts);
+    const std::vector<Times> all_times = net_times(std::vector<bool>(counts.size(), true));
+    for (size_t i = 0; i < subjects_.size(); ++i) {
+      // Better than no result: what was measured while the machine was disturbed.
+      add_result(i, times[i].visits() > 0 ? times[i] : all_times[i]);
+    }
+    result_.operators_now = operators_now();
+    result_.runs = runs_.visits();
+    result_.discarded_runs = runs_.discarded_visits();
+    std::vector<TimePair> pairs;
+    for (const ValidatedNet& net : result_.nets) pairs.push_back(net.time);
+    if (!pairs.empty()) result_.agreement = agreement(pairs, options_.seed);
+    result_.elapsed_s = elapsed_s();
+    return std::move(result_);
+  }
+
+ private:
+  struct NetVisit {
+    size_t subject = 0;
+    std::vector<double> total_us;
+  };
+
+  // False when there is nothing more to do.
+  bool run_round() {
+    std::vector<size_t> order = unsettled();
+    shuffle(order, random_);
+    for (size_t i : order) {
+      if (result_.rounds >= 1 && elapsed_s() >= options_.budget_s) {
+        result_.budget_spent = true;
+        return false;
+      }
+      visit(i);
+    }
+    return !order.empty();
+  }
+
+  double elapsed_s() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+  // The networks to visit in the next round; also recomputes how many rounds it may take.
+  std::vector<size_t> unsettled() {
+    std::vector<size_t> order;
+    rounds_left_ = 0;
+    const std::vector<Times> times = net_times(runs_.counting());
+    for (size_t i = 0; i < subjects_.size(); ++i) {
+      if (!reasons_[i].empty()) continue;
+      const std::optional<double> error = times[i].relative_error();
+      if (error && *error <= options_.target) continue;
+      order.push_back(i);
+      // The interval shrinks with the root of the number of visits.
+      const double visits = static_cast<double>(times[i].visits());
+      const double wanted =
+          error ? visits * std::pow(*error / options_.target, 2) : std::max(visits + 1, kUsualRounds);
+      rounds_left_ = std::max(rounds_left_, wanted - visits);
+    }
+    settled_ = subjects_.size() - order.size();
+    return order;
+  }
+
+  std::optional<double> left_s() const {
+    if (result_.rounds == 0) return std::nullopt;
+    const double left = rounds_left_ * elapsed_s() / static_cast<double>(result_.rounds);
+    return std::clamp(left, 0.0, std::max(0.0, options_.budget_s - elapsed_s()));
+  }
+
+  void visit(size_t i) {
+    if (on_visit_) on_visit_({subjects_[i], settled_, subjects_.size(), left_s()});
+    const Chain& chain = subjects_[i].chain;
+    const Timings timings = runner_.measure({.chain = chain,
+                                             .warmup = options_.warmup,
+                                             .samples = options_.samples_per_visit,
+                                             .timing = Timing::kWhole});
+    // A runner leaves out what it cannot run: the time of the rest is not the network's.
+    for (size_t op = 0; op < timings.unsupported.size(); ++op) {
+      if (timings.unsupported[op].empty()) continue;
+      std::string reason = fmt::format("{}: {}", timings.unsupported[op], lut::describe(chain[op].key));
+      if (std::ranges::find(reasons_[i], reason) == reasons_[i].end()) {
+        reasons_[i].push_back(std::move(reason));
+      }
+    }
+    if (!reasons_[i].empty()) return;
+    for (size_t sample = 0; sample < timings.total_us.size(); ++sample) {
+      std::map<size_t, std::vector<double>> samples_us;
+      for (size_t op = 0; op < chain.size(); ++op) {
+        samples_us[places_.of(i)[op]].push_back(timings.operators_us[op][sample]);
+      }
+      std::vector<OperatorSamples> run;
+      for (auto& [op, samples] : samples_us) run.push_back({op, std::move(samples)});
+      runs_.add_visit(std::move(run));
+    }
+    visits_.push_back({i, timings.total_us});
+  }
+
+  // How the operators' times in the runs that count compare with the table's.
+  std::optional<double> operators_now() const {
+    const std::vector<Times> times = runs_.times();
+    std::vector<double> ratios;
+    for (size_t i = 0; i < subjects_.size(); ++i) {
+      if (!reasons_[i].empty()) continue;
+      for (size_t op = 0; op < subjects_[i].chain.size(); ++op) {
+        const Times& now = times[places_.of(i)[op]];
+        const double table_us = subjects_[i].operators_us[op];
+        if (now.visits() > 0 && table_us > 0)
+          ratios.push_back(percentile_us(now.samples_us(), 50) / table_us);
+      }
+    }
+    if (ratios.empty()) return std::nullopt;
+    return percentile_us(std::move(ratios), 50);
+  }
+
+  // By subject, from the runs that count.
+  std::vector<Times> net_times(const std::vector<bool>& counts) const {
+    std::vector<Times> times(subjects_.size());
+    size_t run = 0;
+    for (const NetVisit& visit : visits_) {
+      std::vector<double> counted_us;
+      for (double total_us : visit.total_us) {
+        if (counts[run++]) counted_us.push_back(total_us);
+      }
+      if (!counted_us.empty()) times[visit.subject].add(counted_us);
+    }
+    return times;
+  }
+
+  void add_result(size_t i, const Times& times) {
+    const Subject& subject = subjects_[i];
+    if (!reasons_[i].empty()) {
+      result_.unmeasured.push_back({subject.name, reasons_[i]});
+      return;
+    }
+    const double measured_us = percentiles(times.samples_us()).p50_us;
+    if (!(measured_us > 0)) {
+      result_.unmeasured.push_back({subject.name, {"the runner's clock saw it take no time"}});
+      return;
+    }
+    result_.nets.push_back({subject.name,
+                            subject.from_space,
+                            {measured_us, subject.predicted_us},
+                            times.visits(),
+                            times.interval(),
+                            times.relative_error()});
+  }
+
+  std::span<const Subject> subjects_;
+  Runner& runner_;
+  const ValidateOptions& options_;
+  const std::function<void(const ValidateVisit&)>& on_visit_;
+
+  std::mt19937_64 random_;
+  OperatorPlaces places_;
+  Samples runs_;  // one after each sample of a visit, with the operators timed
+  std::vector<NetVisit> visits_;
+  std::vector<std::vector<std::string>> reasons_;  // by subject: why it cannot run; empty for the others
+  ValidateResult result_;
+  Clock::time_point start_ = Clock::now();
+  size_t settled_ = 0;
+  double rounds_left_ = 0;
+};
+
+}  // namespace
+
+Subjects make_subjects(const SubjectOptions& options, const lut::Table& table,
+                       const lut::EstimateOptions& pricing) {
+  SubjectMaker maker(table, pricing);
+  for (const NamedNet& net : options.nets) maker.add(net.name, /*from_space=*/false, net.net);
+  if (options.space == nullptr) return maker.take();
+
+  const search::Space& space = *options.space;
+  std::set<search::Architecture> seen;
+  auto add = [&](std::string name, const search::Architecture& arch) {
+    maker.add(std::move(name), /*from_space=*/true, search::lower(space, arch, options.precision));
+  };
+  if (options.named) {
+    for (const auto& [name, arch] : space.architectures()) {
+      if (seen.insert(arch).second) add(name, arch);
+    }
+  }
+  std::mt19937_64 random(options.seed);
+  int repeats = 0;
+  for (size_t made = 0; made < options.random && repeats < kMaxRepeats;) {
+    const search::Architecture arch = random_architecture(space, random);
+    if (!seen.insert(arch).second) {
+      ++repeats;
+      continue;
+    }
+    repeats = 0;
+    ++made;
+    add(architecture_name(space, arch), arch);
+  }
+  return maker.take();
+}
+
+ValidateResult validate(std::span<const Subject> subjects, Runner& runner, const ValidateOptions& options,
+                        const std::function<void(const ValidateVisit&)>& on_visit) {
+  check(options);
+  return Validation(subjects, runner, options, on_visit).run();
+}
+
+}  // namespace latgrad::profile

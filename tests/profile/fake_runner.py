@@ -1,0 +1,98 @@
+"""A runner whose operators take made-up times: what the tests of the profiler measure.
+
+fake_runner.py [BEHAVIOUR ...]: how it is to behave badly; none: it behaves.
+  late            answers the second request to measure half a second late
+  dies            ends with status 7 at the third request to measure
+  killed          kills itself at the third request to measure
+  garbage         answers the second request to measure with a line that is no JSON
+  wrong-count     leaves out a sample
+  negative        measures negative times
+  wrong-id        answers another request
+  version         speaks another version of the protocol
+  no-softmax      cannot run Softmax
+  silent          reads and never answers
+  noisy           takes now this long, now that
+  slow-clock      measures 5 % more than there is
+  drift           takes twice as long from the 5th request to measure to the 14th
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+
+BEHAVIOUR = set(sys.argv[1:])
+TIMES_US = {"Relu": 100.0, "Conv": 200.0, "Softmax": 50.0, "LatgradDelay": 0.0}
+
+
+def operator_us(op):
+    if op["op_type"] == "LatgradDelay":
+        return float(next(arg for arg in op["op_args"] if "delay_us" in arg).split("i: ")[1])
+    known = TIMES_US.get(op["op_type"])
+    size = sum(len(shape) * sum(shape) for shape in op["input_shapes"])
+    return known if known is not None else 10.0 + size % 97
+
+
+def open_reply(request):
+    return {
+        "id": request["id"], "reply": "open", "protocol": 99 if "version" in BEHAVIOUR else 1,
+        "program": "fake-runner 1", "engine": request["engine"], "int8": "made up", "fp32": "made up",
+        "framework": "none", "threads": request["threads"], "cores": request["cores"],
+        "machine": {"cpu_model": os.environ.get("FAKE_CPU", "Fake CPU 1000"), "architecture": "fake"},
+    }
+
+
+def measure_reply(request, count):
+    factor = 2 if "drift" in BEHAVIOUR and 5 <= count < 15 else 1
+    if "slow-clock" in BEHAVIOUR:
+        factor = 1.05
+    if "noisy" in BEHAVIOUR:
+        factor = 1 + 0.5 * (count * 7919 % 101) / 101
+    noise = [1 + 0.001 * ((count + i) % 5 - 2) for i in range(request["samples"])]
+    unsupported = {}
+    times = []
+    for i, op in enumerate(request["operators"]):
+        if "no-softmax" in BEHAVIOUR and op["op_type"] == "Softmax":
+            unsupported[str(i)] = "no kernel for operator type Softmax"
+            times.append([])
+        else:
+            times.append([operator_us(op) * n * factor for n in noise])
+    reply = {"id": request["id"], "reply": "measure", "operators_us": [], "total_us": [], "unsupported": unsupported}
+    if request["timing"] == "whole":
+        reply["total_us"] = [sum(t[s] for t in times if t) for s in range(request["samples"])]
+    reply["operators_us"] = times
+    if "wrong-count" in BEHAVIOUR:
+        reply["operators_us"] = [t[1:] for t in times]
+        reply["total_us"] = reply["total_us"][1:]
+    if "negative" in BEHAVIOUR:
+        reply["operators_us"] = [[-t for t in ts] for ts in times]
+        reply["total_us"] = [-t for t in reply["total_us"]]
+    if "wrong-id" in BEHAVIOUR:
+        reply["id"] += 5
+    return reply
+
+
+def main():
+    count = 0
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "silent" in BEHAVIOUR:
+            continue
+        if request["request"] == "open":
+            print(json.dumps(open_reply(request)), flush=True)
+            continue
+        count += 1
+        if "late" in BEHAVIOUR and count == 2:
+            time.sleep(0.5)
+        if "dies" in BEHAVIOUR and count == 3:
+            sys.exit(7)
+        if "killed" in BEHAVIOUR and count == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "garbage" in BEHAVIOUR and count == 2:
+            print("Welcome to pi!", flush=True)
+            continue
+        print(json.dumps(measure_reply(request, count)), flush=True)
+
+
+main()

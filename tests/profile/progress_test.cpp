@@ -1,0 +1,36 @@
+#include "progress.h"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+namespace latgrad::profile {
+namespace {
+
+TEST(ProgressTest, PrintsAPlainLineElsewhereThanOnATerminal) {
+  std::ostringstream out;
+  Progress progress(out, Progress::Style::kPlain);
+  progress.show(7, 190, std::nullopt, "Relu");
+  progress.show(8, 190, 42.0, "too soon for another line");
+  progress.clear();
+  EXPECT_EQ(out.str(), "[  7/190]                 Relu\n");
+}
+
+TEST(ProgressTest, RedrawsOneLineOnATerminalAndNeverWrapsIt) {
+  std::ostringstream out;
+  Progress progress(out, Progress::Style::kTerminal, 60);
+  progress.show(97, 190, 42.0, std::string(100, 'x'));
+  progress.clear();
+  EXPECT_EQ(out.str(), "\r\033[K########........ [ 97/190]      42 s left  xxxxxxxxxxxxxxxx\r\033[K");
+}
+
+TEST(ProgressTest, IsSilentWhenAsked) {
+  std::ostringstream out;
+  Progress progress(out, Progress::Style::kQuiet);
+  progress.show(1, 2, 3.0, "Relu");
+  progress.clear();
+  EXPECT_EQ(out.str(), "");
+}
+
+}  // namespace
+}  // namespace latgrad::profile

@@ -1,0 +1,233 @@
+// A whole run of the profiler, with operators whose time is known.
+
+#include "run.h"
+
+#include <sstream>
+
+#include "latgrad/lut/error.h"
+#include "latgrad/lut/estimate.h"
+#include "latgrad/lut/table.h"
+#include "lut/expect_error.h"
+#include "lut/temporary_folder.h"
+#include "made_up_runner.h"
+#include "self_test.h"
+#include "small_net.h"
+
+namespace latgrad::profile {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+class RunTest : public ::testing::Test {
+ protected:
+  RunTest() {
+    folder_.write("net.pbtxt", kSmallNet);
+    folder_.write("shapes.json", kSmallShapes);
+    options_.nets = {folder_ / "net.pbtxt"};
+    options_.precisions = {search::Precision::kInt8};
+    options_.device = "phone";
+    options_.output = folder_ / "phone-op_lut_database.json";
+  }
+
+  RunResult run_it(std::function<bool()> stop = nullptr) { return run(options_, runner_, progress_, stop); }
+  std::string provenance() const { return folder_.read("phone-op_lut_database.provenance.json"); }
+
+  TemporaryFolder folder_;
+  MadeUpRunner runner_;
+  Options options_;
+  std::ostringstream out_;
+  Progress progress_{out_, Progress::Style::kQuiet};
+};
+
+TEST_F(RunTest, WritesATableThatPricesTheNetwork) {
+  RunResult result = run_it();
+  EXPECT_EQ(result.planned, 3u);
+  EXPECT_EQ(result.measured, 3u);
+  EXPECT_THAT(result.missing, IsEmpty());
+  EXPECT_THAT(result.unsettled, IsEmpty());
+
+  lut::Table table = lut::Table::load(options_.output);
+  ASSERT_EQ(table.size(), 3u);
+  EXPECT_EQ(table.record(0).op_type, "Relu");
+  EXPECT_EQ(table.record(1).op_type, "Conv");
+  EXPECT_THAT(table.record(1).op_args, ElementsAre("name: \"group\"\ni: 1\n", "name: \"kernel\"\ni: 1\n",
+                                                   "name: \"order\"\ns: \"NCHW\"\n"));
+  EXPECT_EQ(table.record(2).device, "phone");
+  lut::Net net = small_net();
+  lut::Estimate estimate = lut::estimate(net, lut::infer_shapes(net), table, {});
+  EXPECT_EQ(estimate.total_us(), 2 * 100 + 2 * 200 + 50);
+  EXPECT_FALSE(fs::exists(options_.output.string() + ".partial"));
+}
+
+TEST_F(RunTest, PercentilesAreOfAllSamples) {
+  int call = 0;
+  runner_.factor = [&] { return 1 + 0.001 * (call++ % 10); };
+  run_it();
+  lut::Record record = lut::Table::load(options_.output).record(1);
+  EXPECT_EQ(record.p0_us, 200);
+  EXPECT_DOUBLE_EQ(record.p100_us, 200 * 1.009);
+  EXPECT_LT(record.p10_us, record.p50_us);
+  EXPECT_LT(record.p50_us, record.p90_us);
+}
+
+TEST_F(RunTest, ProvenanceSaysWhereTheTableComesFrom) {
+  run_it();
+  for (const char* part :
+       {"\"device\": \"phone\"", "\"model\": \"Made-up CPU 1000\"", "\"engine\": {\"name\": \"qnnpack\"",
+        "\"framework\": \"none\"", "\"threads\": 1", "\"target\": 0.02", "\"resumed\": false",
+        "\"visits\": 6",
+        "\"p50_us\": 200, \"samples\": 36, \"visits\": 6, \"spread\": 0.000, \"median_error\": 0.0000",
+        "\"slowdowns\": [1.000, 1.000"}) {
+    EXPECT_THAT(provenance(), HasSubstr(part));
+  }
+  std::optional<Origin> origin = read_origin(options_.output);
+  ASSERT_TRUE(origin);
+  EXPECT_EQ(*origin, origin_of(runner_.open({})));
+}
+
+TEST_F(RunTest, IsNamedAfterTheRunnersMachineAndEngine) {
+  options_.device = "";
+  options_.output = folder_ / "t.json";
+  options_.runner.engine = "x86";
+  EXPECT_EQ(run_it().device, "made-up-1000-x86");
+}
+
+TEST_F(RunTest, ExtendsATableWithoutMeasuringAgain) {
+  run_it();
+  options_.lut = options_.output;
+  runner_.time_us.clear();  // nothing may be asked for
+  RunResult again = run_it();
+  EXPECT_EQ(again.planned, 0u);
+  EXPECT_EQ(again.known, 3u);
+  EXPECT_EQ(lut::Table::load(options_.output).size(), 3u);
+  EXPECT_THAT(provenance(),
+              HasSubstr("\"extends\": {\"table\": \"phone-op_lut_database.json\", \"records\": 3, "
+                        "\"provenance\": {\"table\""));
+}
+
+TEST_F(RunTest, IsCompleteWhereOnlyTheJournalWasLeftBehind) {
+  run_it();
+  folder_.write("phone-op_lut_database.json.partial",
+                "of a run that was killed before it could remove this\n");
+  options_.lut = options_.output;
+  const std::string before = provenance();
+  EXPECT_EQ(run_it().known, 3u);
+  EXPECT_FALSE(fs::exists(options_.output.string() + ".partial"));
+  EXPECT_EQ(provenance(), before);
+}
+
+TEST_F(RunTest, ATableOfARunnerThatSaysLittleCanBeExtended) {
+  runner_.cpu_model = "";
+  run_it();
+  options_.lut = options_.output;
+  EXPECT_EQ(run_it().known, 3u);
+}
+
+TEST_F(RunTest, DoesNotMixMachinesEnginesOrDevicesUnlessForced) {
+  run_it();
+  options_.lut = options_.output;
+  options_.output = folder_ / "second.json";
+  runner_.cpu_model = "Another CPU";
+  options_.runner.threads = 2;
+  LATGRAD_EXPECT_ERROR(
+      run_it(), ValueError,
+      AllOf(HasSubstr("a table to extend must come from the same machine and engine"),
+            HasSubstr("CPU \"Made-up CPU 1000\" there, \"Another CPU\" here; threads 1 there, 2 here"),
+            HasSubstr("--force")));
+  options_.device = "tablet";
+  LATGRAD_EXPECT_ERROR(run_it(), ValueError, HasSubstr("must hold the device tablet alone"));
+  options_.device = "phone";
+  fs::remove(folder_ / "phone-op_lut_database.provenance.json");
+  LATGRAD_EXPECT_ERROR(run_it(), ValueError, HasSubstr("a table to extend must say where it was measured"));
+  options_.force = true;
+  EXPECT_EQ(run_it().known, 3u);
+}
+
+TEST_F(RunTest, KeepsWhatItCouldMeasureAndNamesTheRest) {
+  runner_.time_us.erase("Softmax");
+  RunResult result = run_it();
+  EXPECT_EQ(result.measured, 2u);
+  ASSERT_THAT(result.missing, SizeIs(1));
+  EXPECT_EQ(result.missing[0].reason, "no kernel for operator type Softmax");
+  EXPECT_THAT(result.unsettled, IsEmpty());
+  EXPECT_EQ(lut::Table::load(options_.output).size(), 2u);
+  EXPECT_THAT(provenance(), HasSubstr("\"reason\": \"no kernel for operator type Softmax\""));
+  EXPECT_THAT(report_text(options_, result), HasSubstr("Not measured: 1 operators\n  Softmax"));
+  EXPECT_THAT(report_json(result), HasSubstr("\"op_type\": \"Softmax\""));
+}
+
+TEST_F(RunTest, ListsWhatDidNotReachTheTarget) {
+  options_.measure.budget_s = 1e-9;
+  RunResult result = run_it();
+  EXPECT_TRUE(result.budget_spent);
+  EXPECT_EQ(result.measured, 3u);
+  ASSERT_THAT(result.unsettled, SizeIs(3));
+  EXPECT_THAT(report_text(options_, result), AllOf(HasSubstr("Not known within 2 %: 3 operators"),
+                                                   HasSubstr("  too few visits  Relu [1,8,4,4]\n")));
+  EXPECT_THAT(report_json(result), HasSubstr("\"median_error\": null"));
+}
+
+TEST_F(RunTest, AnInterruptedRunIsResumed) {
+  int visits = 0;
+  EXPECT_TRUE(run_it([&] { return ++visits == 4; }).stopped);
+  EXPECT_FALSE(fs::exists(options_.output));
+  EXPECT_TRUE(fs::exists(options_.output.string() + ".partial"));
+  RunResult result = run_it();
+  EXPECT_EQ(result.visits, 6u);
+  EXPECT_THAT(provenance(), HasSubstr("\"resumed\": true"));
+}
+
+TEST_F(RunTest, ProgressNamesTheNetworkThatRuns) {
+  Progress plain(out_, Progress::Style::kPlain);
+  run(options_, runner_, plain, nullptr);
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("0/3]"), HasSubstr("net.pbtxt\n")));
+}
+
+TEST_F(RunTest, DryRunListsTheOperatorsAndWritesNothing) {
+  DryRunResult result = dry_run(options_, &runner_);
+  EXPECT_THAT(result.operators, ElementsAre("Relu [1,8,4,4]", HasSubstr("Conv"), HasSubstr("Softmax")));
+  EXPECT_THAT(report_text(options_, result), HasSubstr("3 distinct operators to measure for phone, about "));
+  DryRunResult without_runner = dry_run(options_, nullptr);
+  EXPECT_EQ(without_runner.operators, result.operators);
+  EXPECT_FALSE(without_runner.estimated_s);
+  EXPECT_THAT(report_json(without_runner), HasSubstr("\"estimated_s\": null"));
+  EXPECT_FALSE(fs::exists(options_.output));
+  EXPECT_FALSE(fs::exists(options_.output.string() + ".partial"));
+}
+
+TEST_F(RunTest, InputGivesANetworkItsShape) {
+  options_.inputs = {{"data", {2, 8, 4, 4}, std::nullopt}};
+  EXPECT_EQ(dry_run(options_, nullptr).operators[0], "Relu [2,8,4,4]");
+  options_.inputs = {{"no-such", {1}, std::nullopt}};
+  LATGRAD_EXPECT_ERROR(dry_run(options_, nullptr), ValueError,
+                       ::testing::StrEq("--input must name an input of a network, got \"no-such\""));
+}
+
+TEST(ProvenancePathTest, LiesBesideTheTablePackedOrNot) {
+  EXPECT_EQ(provenance_path("a/x.json"), "a/x.provenance.json");
+  EXPECT_EQ(provenance_path("a/x.json.zip"), "a/x.provenance.json");
+  EXPECT_EQ(provenance_path("x.json.gz"), "x.provenance.json");
+}
+
+TEST(SelfTestTest, ComparesWithWhatIsKnown) {
+  MadeUpRunner runner;
+  LATGRAD_EXPECT_ERROR(self_test(runner), RunnerError,
+                       HasSubstr("a self-test needs a runner that knows LatgradDelay"));
+  runner.time_us["LatgradDelay"] = 1015;
+  std::vector<DelayCheck> checks = self_test(runner);
+  ASSERT_THAT(checks, SizeIs(4));
+  EXPECT_FALSE(checks[0].passed());
+  EXPECT_EQ(checks[2].delay_us, 1000);
+  EXPECT_NEAR(checks[2].relative_error(), 0.015, 1e-9);
+  EXPECT_TRUE(checks[2].passed());
+  EXPECT_FALSE(checks[3].passed());
+}
+
+}  // namespace
+}  // namespace latgrad::profile
