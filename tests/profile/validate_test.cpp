@@ -305,7 +305,7 @@ TEST(ValidateZooTest, PricesAPublishedNetworkByTheTableOfTheRepository) {
   const std::filesystem::path paths[] = {shared_data("zoo/FBNet-C/int8")};
   const std::vector<NamedNet> nets = read_nets(paths, {});
   const lut::Table table =
-      lut::Table::load(source_file("data/luts/intel-xeon-family6-model207-qnnpack-op_lut_database.json.zip"));
+      lut::Table::load(source_file("data/luts/amd-epyc-family25-model1-qnnpack-op_lut_database.json.zip"));
   const Subjects made = make_subjects({.nets = nets}, table, {});
   ASSERT_THAT(made.priced, SizeIs(1));
   EXPECT_EQ(made.priced[0].name, "FBNet-C/int8");
