@@ -18,6 +18,10 @@ void check_architecture(const SpaceImpl& space, const Architecture& arch, const 
 // The same for one layer (0-based, in range).
 void check_choice(const SpaceImpl& space, size_t layer, int64_t candidate, const Place& place);
 
+// What a candidate of a layer, both 0-based, is made of.
+// Errors: ValueError when either is out of range, or the candidate is not offered.
+const BlockPlan& offered_block(const SpaceImpl& space, size_t layer, size_t candidate);
+
 // Digits, indices or candidate names: everything but the name of an architecture.
 // Errors: ValueError.
 Architecture parse_choices(const SpaceImpl& space, std::string_view text, const Place& place);

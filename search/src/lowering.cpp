@@ -30,7 +30,7 @@ Blob write_begin(NetBuilder& builder, const SpaceImpl& space) {
 
 Blob write_block(NetBuilder& builder, const SpaceImpl& space, const Blob& in, size_t layer,
                  size_t candidate) {
-  const BlockPlan& plan = space.blocks[layer][candidate];
+  const BlockPlan& plan = internal::offered_block(space, layer, candidate);
   const std::string prefix =
       fmt::format("{}_{}", layer_name(space, layer), space.layers[layer].candidates[candidate]);
   Blob blob = in;
@@ -77,11 +77,7 @@ lut::Net lower_fixed(const Space& space, Precision precision) {
 
 lut::Net lower_block(const Space& space, size_t layer, size_t candidate, Precision precision) {
   const SpaceImpl& impl = space.impl();
-  if (layer >= impl.layers.size()) {
-    throw ValueError(fmt::format("layer index must be below {}, got {}", impl.layers.size(), layer),
-                     {.file = impl.source});
-  }
-  internal::check_choice(impl, layer, static_cast<int64_t>(candidate), {.file = impl.source});
+  internal::offered_block(impl, layer, candidate);  // before the layer is read
   const LayerInfo& info = impl.layers[layer];
   NetBuilder builder(impl, precision,
                      fmt::format("{}_{}_{}", net_name(impl, precision), layer_name(impl, layer),
