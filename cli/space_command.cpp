@@ -2,13 +2,16 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <set>
 
 #include "command.h"
 #include "json_writer.h"
+#include "latgrad/lut/replace_file.h"
 #include "latgrad/search/latency_model.h"
+#include "latgrad/search/scaling.h"
 #include "missing_operators.h"
 #include "output.h"
 #include "pricing_options.h"
@@ -21,19 +24,26 @@ namespace latgrad::cli {
 namespace {
 
 constexpr const char* kDescription =
-    "Show a search space; with a look-up table, the time of every candidate block of every layer";
+    "Show a search space; with a look-up table, the time of every candidate block of every layer; scaled, as "
+    "a "
+    "space of its own";
 
 constexpr const char* kFooter =
     "Examples:\n"
     "  latgrad space fbnet                                    layers, candidates, named architectures\n"
     "  latgrad space fbnet --lut lut.json                     the table of layers and candidates, in us\n"
-    "  latgrad space my.textproto --lut lut.json --missing    what the table lacks for this space\n\n"
+    "  latgrad space my.textproto --lut lut.json --missing    what the table lacks for this space\n"
+    "  latgrad space fbnet_cifar --width 0.25 --depth 0.5 --write small.textproto\n"
+    "                                                         a smaller one, for supernets on small "
+    "machines\n\n"
     "Exit codes: 0 complete, 3 the table lacks an operator of the space, 1 error, 2 wrong usage.";
 
 struct SpaceOptions {
   std::string space;
   PricingOptions pricing;
   std::string precision = "int8";
+  search::Scale scale;
+  std::filesystem::path write;
   bool json = false;
   bool missing = false;
 };
@@ -256,6 +266,14 @@ std::string extreme_text(const char* name, const search::Space& space,
                      space.format_architecture(extreme->arch));
 }
 
+// Whether the space that is shown stands in a file as it is, and in which.
+bool has_file(const SpaceOptions& options) {
+  return !options.write.empty() || options.scale == search::Scale{};
+}
+std::filesystem::path file_of(const SpaceOptions& options) {
+  return options.write.empty() ? find_space(options.space) : options.write;
+}
+
 std::string model_text(const ShownSpace& shown, const SpaceOptions& options, const Pricing& pricing) {
   std::string text =
       fmt::format("\nMicroseconds on {}; - is not offered\n\n{}\n", pricing.text(), model_table(shown));
@@ -268,13 +286,16 @@ std::string model_text(const ShownSpace& shown, const SpaceOptions& options, con
                       format_count(shown.num_operators, "distinct operator"));
   text += options.missing ? shown.missing.text(shown.missing.size()) : "  (--missing lists them)\n";
   return text +
-         fmt::format("\nMeasure them on that device:  latgrad profile --space {} --precision {} --lut {}\n",
-                     find_space(options.space).string(), options.precision, options.pricing.lut.string());
+         fmt::format("\n{}:  latgrad profile --space {} --precision {} --lut {}\n",
+                     has_file(options) ? "Measure them on that device" : "Write it by --write FILE, then",
+                     has_file(options) ? file_of(options).string() : "FILE", options.precision,
+                     options.pricing.lut.string());
 }
 
 int run(const SpaceOptions& options) {
   const search::Precision precision = search::parse_precision(options.precision);
-  search::Space space = load_space(options.space);
+  search::Space space = search::scaled(load_space(options.space), options.scale);
+  if (!options.write.empty()) lut::replace_file(options.write, space.text());
   const size_t num_operators = search::required_operators(space, precision).size();
   ShownSpace shown{.space = std::move(space), .precision = precision, .num_operators = num_operators};
   std::optional<Pricing> pricing;
@@ -309,6 +330,14 @@ Command add_space_command(CLI::App& parent) {
       ->required();
   CLI::Option* lut = add_pricing_options(*app, options->pricing);
   add_precision_option(*app, options->precision);
+  app->add_option("--width", options->scale.width, "Multiply the channels by this, rounded to multiples of 8")
+      ->capture_default_str();
+  app->add_option("--depth", options->scale.depth, "Multiply the layers of every stage by this, rounded up")
+      ->capture_default_str();
+  app->add_option("--resolution", options->scale.resolution, "Height and width of the image");
+  app->add_option("--classes", options->scale.classes, "Classes that the network tells apart");
+  app->add_option("--write", options->write,
+                  "Write the space, without its base, scaled, as a file of its own");
   app->add_flag("--json", options->json, "Print JSON");
   app->add_flag("--missing", options->missing, "List every operator that the table lacks")->needs(lut);
   return {app, [options] { return run(*options); }};
