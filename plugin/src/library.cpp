@@ -1,7 +1,8 @@
 // Everything that the library offers to PyTorch: the operators, then the classes.
 //
 // L layers, C candidates of the widest layer, D devices; latencies in microseconds. What a schema
-// cannot say stands in latgrad/plugin/operators.h, losses.h, fleet.h, latency_model.h and latency_table.h.
+// cannot say stands in latgrad/plugin/operators.h, losses.h, fleet.h, search_space.h,
+// latency_model.h and latency_table.h.
 
 #include <torch/custom_class.h>
 #include <torch/library.h>
@@ -66,6 +67,7 @@ TORCH_LIBRARY(latgrad, m) {
   // The version of the library, e.g. 0.1.0.
   m.def("version() -> str", [] { return std::string(LATGRAD_VERSION); });
 
+  latgrad::register_search_space(m);
   latgrad::register_latency_model(m);
   latgrad::register_latency_table(m);
 }

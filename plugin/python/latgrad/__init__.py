@@ -16,7 +16,7 @@ from latgrad._plugin import load_plugin
 
 load_plugin()
 
-from latgrad.classes import LatencyModel, LatencyTable  # noqa: E402  (needs the loaded plugin)
+from latgrad.classes import LatencyModel, LatencyTable, SearchSpace  # noqa: E402  (needs the loaded plugin)
 from latgrad.fleet import fleet_max, fleet_smooth_max, fleet_sum  # noqa: E402
 from latgrad.losses import (  # noqa: E402
     fbnet_loss,
@@ -27,6 +27,7 @@ from latgrad.losses import (  # noqa: E402
     tunas_penalty,
 )
 from latgrad.mixed_layer import MixedLayer  # noqa: E402
+from latgrad.networks import Network, PricedNetwork, Supernet  # noqa: E402
 from latgrad.operators import arch_latency, expected_latency, gumbel_latency, softmax_latency  # noqa: E402
 from latgrad.spaces import space_file, space_names  # noqa: E402
 
@@ -36,6 +37,10 @@ __all__ = [
     "LatencyModel",
     "LatencyTable",
     "MixedLayer",
+    "Network",
+    "PricedNetwork",
+    "SearchSpace",
+    "Supernet",
     "arch_latency",
     "expected_latency",
     "fbnet_loss",

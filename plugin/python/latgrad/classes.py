@@ -49,6 +49,35 @@ def LatencyModel(space, lut, device="", precision="int8", mode="ave"):
     return torch.classes.latgrad.LatencyModel(os.fspath(space), os.fspath(lut), device, precision, mode)
 
 
+def SearchSpace(path):
+    """A search space, read from its file: a ``torch.classes.latgrad.SearchSpace``. :class:`Supernet` is built from it.
+
+    Immutable; as an attribute of a module it is saved as the text of the space. Its methods; layers and candidates count
+    from 0, ``precision`` is ``int8`` or ``fp32``:
+
+    ``name()``, ``text()``, ``input_shape()``, ``classes()``, ``pooled_channels()``
+        Its name; the whole space as one file without ``base``; NCHW; what the fully connected layer writes and reads.
+    ``layers()``, ``candidates(layer)``, ``valid()``
+        L; the names of a layer's candidates by index; which of them are offered, bool ``[L, C]``.
+    ``scaled(width=1.0, depth=1.0, resolution=0, classes=0)``
+        A smaller or larger version: channels times ``width``, rounded to multiples of 8; layers of every stage times
+        ``depth``, rounded up; another image or number of classes where not 0.
+    ``block(layer, candidate, precision="int8")``
+        The convolutions of a candidate, in order, and whether its input is added to the last one's result. A convolution is
+        a dictionary: ``in_channels``, ``out_channels``, ``kernel``, ``stride``, ``pad``, ``dilation``, ``groups``, and as 0
+        or 1 ``bias``, ``relu``, ``shuffled`` (over its groups, after the ReLU).
+    ``stem(precision="int8")``, ``head(precision="int8")``
+        The convolution before the first layer and that behind the last, a list of one, or of none.
+    ``parse_architecture(text)``, ``format_architecture(arch)``
+        The name of an architecture, digits, or names and indices to int64 ``[L]``, and back to names.
+
+    The methods raise ValueError for what is out of range, not offered, unknown or no number.
+
+    Raises RuntimeError or ValueError where the file cannot be read or breaks the format.
+    """
+    return torch.classes.latgrad.SearchSpace(os.fspath(path))
+
+
 def LatencyTable(path):
     """A latency look-up table in the published format: a ``torch.classes.latgrad.LatencyTable``.
 

@@ -1,6 +1,6 @@
 """What the TorchScript classes offer, for editors and type checkers.
 
-At run time `LatencyModel` and `LatencyTable` are functions whose results are torch.ScriptObject: annotate with these names,
+At run time `LatencyModel`, `SearchSpace` and `LatencyTable` are functions whose results are torch.ScriptObject: annotate with these names,
 and ask for `isinstance` nowhere. In TorchScript the types are `torch.classes.latgrad.LatencyModel` and `LatencyTable`.
 """
 
@@ -87,6 +87,69 @@ class LatencyModel:
         """
     def input_dims(self) -> dict[str, list[int]]:
         """The shape of each data input by name, which no architecture changes."""
+
+class SearchSpace:
+    """A search space: layers, and the candidate blocks that each chooses from. :class:`Supernet` is built from it.
+
+    Layers and candidates count from 0. Immutable; saved inside TorchScript modules as the text of the space.
+    ``precision`` is ``int8`` or ``fp32``: a space may have other ReLUs in one than in the other.
+    """
+
+    def __init__(self, path: _Path) -> None:
+        """Reads a space file.
+
+        Raises RuntimeError or ValueError where it cannot be read or breaks the format.
+        """
+    def name(self) -> str: ...
+    def text(self) -> str:
+        """The whole space as one file without ``base``."""
+    def input_shape(self) -> list[int]:
+        """NCHW."""
+    def classes(self) -> int:
+        """What the fully connected layer writes."""
+    def pooled_channels(self) -> int:
+        """What the fully connected layer reads."""
+    def layers(self) -> int:
+        """The number of searched layers, L."""
+    def candidates(self, layer: int) -> list[str]:
+        """The names of a layer's candidates by index, those that are not offered among them.
+
+        Raises ValueError for a layer out of range; a negative one is out of range.
+        """
+    def valid(self) -> Tensor:
+        """Where the space offers a candidate: bool ``[L, C]``."""
+    def scaled(
+        self, width: float = 1.0, depth: float = 1.0, resolution: int = 0, classes: int = 0
+    ) -> "SearchSpace":
+        """A smaller or larger version, whose name says what was scaled.
+
+        Channels times ``width``, rounded to multiples of 8; layers of every stage times ``depth``, rounded up; another
+        image or number of classes where not 0. Named architectures that no longer fit are left out.
+
+        Raises ValueError for a factor that is not from 1/1024 to 1024, and where the result breaks a rule of spaces.
+        """
+    def block(self, layer: int, candidate: int, precision: str = "int8") -> tuple[list[dict[str, int]], bool]:
+        """The convolutions of a candidate, none in an identity, and whether its input is added to the last one's result.
+
+        A convolution has in_channels, out_channels, kernel, stride, pad, dilation, groups, and as 0 or 1 bias, relu,
+        shuffled (over its groups, after the ReLU).
+
+        Raises ValueError for a candidate out of range or not offered, and for an unknown precision.
+        """
+    def stem(self, precision: str = "int8") -> list[dict[str, int]]:
+        """The convolution before the first layer: one, or none."""
+    def head(self, precision: str = "int8") -> list[dict[str, int]]:
+        """The 1x1 convolution behind the last layer: one, or none."""
+    def parse_architecture(self, text: str) -> Tensor:
+        """The name of an architecture, digits, or names and indices to int64 ``[L]``.
+
+        Raises ValueError for a text that is no architecture of this space.
+        """
+    def format_architecture(self, arch: Tensor) -> str:
+        """The names of an architecture's candidates, uint8 or int64 ``[L]``.
+
+        Raises ValueError for a wrong shape or dtype, and for a candidate that is not offered.
+        """
 
 class LatencyTable:
     """A latency look-up table in the published format. Immutable, and saved inside TorchScript modules, all of it."""

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "classes/error_translation.h"
+#include "classes/offered_mask.h"
 #include "classes/register_classes.h"
 #include "latgrad/lut/netdef.h"
 #include "latgrad/lut/statistic.h"
@@ -46,17 +47,6 @@ std::string missing_report(const std::vector<search::MissingOperator>& missing, 
 // The index of a statistic in the tensors of a model. Errors: c10::ValueError.
 int64_t index_of(const std::string& statistic) {
   return translate_errors([&] { return static_cast<int64_t>(lut::parse_statistic(statistic)); });
-}
-
-at::Tensor offered_mask(const search::Space& space) {
-  const auto& layers = space.layers();
-  at::Tensor mask = at::zeros(
-      {static_cast<int64_t>(layers.size()), static_cast<int64_t>(space.max_candidates())}, at::kBool);
-  auto cells = mask.accessor<bool, 2>();
-  for (size_t layer = 0; layer < layers.size(); ++layer) {
-    for (size_t i = 0; i < layers[layer].offered.size(); ++i) cells[layer][i] = layers[layer].offered[i];
-  }
-  return mask;
 }
 
 template <typename Map>

@@ -6,6 +6,7 @@
 
 namespace latgrad {
 
+void register_search_space(torch::Library& library);
 void register_latency_model(torch::Library& library);
 void register_latency_table(torch::Library& library);  // and NetEstimate
 

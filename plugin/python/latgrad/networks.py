@@ -1,0 +1,211 @@
+"""The networks of a search space, as modules: its supernet, and each of its architectures.
+
+    space = latgrad.SearchSpace(latgrad.space_file("fbnet_cifar")).scaled(width=0.25, depth=0.5)
+    supernet = latgrad.Supernet(space)
+    weights, sampled_us = latgrad.gumbel_latency(theta, model.table_us(), temperature, model.valid())
+    logits = supernet(images, weights)              # the blocks of layer l mixed by weights[l]
+
+    network = supernet.network(theta.argmax(-1))    # one architecture, with the supernet's weights
+
+No block is written here: the space says of which convolutions it is made, the same that a ``LatencyModel`` prices. Behind
+each convolution stands a normalisation, as in training; in the network that is priced it has become part of the
+convolution. L layers, C candidates of the widest layer.
+"""
+
+import copy
+from typing import Callable, Dict, List
+
+import torch
+from torch import Tensor, nn
+
+from latgrad.mixed_layer import MixedLayer
+
+
+class ConvolutionUnit(nn.Module):
+    """A convolution, a normalisation and, where the space says so, a ReLU and a channel shuffle.
+
+    convolution: an entry of ``SearchSpace.block``, ``stem`` or ``head``. norm: makes the normalisation of so many channels.
+    """
+
+    def __init__(self, convolution: Dict[str, int], norm: Callable[[int], nn.Module]) -> None:
+        super().__init__()
+        channels = convolution["out_channels"]
+        # Without a bias, as the normalisation has one.
+        self.conv = nn.Conv2d(
+            convolution["in_channels"],
+            channels,
+            convolution["kernel"],
+            stride=convolution["stride"],
+            padding=convolution["pad"],
+            dilation=convolution["dilation"],
+            groups=convolution["groups"],
+            bias=False,
+        )
+        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
+        self.norm = norm(channels)
+        self.relu = nn.ReLU(inplace=True) if convolution["relu"] else nn.Identity()
+        self.shuffle = nn.ChannelShuffle(convolution["groups"]) if convolution["shuffled"] else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: ``[N, in_channels, H, W]``."""
+        return self.shuffle(self.relu(self.norm(self.conv(x))))
+
+
+class CandidateBlock(nn.Module):
+    """One candidate of one layer: its convolutions in order, and the residual sum where it has one."""
+
+    residual: bool
+
+    def __init__(self, convolutions: List[Dict[str, int]], residual: bool, norm: Callable[[int], nn.Module]) -> None:
+        super().__init__()
+        self.units = nn.Sequential(*[ConvolutionUnit(convolution, norm) for convolution in convolutions])
+        self.residual = residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.units(x)
+        return x + y if self.residual else y
+
+
+def _fixed_units(convolutions: List[Dict[str, int]], norm: Callable[[int], nn.Module]) -> nn.Sequential:
+    return nn.Sequential(*[ConvolutionUnit(convolution, norm) for convolution in convolutions])
+
+
+class _Classifier(nn.Module):
+    """The average pool over the whole map and the fully connected layer."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(channels, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x.mean([2, 3]))
+
+
+class Supernet(nn.Module):
+    """Every candidate of every layer, mixed by weights.
+
+    space: a ``SearchSpace``. precision: ``int8`` or ``fp32``, that of the latency model, as a space may have other ReLUs in
+    one than in the other. norm: makes the normalisation of so many channels.
+
+    ``stem``, ``layers`` (of ``MixedLayer``), ``head`` and ``classifier`` are its submodules.
+
+    Raises ValueError for an unknown precision.
+    """
+
+    def __init__(
+        self, space: torch.ScriptObject, precision: str = "int8", norm: Callable[[int], nn.Module] = nn.BatchNorm2d
+    ) -> None:
+        super().__init__()
+        self.stem = _fixed_units(space.stem(precision), norm)
+        self.layers = nn.ModuleList()
+        for layer, offered in enumerate(space.valid().tolist()):
+            candidates = range(len(space.candidates(layer)))
+            self.layers.append(
+                MixedLayer(
+                    [
+                        CandidateBlock(*space.block(layer, candidate, precision), norm) if offered[candidate] else None
+                        for candidate in candidates
+                    ]
+                )
+            )
+        self.head = _fixed_units(space.head(precision), norm)
+        self.classifier = _Classifier(space.pooled_channels(), space.classes())
+
+    def forward(self, images: Tensor, weights: Tensor) -> Tensor:
+        """images: ``[N, channels, H, W]``. weights: ``[L, C]``, or ``[N, L, C]`` for a sample of its own for every image.
+
+        Returns the logits of the classes, ``[N, classes]``.
+
+        Raises ValueError where a shape does not fit.
+        """
+        x = self.stem(images)
+        for index, layer in enumerate(self.layers):
+            x = layer(x, weights[..., index, : layer.num_candidates])
+        return self.classifier(self.head(x))
+
+    def network(self, arch: Tensor) -> "Network":
+        """The network of one architecture, int64 ``[L]``, with a copy of this supernet's weights.
+
+        Raises ValueError for an architecture that the space does not have.
+        """
+        if arch.dim() != 1 or len(arch) != len(self.layers):
+            raise ValueError(f"arch must be one architecture, [{len(self.layers)}], got {list(arch.shape)}")
+        chosen = []
+        for index, (layer, choice) in enumerate(zip(self.layers, arch.tolist())):
+            if choice not in layer.offered:
+                raise ValueError(
+                    f"arch must choose candidates that are offered, in layer {index} (counted from 0) one of "
+                    f"{layer.offered}, got {choice}"
+                )
+            chosen.append(layer.blocks[str(choice)])
+        return Network(*copy.deepcopy((self.stem, nn.Sequential(*chosen), self.head, self.classifier)))
+
+
+class Network(nn.Module):
+    """One architecture of a space: what ``LatencyModel.estimate(arch)`` is the price of. Can be scripted."""
+
+    def __init__(self, stem: nn.Module, blocks: nn.Module, head: nn.Module, classifier: nn.Module) -> None:
+        super().__init__()
+        self.stem = stem
+        self.blocks = blocks
+        self.head = head
+        self.classifier = classifier
+
+    @staticmethod
+    def from_space(
+        space: torch.ScriptObject,
+        arch: Tensor,
+        precision: str = "int8",
+        norm: Callable[[int], nn.Module] = nn.BatchNorm2d,
+    ) -> "Network":
+        """The architecture ``arch``, int64 ``[L]``, with random weights. The other arguments are those of ``Supernet``.
+
+        Raises ValueError for an architecture that the space does not have, and for an unknown precision.
+        """
+        space.format_architecture(arch)  # checks it
+        blocks = [
+            CandidateBlock(*space.block(layer, choice, precision), norm) for layer, choice in enumerate(arch.tolist())
+        ]
+        return Network(
+            _fixed_units(space.stem(precision), norm),
+            nn.Sequential(*blocks),
+            _fixed_units(space.head(precision), norm),
+            _Classifier(space.pooled_channels(), space.classes()),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """images: ``[N, channels, H, W]``. Returns the logits of the classes, ``[N, classes]``."""
+        return self.classifier(self.head(self.blocks(self.stem(images))))
+
+
+class PricedNetwork(nn.Module):
+    """A network that carries its latency in itself, to be scripted and saved.
+
+    model: the ``LatencyModel`` of its space. arch: its architecture, int64 ``[L]``.
+
+        torch.jit.save(torch.jit.script(latgrad.PricedNetwork(network, model, arch)), "network.pt")
+        torch.jit.load("network.pt").latency_us()       # needs no table
+
+    Raises ValueError for an architecture that the model's space does not have.
+    """
+
+    def __init__(self, network: nn.Module, model: torch.ScriptObject, arch: Tensor) -> None:
+        super().__init__()
+        model.decode(arch)  # checks it
+        self.network = network
+        self.model = model
+        self.register_buffer("arch", arch.detach().cpu().clone())
+
+    def forward(self, images: Tensor) -> Tensor:
+        """What the network gives."""
+        return self.network(images)
+
+    @torch.jit.export
+    def latency_us(self, statistic: str = "p50") -> float:
+        """The exact price, stem and head included. Raises an error for an unknown statistic."""
+        return float(self.model.estimate(self.arch, statistic).item())
+
+    @torch.jit.export
+    def architecture(self) -> List[str]:
+        """The name of the chosen candidate of every layer."""
+        return self.model.decode(self.arch)
