@@ -108,6 +108,7 @@ def test_prices_a_network_operator_by_operator(table, net):
     assert price.all_found()
     assert price.total_us() == price.found_us() == 15.0
     assert price.op_types() == ["Int8Quantize", "Int8ConvRelu"]
+    assert price.outputs() == ["q", "y"]
     assert price.statuses() == ["exact", "exact"]
     assert price.times_us() == [5.0, 10.0]
 

@@ -42,7 +42,7 @@ def test_typed_code_finds_the_hints():
 
 def stub_methods(name):
     """{method: ([(argument, type, default)], return type)} of a stub class, types as TorchScript spells them."""
-    spelling = {"list": "List", "dict": "Dict", "_NetEstimate": "NetEstimate"}
+    spelling = {"list": "List", "dict": "Dict", "tuple": "Tuple", "_NetEstimate": "NetEstimate"}
 
     def spell(annotation):
         return re.sub(r"\w+", lambda word: spelling.get(word.group(), word.group()), ast.unparse(annotation))
@@ -85,10 +85,10 @@ def instances(tiny_space, make_table):
     lut = make_table(tiny_space)
     model = latgrad.LatencyModel(tiny_space, lut)
     table = latgrad.LatencyTable(lut)
-    return {"LatencyModel": model, "LatencyTable": table}
+    return {"LatencyModel": model, "LatencyTable": table, "SearchSpace": latgrad.SearchSpace(tiny_space)}
 
 
-@pytest.mark.parametrize("name", ["LatencyModel", "LatencyTable"])
+@pytest.mark.parametrize("name", ["LatencyModel", "LatencyTable", "SearchSpace"])
 def test_stub_and_runtime_agree_on_the_methods(name, instances):
     stub = stub_methods(name)
     constructor, _ = stub.pop("__init__")

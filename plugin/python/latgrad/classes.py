@@ -91,7 +91,7 @@ def LatencyTable(path):
     ``estimate_net(model, init="", input_dims={}, device="", mode="ave", statistic="p50")``
         The price of a Caffe2 network, a folder or a file, with its init net (empty: beside it) and the shapes of data
         inputs by name. The result has ``total_us()``, which raises RuntimeError while an operator is missing,
-        ``found_us()``, ``all_found()``, and for each operator ``op_types()``, ``statuses()`` (``exact``, ``substituted``,
+        ``found_us()``, ``all_found()``, and for each operator ``op_types()``, ``outputs()``, ``statuses()`` (``exact``, ``substituted``,
         ``missing``) and ``times_us()``.
 
     ``device``, ``mode`` and ``statistic`` are as in ``LatencyModel``. The methods raise ValueError where an argument breaks a

@@ -1,7 +1,7 @@
 """What the TorchScript classes offer, for editors and type checkers.
 
-At run time `LatencyModel`, `SearchSpace` and `LatencyTable` are functions whose results are torch.ScriptObject: annotate with these names,
-and ask for `isinstance` nowhere. In TorchScript the types are `torch.classes.latgrad.LatencyModel` and `LatencyTable`.
+At run time `LatencyModel`, `SearchSpace` and `LatencyTable` are functions whose results are torch.ScriptObject: annotate
+with these names, and ask for `isinstance` nowhere. In TorchScript the types are `torch.classes.latgrad.LatencyModel` and so on.
 """
 
 import os
@@ -100,7 +100,8 @@ class SearchSpace:
 
         Raises RuntimeError or ValueError where it cannot be read or breaks the format.
         """
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name of the space."""
     def text(self) -> str:
         """The whole space as one file without ``base``."""
     def input_shape(self) -> list[int]:
@@ -120,7 +121,7 @@ class SearchSpace:
         """Where the space offers a candidate: bool ``[L, C]``."""
     def scaled(
         self, width: float = 1.0, depth: float = 1.0, resolution: int = 0, classes: int = 0
-    ) -> "SearchSpace":
+    ) -> SearchSpace:
         """A smaller or larger version, whose name says what was scaled.
 
         Channels times ``width``, rounded to multiples of 8; layers of every stage times ``depth``, rounded up; another
@@ -206,6 +207,8 @@ class _NetEstimate:
         """Whether every operator has a time."""
     def op_types(self) -> list[str]:
         """The operator types."""
+    def outputs(self) -> list[str]:
+        """The name of the first blob that each operator writes."""
     def statuses(self) -> list[str]:
         """``exact``, ``substituted`` or ``missing``."""
     def times_us(self) -> list[float]:

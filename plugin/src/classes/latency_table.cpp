@@ -47,10 +47,11 @@ std::string state_text(const c10::Dict<std::string, std::string>& texts, const c
 
 }  // namespace
 
-NetEstimate::NetEstimate(double found_us, std::vector<std::string> op_types,
+NetEstimate::NetEstimate(double found_us, std::vector<std::string> op_types, std::vector<std::string> outputs,
                          std::vector<std::string> statuses, std::vector<double> times_us)
     : found_us_(found_us),
       op_types_(std::move(op_types)),
+      outputs_(std::move(outputs)),
       statuses_(std::move(statuses)),
       times_us_(std::move(times_us)) {}
 
@@ -159,15 +160,16 @@ c10::intrusive_ptr<NetEstimate> LatencyTable::estimate_net(
     lut::Net net = init.empty() ? lut::read_net(model) : lut::read_net(model, init);
     for (const auto& entry : input_dims) lut::set_input(net, entry.key(), entry.value());
     const lut::Estimate estimate = lut::estimate(net, lut::infer_shapes(net), impl_->table, options);
-    std::vector<std::string> op_types, statuses;
+    std::vector<std::string> op_types, outputs, statuses;
     std::vector<double> times_us;
     for (size_t i = 0; i < estimate.ops.size(); ++i) {
       op_types.push_back(net.ops[i].type);
+      outputs.push_back(net.ops[i].outputs.empty() ? "" : net.ops[i].outputs.front());
       statuses.emplace_back(lut::to_string(estimate.ops[i].status));
       times_us.push_back(estimate.ops[i].time_us.value_or(0));
     }
-    return c10::make_intrusive<NetEstimate>(estimate.found_us, std::move(op_types), std::move(statuses),
-                                            std::move(times_us));
+    return c10::make_intrusive<NetEstimate>(estimate.found_us, std::move(op_types), std::move(outputs),
+                                            std::move(statuses), std::move(times_us));
   });
 }
 
@@ -177,6 +179,7 @@ void register_latency_table(torch::Library& library) {
       .def("found_us", &NetEstimate::found_us)
       .def("all_found", &NetEstimate::all_found)
       .def("op_types", &NetEstimate::op_types)
+      .def("outputs", &NetEstimate::outputs)
       .def("statuses", &NetEstimate::statuses)
       .def("times_us", &NetEstimate::times_us);
   library.class_<LatencyTable>("LatencyTable")

@@ -27,8 +27,8 @@ namespace latgrad {
 // network's order.
 class LATGRAD_PLUGIN_EXPORT NetEstimate : public torch::CustomClassHolder {
  public:
-  NetEstimate(double found_us, std::vector<std::string> op_types, std::vector<std::string> statuses,
-              std::vector<double> times_us);
+  NetEstimate(double found_us, std::vector<std::string> op_types, std::vector<std::string> outputs,
+              std::vector<std::string> statuses, std::vector<double> times_us);
 
   // The price of the whole network.
   // Errors: c10::Error while an operator is missing, naming the first ten and how many there are.
@@ -36,12 +36,14 @@ class LATGRAD_PLUGIN_EXPORT NetEstimate : public torch::CustomClassHolder {
   double found_us() const { return found_us_; }  // the sum over the operators that have a time
   bool all_found() const;
   std::vector<std::string> op_types() const { return op_types_; }
+  std::vector<std::string> outputs() const { return outputs_; }    // the first blob that each writes
   std::vector<std::string> statuses() const { return statuses_; }  // "exact", "substituted", "missing"
   std::vector<double> times_us() const { return times_us_; }       // 0 where the status is "missing"
 
  private:
   double found_us_;
   std::vector<std::string> op_types_;
+  std::vector<std::string> outputs_;
   std::vector<std::string> statuses_;
   std::vector<double> times_us_;
 };

@@ -1,0 +1,172 @@
+"""Spaces as modules: SearchSpace, Supernet, Network, PricedNetwork."""
+
+import copy
+import math
+import pickle
+
+import pytest
+import torch
+
+import latgrad
+
+
+@pytest.fixture
+def tiny(tiny_space):
+    return latgrad.SearchSpace(tiny_space)
+
+
+def one_hot(arch, candidates):
+    return torch.nn.functional.one_hot(torch.as_tensor(arch), candidates).float()
+
+
+def test_space_says_what_it_is(tiny):
+    assert tiny.name() == "tiny"
+    assert tiny.input_shape() == [1, 3, 32, 32]
+    assert (tiny.layers(), tiny.classes(), tiny.pooled_channels()) == (4, 10, 32)
+    assert tiny.candidates(1) == ["k3_e1", "k3_e3", "k5_e3_g2"]
+    assert tiny.valid().tolist() == [
+        [True, True, False, False], [True, True, True, False], [True, False, False, False], [True, True, True, False]
+    ]
+    assert tiny.format_architecture(tiny.parse_architecture("largest")) == "k3_e1 k5_e3_g2 k3k3_e1 k5_e3_g2"
+
+
+def test_space_says_what_a_block_is_made_of(tiny):
+    convolutions, residual = tiny.block(1, 2)  # k5_e3_g2 from 8 to 16 channels with stride 2
+    assert [(c["in_channels"], c["out_channels"], c["kernel"], c["stride"], c["pad"], c["groups"]) for c in convolutions] == [
+        (8, 24, 1, 1, 0, 2), (24, 24, 5, 2, 2, 24), (24, 16, 1, 1, 0, 2)
+    ]
+    assert [(c["relu"], c["shuffled"]) for c in convolutions] == [(1, 1), (1, 0), (0, 0)]
+    assert not residual
+    assert tiny.block(0, 1) == ([], False)  # the identity
+
+
+def test_space_is_scaled(fbnet_space):
+    small = latgrad.SearchSpace(fbnet_space).scaled(width=0.25, depth=0.5, resolution=64, classes=7)
+    assert small.name() == "fbnet_w0.25_d0.5_r64_c7"
+    assert (small.layers(), small.classes(), small.input_shape()) == (12, 7, [1, 3, 64, 64])
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda space: pickle.loads(pickle.dumps(space))])
+def test_space_is_copied_whole(tiny, copied):
+    class Holder(torch.nn.Module):
+        def __init__(self, space):
+            super().__init__()
+            self.space = space
+
+    assert copied(tiny).text() == tiny.text()
+
+
+@pytest.mark.parametrize(
+    "misuse, message",
+    [
+        (lambda space: space.block(4, 0), "layer must be from 0 to 3, got 4"),
+        (lambda space: space.block(-1, 0), "layer must be from 0 to 3, got -1"),
+        (lambda space: space.block(0, -1), "candidate must not be negative, got -1"),
+        (lambda space: space.block(0, 2), "layer 1 must be one of"),
+        (lambda space: space.block(3, 3), "one of those offered"),
+        (lambda space: space.block(0, 0, "int4"), "int4"),
+        (lambda space: space.candidates(4), "layer must be from 0 to 3, got 4"),
+        (lambda space: space.scaled(width=0.0), "width must be from"),
+        (lambda space: space.parse_architecture("nothing"), "nothing"),
+        (lambda space: space.format_architecture(torch.zeros(4)), "uint8 or int64"),
+        (lambda space: space.format_architecture(torch.zeros(2, 4, dtype=torch.int64)), "one architecture"),
+        (lambda space: space.format_architecture(torch.full([4], 2**32)), "layer 1 must be one of"),
+    ],
+)
+def test_space_refuses(tiny, misuse, message):
+    with pytest.raises(ValueError, match=message):
+        misuse(tiny)
+
+
+def test_space_refuses_a_file_that_is_not_there():
+    with pytest.raises(RuntimeError, match="nowhere.textproto"):
+        latgrad.SearchSpace("nowhere.textproto")
+
+
+def convolution_weights(init_netdef, precision):
+    """The shapes of all four-dimensional parameters of an init net, as PyTorch has them, sorted."""
+    shapes = []
+    for fill in init_netdef.split("op {")[1:]:
+        ints = [int(line.split(":")[1]) for line in fill.splitlines() if line.strip().startswith("ints:")]
+        if len(ints) == 4:
+            shapes.append((ints[0], ints[3], ints[1], ints[2]) if precision == "int8" else tuple(ints))
+    return sorted(shapes)
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp32"])
+@pytest.mark.parametrize("name", ["fbnet", "fbnet_c", "fbnet_cifar", "tiny"])
+def test_network_is_what_is_priced(name, precision, make_table):
+    """The modules have the convolutions of the network that the latency is the price of."""
+    path = latgrad.space_file(name)
+    model = latgrad.LatencyModel(path, make_table(path, precision), precision=precision)
+    space = latgrad.SearchSpace(path)
+    arch = torch.multinomial(model.valid().double(), 1, generator=torch.Generator().manual_seed(3))[:, 0]
+    network = latgrad.Network.from_space(space, arch, precision).eval()
+    weights = sorted(tuple(parameter.shape) for parameter in network.parameters() if parameter.dim() == 4)
+    assert weights == convolution_weights(model.init_netdef(arch), precision)
+    assert network(torch.zeros(space.input_shape())).shape == (1, space.classes())
+
+
+def test_supernet_with_a_one_hot_sample_is_the_network(tiny):
+    supernet = latgrad.Supernet(tiny).eval()
+    images = torch.randn(2, 3, 32, 32)
+    for text in ["smallest", "largest"]:
+        arch = tiny.parse_architecture(text)
+        expected = supernet.network(arch).eval()(images)
+        assert torch.allclose(supernet(images, one_hot(arch, 4)), expected, atol=1e-5)
+
+
+def test_supernet_mixes_an_image_of_its_own_each(tiny):
+    supernet = latgrad.Supernet(tiny).eval()
+    images = torch.randn(2, 3, 32, 32)
+    archs = [tiny.parse_architecture(text) for text in ["smallest", "largest"]]
+    together = supernet(images, torch.stack([one_hot(arch, 4) for arch in archs]))
+    for index, arch in enumerate(archs):
+        alone = supernet(images[index : index + 1], one_hot(arch, 4))
+        assert torch.allclose(together[index], alone[0], atol=1e-5)
+
+
+def test_gradient_reaches_theta_by_both_ways(tiny, tiny_space, make_table):
+    model = latgrad.LatencyModel(tiny_space, make_table(tiny_space))
+    theta = torch.zeros(4, 4, requires_grad=True)
+    weights, latency_us = latgrad.gumbel_latency(theta, model.table_us(), 2.0, model.valid())
+    logits = latgrad.Supernet(tiny)(torch.randn(4, 3, 32, 32), weights)
+    (by_blocks,) = torch.autograd.grad(logits.square().sum(), theta, retain_graph=True)
+    (by_latency,) = torch.autograd.grad(latency_us, theta)
+    for gradient in (by_blocks, by_latency):
+        assert gradient[1].abs().sum() > 0
+        assert gradient[~model.valid()].abs().sum() == 0
+
+
+def test_network_of_a_supernet_is_a_copy(tiny):
+    supernet = latgrad.Supernet(tiny)
+    network = supernet.network(tiny.parse_architecture("largest"))
+    with torch.no_grad():
+        network.classifier.linear.bias.fill_(math.pi)
+    assert not (supernet.classifier.linear.bias == math.pi).any()
+
+
+def test_supernet_refuses_what_is_not_offered(tiny):
+    supernet = latgrad.Supernet(tiny)
+    with pytest.raises(ValueError, match=r"in layer 0 \(counted from 0\) one of \[0, 1\], got 2"):
+        supernet.network(torch.tensor([2, 0, 0, 0]))
+    with pytest.raises(ValueError, match=r"one architecture, \[4\], got \[3\]"):
+        supernet.network(torch.tensor([0, 0, 0]))
+    with pytest.raises(ValueError, match="one of those offered"):
+        latgrad.Network.from_space(tiny, torch.tensor([0, 0, 0, 3]))
+
+
+def test_priced_network_is_saved_with_its_latency(tiny, tiny_space, make_table, tmp_path):
+    model = latgrad.LatencyModel(tiny_space, make_table(tiny_space))
+    arch = tiny.parse_architecture("largest")
+    network = latgrad.Network.from_space(tiny, arch).eval()
+    priced = torch.jit.script(latgrad.PricedNetwork(network, model, arch))
+    torch.jit.save(priced, str(tmp_path / "network.pt"))
+    loaded = torch.jit.load(str(tmp_path / "network.pt"))
+    images = torch.randn(1, 3, 32, 32)
+    assert torch.equal(loaded(images), network(images))
+    assert loaded.latency_us() == model.estimate(arch).item()
+    assert loaded.latency_us("p90") == model.estimate(arch, "p90").item()
+    assert loaded.architecture() == model.decode(arch)
+    with pytest.raises(ValueError):
+        latgrad.PricedNetwork(network, model, torch.tensor([0, 0, 0, 3]))
