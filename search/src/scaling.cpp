@@ -72,12 +72,13 @@ Space scaled(const Space& space, const Scale& scale) {
     if (scale_depth(file, scale.depth)) file.clear_architecture();
     name += fmt::format("_d{:g}", scale.depth);
   }
-  if (scale.resolution) {
-    file.mutable_input()->set_height(*scale.resolution);
-    file.mutable_input()->set_width(*scale.resolution);
+  proto::Input& input = *file.mutable_input();
+  if (scale.resolution && (input.height() != *scale.resolution || input.width() != *scale.resolution)) {
+    input.set_height(*scale.resolution);
+    input.set_width(*scale.resolution);
     name += fmt::format("_r{}", *scale.resolution);
   }
-  if (scale.classes) {
+  if (scale.classes && file.head().classes() != *scale.classes) {
     file.mutable_head()->set_classes(*scale.classes);
     name += fmt::format("_c{}", *scale.classes);
   }

@@ -81,6 +81,7 @@ TEST(ScalingTest, TheResultReadsBackAsItself) {
 TEST(ScalingTest, NothingScaledIsTheSpaceItself) {
   const Space space = load("fbnet_c");
   EXPECT_EQ(scaled(space, {}).text(), space.text());
+  EXPECT_EQ(scaled(space, {.resolution = 224, .classes = 1000}).text(), space.text());
 }
 
 TEST(ScalingTest, RefusesWhatIsNoFactor) {

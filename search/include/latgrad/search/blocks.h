@@ -39,17 +39,17 @@ struct Convolution {
 };
 
 struct Block {
-  std::vector<Convolution> convolutions;  // in order; none in an identity
-  bool residual = false;                  // the block's input is added to the result of the last one
+  std::vector<Convolution> convolutions = {};  // in order; none in an identity
+  bool residual = false;                       // the block's input is added to the result of the last one
 
   bool operator==(const Block&) const = default;
 };
 
 // What does not depend on the architecture.
 struct FixedPart {
-  std::optional<Convolution> stem;  // nothing: the layers read the image itself
-  std::optional<Convolution> head;  // a 1x1 convolution; nothing: the last layer is pooled
-  int64_t pooled_channels = 0;      // what the fully connected layer reads
+  std::optional<Convolution> stem = {};  // nothing: the layers read the image itself
+  std::optional<Convolution> head = {};  // a 1x1 convolution; nothing: the last layer is pooled
+  int64_t pooled_channels = 0;           // what the fully connected layer reads
   int64_t classes = 0;
 };
 

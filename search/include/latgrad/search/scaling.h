@@ -20,8 +20,8 @@ struct Scale {
   double width = 1;
   // Of the layers of every stage: rounded up, so that each keeps one.
   double depth = 1;
-  std::optional<int64_t> resolution;  // height and width of the image
-  std::optional<int64_t> classes;
+  std::optional<int64_t> resolution = {};  // height and width of the image
+  std::optional<int64_t> classes = {};
 
   bool operator==(const Scale&) const = default;
 };
