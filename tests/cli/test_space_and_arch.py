@@ -28,6 +28,31 @@ def test_number_of_architectures_is_exact_beyond_64_bits():
     assert run_json("space", "fbnet", "--json")["num_architectures"] == 9**22
 
 
+def test_scaled_space_is_written_as_a_file(tmp_path):
+    small = tmp_path / "small.textproto"
+    scale = ["--width", "0.25", "--depth", "0.5", "--resolution", "16", "--classes", "7"]
+    shown = run_json("space", "fbnet_cifar", *scale, "--write", small, "--json")
+    assert shown["space"] == "fbnet_cifar_w0.25_d0.5_r16_c7"
+    assert shown["input_shape"] == [1, 3, 16, 16] and len(shown["layers"]) == 12
+    assert [layer["output_shape"][0] for layer in shown["layers"]][:4] == [8, 8, 8, 8]
+    assert run_json("space", small, "--json") == shown
+    assert "base" not in small.read_text()
+
+
+def test_missing_operators_of_a_scaled_space_are_measured_by_its_file(tmp_path):
+    lut = write_lut(tmp_path / "lut.json", [relu_record(1)])
+    small = tmp_path / "small.textproto"
+    unwritten = run("space", "tiny", "--width", "0.5", "--lut", lut)
+    assert "Write it by --write FILE, then:  latgrad profile --space FILE " in unwritten.stdout
+    written = run("space", "tiny", "--width", "0.5", "--lut", lut, "--write", small)
+    assert f"Measure them on that device:  latgrad profile --space {small} " in written.stdout
+    assert written.returncode == 3
+
+
+def test_scale_must_be_possible():
+    assert_fails(run("space", "tiny", "--width", "0"), 1, "width must be from 1/1024 to 1024, got 0")
+
+
 def test_complete_table_prices_every_candidate(tiny_lut):
     space = run_json("space", "tiny", "--lut", tiny_lut, "--json")
     assert space["all_found"] and space["missing"] == []
