@@ -9,6 +9,7 @@
 #include <streambuf>
 #include <string_view>
 
+#include "freed_memory.h"
 #include "serve.h"
 #include "torch_runner.h"
 
@@ -68,6 +69,7 @@ int main(int argc, char** argv) {
     DescriptorBuffer replies(::dup(STDOUT_FILENO));
     ::dup2(STDERR_FILENO, STDOUT_FILENO);
     std::ostream out(&replies);
+    latgrad::profile::keep_freed_memory();
     latgrad::profile::TorchRunner runner;
     latgrad::profile::serve(std::cin, out, runner);
     return 0;
