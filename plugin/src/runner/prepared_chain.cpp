@@ -4,6 +4,7 @@
 #include <exception>
 
 #include "latgrad/lut/error.h"
+#include "latgrad/lut/shape_inference.h"
 
 namespace latgrad::profile {
 namespace {
@@ -12,13 +13,36 @@ namespace {
 // machine.
 constexpr int64_t kMaxElements = int64_t{1} << 28;
 
-void check_size(const lut::OperatorKey& key) {
-  for (const lut::Shape& shape : key.input_shapes) {
-    int64_t elements = lut::num_elements(shape);
-    if (elements < 1 || elements > kMaxElements) {
-      throw ValueError("an input must have 1 to " + std::to_string(kMaxElements) +
-                       " elements to be measured, got " + std::to_string(elements));
-    }
+void check_size(const char* what, const lut::Shape& shape) {
+  int64_t elements = lut::num_elements(shape);
+  if (elements < 1 || elements > kMaxElements) {
+    throw ValueError(std::string(what) + " must have 1 to " + std::to_string(kMaxElements) +
+                     " elements to be measured, got " + std::to_string(elements));
+  }
+}
+
+// The operator as a network of its own.
+lut::Net alone(const lut::OperatorKey& key) {
+  lut::Net net;
+  lut::Operator op;
+  op.type = key.op_type;
+  op.outputs = {"out"};
+  op.args = key.args;
+  for (size_t i = 0; i < key.input_shapes.size(); ++i) {
+    op.inputs.push_back("in" + std::to_string(i));
+    (i == 0 ? net.inputs : net.parameters)[op.inputs.back()] = {key.input_shapes[i], key.input_dtypes[i]};
+  }
+  net.ops.push_back(std::move(op));
+  return net;
+}
+
+// Errors: ValueError for an output that is empty or absurdly big; where shapes and arguments give none.
+void check_outputs(const lut::OperatorKey& key) {
+  try {
+    const lut::NetShapes shapes = lut::infer_shapes(alone(key), {.allow_unknown = true});
+    for (const lut::TensorInfo& output : shapes.ops.front().outputs) check_size("an output", output.shape);
+  } catch (const NetError& error) {
+    throw ValueError(error.what());
   }
 }
 
@@ -72,7 +96,7 @@ PreparedChain::Step PreparedChain::prepare(const Chain& chain, size_t op, at::De
   const KernelFactory factory = find_kernel(key.op_type);
   if (factory == nullptr) throw ValueError("no kernel for operator type " + key.op_type);
   if (is_int8(key) && !device.is_cpu()) throw ValueError("int8 operators do not run on CUDA in LibTorch");
-  check_size(key);
+  for (const lut::Shape& shape : key.input_shapes) check_size("an input", shape);
 
   // The operator that writes the input, if it left a tensor.
   const auto producer = [&](size_t input) -> int {
@@ -87,6 +111,7 @@ PreparedChain::Step PreparedChain::prepare(const Chain& chain, size_t op, at::De
       .device = device,
       .channels_last = first == kOutside ? is_nhwc(key) : leaves_channels_last(static_cast<size_t>(first))};
   Kernel kernel = factory(key, target);
+  check_outputs(key);
   Step step{.op = op, .run = std::move(kernel.run), .activations = {}, .feeds = {}, .last_read = {}};
   step.activations.resize(kernel.activations.size());
   for (size_t index = 0; index < kernel.activations.size(); ++index) {
