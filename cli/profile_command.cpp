@@ -124,7 +124,8 @@ int run_profile(const ProfileOptions& options) {
   const std::unique_ptr<profile::Runner> runner = start_runner(options.runner);
   stop_on_interrupt();
   profile::Progress progress(std::cerr,
-                             options.quiet ? profile::Progress::Style::kQuiet : profile::stderr_style());
+                             options.quiet ? profile::Progress::Style::kQuiet : profile::stderr_style(),
+                             profile::stderr_columns());
   const profile::RunResult result =
       profile::run(options.run, *runner, progress, [] { return interrupted != 0; });
   if (result.stopped) {

@@ -356,7 +356,8 @@ void measure(const std::vector<profile::Subject>& subjects, Report& report) {
                             report.table_differs));
   }
   profile::Progress progress(std::cerr,
-                             options.quiet ? profile::Progress::Style::kQuiet : profile::stderr_style());
+                             options.quiet ? profile::Progress::Style::kQuiet : profile::stderr_style(),
+                             profile::stderr_columns());
   report.result = profile::validate(
       subjects, *runner, options.validate, [&progress](const profile::ValidateVisit& visit) {
         progress.show(visit.settled, visit.total, visit.left_s, visit.next.name);

@@ -1,6 +1,7 @@
 #include "progress.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -51,6 +52,11 @@ void Progress::clear() {
 
 Progress::Style stderr_style() {
   return isatty(STDERR_FILENO) ? Progress::Style::kTerminal : Progress::Style::kPlain;
+}
+
+size_t stderr_columns() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
 }  // namespace latgrad::profile

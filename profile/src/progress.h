@@ -1,6 +1,6 @@
 // Progress of a long run: one line that is redrawn on a terminal, a plain line now and then elsewhere.
 //
-//   Progress progress(std::cerr, Progress::Style::kTerminal);
+//   Progress progress(std::cerr, stderr_style(), stderr_columns());
 //   progress.show(17, 190, 42.0, "Int8ConvRelu ...");   // #............... [ 17/190]  42 s left Int8ConvRelu
 //   ... progress.clear();                                   // before anything else is printed
 
@@ -18,8 +18,7 @@ class Progress {
  public:
   enum class Style { kQuiet, kPlain, kTerminal };
 
-  Progress(std::ostream& out, Style style, size_t columns = 80)
-      : out_(out), style_(style), columns_(columns) {}
+  Progress(std::ostream& out, Style style, size_t columns) : out_(out), style_(style), columns_(columns) {}
 
   // `done` of `total` are finished; `left_s` is nothing while it is unknown.
   void show(size_t done, size_t total, std::optional<double> left_s, std::string_view current);
@@ -35,5 +34,7 @@ class Progress {
 
 // The style for standard error: redrawn on a terminal, plain elsewhere.
 Progress::Style stderr_style();
+// The width of the terminal at standard error; 80 where there is none.
+size_t stderr_columns();
 
 }  // namespace latgrad::profile

@@ -9,7 +9,7 @@ namespace {
 
 TEST(ProgressTest, PrintsAPlainLineElsewhereThanOnATerminal) {
   std::ostringstream out;
-  Progress progress(out, Progress::Style::kPlain);
+  Progress progress(out, Progress::Style::kPlain, 60);
   progress.show(7, 190, std::nullopt, "Relu");
   progress.show(8, 190, 42.0, "too soon for another line");
   progress.clear();
@@ -26,7 +26,7 @@ TEST(ProgressTest, RedrawsOneLineOnATerminalAndNeverWrapsIt) {
 
 TEST(ProgressTest, IsSilentWhenAsked) {
   std::ostringstream out;
-  Progress progress(out, Progress::Style::kQuiet);
+  Progress progress(out, Progress::Style::kQuiet, 60);
   progress.show(1, 2, 3.0, "Relu");
   progress.clear();
   EXPECT_EQ(out.str(), "");

@@ -42,7 +42,7 @@ class RunTest : public ::testing::Test {
   MadeUpRunner runner_;
   Options options_;
   std::ostringstream out_;
-  Progress progress_{out_, Progress::Style::kQuiet};
+  Progress progress_{out_, Progress::Style::kQuiet, 80};
 };
 
 TEST_F(RunTest, WritesATableThatPricesTheNetwork) {
@@ -184,7 +184,7 @@ TEST_F(RunTest, AnInterruptedRunIsResumed) {
 }
 
 TEST_F(RunTest, ProgressNamesTheNetworkThatRuns) {
-  Progress plain(out_, Progress::Style::kPlain);
+  Progress plain(out_, Progress::Style::kPlain, 80);
   run(options_, runner_, plain, nullptr);
   EXPECT_THAT(out_.str(), AllOf(HasSubstr("0/3]"), HasSubstr("net.pbtxt\n")));
 }
