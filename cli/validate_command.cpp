@@ -105,13 +105,14 @@ void write_bounds(JsonWriter& json, std::string_view name, const std::optional<p
   }
 }
 
-void write_agreement(JsonWriter& json, const profile::ValidateResult& result) {
-  json.key("agreement");
-  if (!result.agreement) {
+void write_agreement(JsonWriter& json, const char* name, const profile::ValidateResult& result,
+                     const std::optional<profile::Agreement>& maybe) {
+  json.key(name);
+  if (!maybe) {
     json.raw("null");
     return;
   }
-  const profile::Agreement& agreement = *result.agreement;
+  const profile::Agreement& agreement = *maybe;
   json.begin_object();
   json.member("networks", agreement.pairs);
   json.member("mape_percent", 100 * agreement.mape);
@@ -181,7 +182,8 @@ std::string report_json(const Report& report) {
   write_runner(json, report.runner);
   json.member("table_differs",
               report.table_differs.empty() ? std::nullopt : std::optional<std::string>(report.table_differs));
-  write_agreement(json, result);
+  write_agreement(json, "agreement", result, result.agreement);
+  write_agreement(json, "agreement_now", result, result.agreement_now);
   write_nets(json, result);
   json.key("unpriced");
   json.begin_array();
@@ -294,8 +296,10 @@ std::string report_text(const Report& report) {
       text += fmt::format(
           "\nThe operators themselves take {} against their times in the table: the machine is not as fast "
           "as "
-          "when it was measured.\n",
-          percent(*result.operators_now - 1));
+          "when it was measured.\nBy the sums of their times of now: MAPE {:.2f}%, bias {}{}\n",
+          percent(*result.operators_now - 1), 100 * result.agreement_now->mape,
+          percent(result.agreement_now->bias),
+          result.agreement_now->tau ? fmt::format(", Kendall tau {:.3f}", *result.agreement_now->tau) : "");
     }
     if (result.discarded_runs > 0) {
       text += fmt::format("\nThe machine drifted: {} of {} network runs do not count.\n",

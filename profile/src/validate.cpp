@@ -132,7 +132,10 @@ class Validation {
     result_.discarded_runs = runs_.discarded_visits();
     std::vector<TimePair> pairs;
     for (const ValidatedNet& net : result_.nets) pairs.push_back(net.time);
-    if (!pairs.empty()) result_.agreement = agreement(pairs, options_.seed);
+    if (!pairs.empty()) {
+      result_.agreement = agreement(pairs, options_.seed);
+      result_.agreement_now = agreement(sums_now(), options_.seed);
+    }
     result_.elapsed_s = elapsed_s();
     return std::move(result_);
   }
@@ -213,17 +216,40 @@ class Validation {
     visits_.push_back({i, timings.total_us});
   }
 
+  // By place, the median of an operator in the runs that count; 0 where there is none.
+  std::vector<double> operators_now_us() const {
+    std::vector<double> now_us;
+    for (const Times& times : runs_.times()) {
+      now_us.push_back(times.visits() > 0 ? percentile_us(times.samples_us(), 50) : 0);
+    }
+    return now_us;
+  }
+
+  // Of the networks of the result: measured, and the sum of its operators' times of now.
+  std::vector<TimePair> sums_now() const {
+    const std::vector<double> now_us = operators_now_us();
+    std::vector<TimePair> pairs;
+    auto net = result_.nets.begin();
+    for (size_t i = 0; i < subjects_.size() && net != result_.nets.end(); ++i) {
+      if (net->name != subjects_[i].name) continue;  // it was not measured
+      double sum_us = 0;
+      for (size_t place : places_.of(i)) sum_us += now_us[place];
+      pairs.push_back({net->time.measured_us, sum_us});
+      ++net;
+    }
+    return pairs;
+  }
+
   // How the operators' times in the runs that count compare with the table's.
   std::optional<double> operators_now() const {
-    const std::vector<Times> times = runs_.times();
+    const std::vector<double> now_us = operators_now_us();
     std::vector<double> ratios;
     for (size_t i = 0; i < subjects_.size(); ++i) {
       if (!reasons_[i].empty()) continue;
       for (size_t op = 0; op < subjects_[i].chain.size(); ++op) {
-        const Times& now = times[places_.of(i)[op]];
         const double table_us = subjects_[i].operators_us[op];
-        if (now.visits() > 0 && table_us > 0)
-          ratios.push_back(percentile_us(now.samples_us(), 50) / table_us);
+        if (const double us = now_us[places_.of(i)[op]]; us > 0 && table_us > 0)
+          ratios.push_back(us / table_us);
       }
     }
     if (ratios.empty()) return std::nullopt;

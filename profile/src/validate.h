@@ -96,6 +96,9 @@ struct ValidateResult {
   std::vector<ValidatedNet> nets;  // in the order of the subjects
   std::vector<UnmeasuredNet> unmeasured;
   std::optional<Agreement> agreement;  // of nets; nothing where none was measured
+  // The same with the sums of the operators' times in these very runs for predictions: how well networks are
+  // sums of operators, on a machine that need not be as fast as when the table was measured.
+  std::optional<Agreement> agreement_now;
   // The median ratio of an operator's time now to its time in the table: 1.05 on a machine that is 5 % slower
   // than when the table was measured. Nothing where nothing was measured.
   std::optional<double> operators_now;

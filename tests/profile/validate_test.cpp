@@ -183,6 +183,9 @@ TEST_F(ValidateTest, FindsThatASlowerMachineIsPricedTooLow) {
   EXPECT_NEAR(result.agreement->bias, -0.05, 1e-6);
   EXPECT_NEAR(result.agreement->mape, 0.05, 1e-6);
   EXPECT_EQ(result.agreement->tau, 1);
+  // Its networks are the sums of its operators all the same.
+  EXPECT_NEAR(result.agreement_now->mape, 0, 1e-6);
+  EXPECT_EQ(result.agreement_now->tau, 1);
 }
 
 TEST_F(ValidateTest, AveragesNoiseAwayUntilTheTargetIsReached) {
@@ -231,6 +234,7 @@ TEST_F(ValidateTest, ComparesWithTheWholeNetworkAndNotWithItsOperators) {
   runner_.whole_factor = 1.1;
   const ValidateResult result = validate(subjects().priced, runner_, {});
   EXPECT_NEAR(result.agreement->bias, 1 / 1.1 - 1, 1e-6);
+  EXPECT_NEAR(result.agreement_now->bias, 1 / 1.1 - 1, 1e-6);  // no drift explains it
   EXPECT_NEAR(*result.operators_now, 1, 1e-9);
 }
 
