@@ -1,0 +1,449 @@
+"""The example fbnet_supernet: a whole search on a space of four layers, interrupted, continued, by two processes."""
+
+import json
+import math
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+import latgrad
+
+EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples" / "python"
+sys.path.insert(0, str(EXAMPLES))
+
+from supernet_search import choice, images, latency, search, seeds  # noqa: E402
+
+# A search of seconds: 128 images, of which 96 train the weights, three epochs, theta rests in the first.
+SHORT = [
+    "--train-images", "128", "--test-images", "64", "--batch", "32", "--epochs", "3", "--warm-up-epochs", "1",
+    "--theta-fraction", "0.25", "--seed", "5", "--threads", "1",
+]  # fmt: skip
+
+
+def command(*arguments):
+    return [sys.executable, str(EXAMPLES / "fbnet_supernet.py"), *map(str, arguments)]
+
+
+def run(*arguments, **options):
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=300, **options)
+
+
+def succeed(*arguments, **options):
+    result = run(*arguments, **options)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def read_json(path):
+    return json.loads(path.read_text())
+
+
+def read_log(folder):
+    """The lines without what the clock says."""
+    entries = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in entry.items() if name != "seconds"} for entry in entries]
+
+
+def tensors(state):
+    """Every tensor of a checkpoint by the way to it."""
+    if isinstance(state, torch.Tensor):
+        return {"": state}
+    entries = state.items() if isinstance(state, dict) else enumerate(state) if isinstance(state, list) else []
+    return {f"{key}.{rest}": tensor for key, value in entries for rest, tensor in tensors(value).items()}
+
+
+def read_checkpoint(folder):
+    return tensors(torch.load(folder / "checkpoint.pt", weights_only=True))
+
+
+def assert_same_bits(folder, other):
+    assert read_log(folder) == read_log(other)
+    ours, theirs = read_checkpoint(folder), read_checkpoint(other)
+    assert ours.keys() == theirs.keys() and len(ours) > 50
+    for name, tensor in ours.items():
+        assert torch.equal(tensor, theirs[name]), name
+
+
+@pytest.fixture(scope="module")
+def eight_classes(tmp_path_factory):
+    """The space tiny with as many classes as the generated images have."""
+    space = latgrad.SearchSpace(latgrad.space_file("tiny")).scaled(classes=len(images.OFFSETS))
+    path = tmp_path_factory.mktemp("spaces") / "tiny8.textproto"
+    path.write_text(space.text())
+    return path
+
+
+@pytest.fixture(scope="module")
+def tiny_options(eight_classes, make_table):
+    return ["--space", eight_classes, "--lut", make_table(eight_classes)]
+
+
+@pytest.fixture(scope="module")
+def whole_run(tiny_options, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("search") / "run"
+    return folder, succeed("search", folder, *tiny_options, *SHORT)
+
+
+@pytest.fixture
+def prices(eight_classes, make_table):
+    return latency.Prices(eight_classes, make_table(eight_classes), "", "int8", "p50")
+
+
+def test_log_says_what_theta_says(whole_run, prices):
+    folder, _ = whole_run
+    entries = read_log(folder)
+    assert [entry["epoch"] for entry in entries] == [0, 1, 2]
+    assert entries[0]["loss"] is None and entries[0]["sampled_us"] is None
+    for entry in entries:
+        rows = [[value for value in row if value is not None] for row in entry["theta"]]
+        probs = [torch.softmax(torch.tensor(row, dtype=torch.float64), 0).tolist() for row in rows]
+        times = [[us for us, ok in zip(*pair) if ok] for pair in zip(prices.table_us.tolist(), prices.valid.tolist())]
+        expected = prices.fixed_us + sum(p * us for ps, row in zip(probs, times) for p, us in zip(ps, row))
+        assert entry["expected_us"] == pytest.approx(expected, rel=1e-6)
+        best = [max(range(len(row)), key=row.__getitem__) for row in rows]
+        assert entry["arg_max"] == best  # tiny's candidates that are not offered come last
+        assert entry["arg_max_us"] == pytest.approx(prices.fixed_us + sum(row[k] for row, k in zip(times, best)))
+        assert entry["gap_us"] == pytest.approx(entry["expected_us"] - entry["arg_max_us"])
+        entropies = [-sum(p * math.log(p) for p in row) for row in probs]
+        assert entry["theta_entropy"] == pytest.approx(sum(entropies) / 4)
+        assert entry["temperature"] == pytest.approx(5 * math.exp(-0.045 * entry["epoch"]))
+    assert all(value == 0 for row in entries[0]["theta"] for value in row if value is not None)
+    assert any(value != 0 for row in entries[2]["theta"] for value in row if value is not None)
+
+
+def test_result_is_priced_and_exported(whole_run, prices):
+    folder, printed = whole_run
+    result = read_json(folder / "result.json")
+    chosen = result["chosen"]
+    arch = torch.tensor(chosen["architecture"])
+    price_us = prices.model.estimate(arch).item()
+    assert chosen["latency_us"] == price_us
+    assert chosen["architecture"] == result["arg_max"]["architecture"]
+    assert len(result["samples"]) == 5
+    assert sum(op["us"] for op in result["operators"]) == pytest.approx(price_us)
+    assert {op["output"] for op in result["operators"]} >= {"stem", "head", "logits", "softmax"}
+    exported = folder / "chosen"
+    assert (exported / "architecture.txt").read_text().split() == chosen["blocks"] == prices.model.decode(arch)
+    estimate = latgrad.LatencyTable(prices.lut).estimate_net(str(exported))
+    assert estimate.total_us() == pytest.approx(price_us)
+    network = torch.jit.load(str(exported / "network.pt"))
+    assert network.latency_us() == price_us
+    assert network(torch.zeros(1, 3, 32, 32)).shape == (1, 8)
+    assert f"{price_us / 1000:.3f}" in printed
+
+
+def test_ended_run_stays_as_it_is(whole_run, tiny_options):
+    folder, printed = whole_run
+    before = read_json(folder / "result.json")
+    assert succeed("search", folder, *tiny_options, *SHORT).splitlines()[-3:] == printed.splitlines()[-3:]
+    assert read_json(folder / "result.json") == before
+
+
+def stop_when_started(arguments, number, folder):
+    """Starts a process and ends it by a signal, in the middle of its second epoch."""
+    process = subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    log = folder / "log.jsonl"
+    deadline = time.monotonic() + 120
+    while not (log.exists() and log.read_text().count("\n") >= 1):
+        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
+        time.sleep(0.01)
+    time.sleep(0.05)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    return process.returncode, errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_continues_to_the_same_bits(number, whole_run, tiny_options, tmp_path):
+    arguments = ["search", tmp_path / "run", *tiny_options, *SHORT]
+    # Checkpoints after every step, so that a kill is likely to fall between two of them. Where they are saved is no
+    # setting of the search: it does not change what is found.
+    code, errors = stop_when_started([*arguments, "--save-every-s", "1e-6"], number, tmp_path / "run")
+    if number == signal.SIGKILL:
+        assert code == -signal.SIGKILL
+    else:
+        assert (code, errors.strip().splitlines()[-1]) == (128 + number, "Stopped; the same command continues.")
+    assert not (tmp_path / "run" / "result.json").exists()
+    printed = succeed(*arguments)
+    assert "Continuing at epoch" in printed
+    assert_same_bits(tmp_path / "run", whole_run[0])
+    assert read_json(tmp_path / "run" / "result.json") == read_json(whole_run[0] / "result.json")
+
+
+def test_half_a_line_of_the_log_is_dropped(whole_run, tiny_options, tmp_path):
+    arguments = ["search", tmp_path / "run", *tiny_options, *SHORT]
+    stop_when_started(arguments, signal.SIGKILL, tmp_path / "run")
+    with open(tmp_path / "run" / "log.jsonl", "a") as file:
+        file.write('{"epoch": 7, "cross')
+    succeed(*arguments)
+    assert_same_bits(tmp_path / "run", whole_run[0])
+
+
+def test_retrains_what_was_chosen(whole_run, tmp_path):
+    folder, _ = whole_run
+    arguments = ["retrain", folder, "--epochs", "2", "--batch", "32", "--threads", "1"]
+    printed = succeed(*arguments)
+    result = read_json(folder / "retrain" / "result.json")
+    assert result["architecture"] == read_json(folder / "result.json")["chosen"]["architecture"]
+    log = read_log(folder / "retrain")
+    assert len(log) == 2 and log[-1]["test_accuracy"] == result["test_accuracy"]
+    assert f"{result['test_accuracy']:.1%}" in printed
+    network = torch.jit.load(str(folder / "retrain" / "network.pt"))
+    assert network.latency_us() == result["latency_us"]
+    # The saved network is the trained one: it gives the accuracy that was reported.
+    _, test, _ = images.generated(32, 128, 64, seed=5)
+    pixels, labels = test.load(torch.arange(64))
+    assert (network(pixels).argmax(1) == labels).double().mean().item() == result["test_accuracy"]
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+# The program, which then writes the parameters of its own process.
+SEARCH_AND_DUMP = """
+import sys
+import torch
+sys.path.insert(0, sys.argv.pop(1))
+import fbnet_supernet
+dump = sys.argv.pop(1)
+run = fbnet_supernet.Search.run
+def run_and_dump(self, *arguments):
+    run(self, *arguments)
+    parameters = {**self.supernet.state_dict(), "theta": self.theta.detach()}
+    torch.save(parameters, f"{dump}.{self.workers.rank}.pt")
+fbnet_supernet.Search.run = run_and_dump
+sys.exit(fbnet_supernet.main())
+"""
+
+
+def search_together(folder, options):
+    """What torchrun does with two processes on one machine. Returns the parameters of each."""
+    rendezvous = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
+    dump = folder.with_suffix(".parameters")
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", SEARCH_AND_DUMP, str(EXAMPLES), str(dump), "search", str(folder), *map(str, options)],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, **rendezvous, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )  # fmt: skip
+        for rank in range(2)
+    ]
+    outputs = [process.communicate(timeout=300)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0], outputs
+    return [torch.load(f"{dump}.{rank}.pt", weights_only=True) for rank in range(2)]
+
+
+def assert_equal_parameters(ranks):
+    assert ranks[0].keys() == ranks[1].keys()
+    for name, tensor in ranks[0].items():
+        assert torch.equal(tensor, ranks[1][name]), name
+
+
+needs_distributed = pytest.mark.skipif(
+    not torch.distributed.is_available(), reason="this torch is built without torch.distributed"
+)
+
+
+@needs_distributed
+def test_two_processes_find_what_one_finds_with_the_joined_batch(tiny_options, tmp_path):
+    # A small step, as rounding errors grow from step to step.
+    options = [*tiny_options, *SHORT, "--synchronise-batch-norm", "--learning-rate", "0.01"]
+    succeed("search", tmp_path / "one", *options)
+    assert_equal_parameters(search_together(tmp_path / "two", options))
+    for one, two in zip(read_log(tmp_path / "one"), read_log(tmp_path / "two")):
+        for name in ["cross_entropy", "theta_cross_entropy", "expected_us", "theta_entropy"]:
+            assert two[name] == pytest.approx(one[name], rel=1e-4), name
+    joined = read_checkpoint(tmp_path / "two")
+    for name, tensor in read_checkpoint(tmp_path / "one").items():
+        if name.startswith(("supernet", "theta.")):  # and not the momentum, which is a gradient
+            assert torch.allclose(tensor.double(), joined[name].double(), rtol=1e-3, atol=1e-3), name
+
+
+@needs_distributed
+def test_two_processes_with_samples_of_their_own_stay_in_step(tiny_options, tmp_path):
+    ranks = search_together(tmp_path / "two", [*tiny_options, *SHORT, "--gumbel", "per-rank"])
+    # Without synchronised normalisation its running figures are each process's own.
+    assert_equal_parameters([{k: v for k, v in rank.items() if "running" not in k} for rank in ranks])
+    shared = search_together(tmp_path / "shared", [*tiny_options, *SHORT])
+    assert not torch.equal(shared[0]["theta"], ranks[0]["theta"])
+
+
+def test_refuses_other_settings(whole_run, tiny_options):
+    result = run("search", whole_run[0], *tiny_options, *SHORT, "--loss", "none")
+    assert result.returncode == 1
+    assert "holds a run of other settings: loss 'fbnet' is now 'none'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, code, message",
+    [
+        (["--loss", "tunas"], 2, "--loss tunas needs --target-ms"),
+        (["--data", "cifar10"], 2, "--data cifar10 needs --data-folder"),
+        (["--data", "cifar10", "--data-folder", "nowhere"], 1, "data_batch_1.bin is no file"),
+        (["--batch", "4096"], 1, "must fill a batch of 4096"),
+        (["--space", "nothing"], 1, "name must be that of a space"),
+        (["--theta-fraction", "1"], 2, "must be between 0 and 1, got 1"),
+        (["--epochs", "0"], 2, "must be 1 or more, got 0"),
+        (["--width", "-1"], 2, "must be positive, got -1"),
+    ],
+)
+def test_says_what_is_wrong(arguments, code, message, tiny_options, tmp_path):
+    result = run("search", tmp_path / "run", *tiny_options, *SHORT, *arguments)
+    assert (result.returncode, "Traceback" in result.stderr) == (code, False)
+    assert message in result.stderr
+
+
+def test_refuses_a_folder_of_something_else(tiny_options, tmp_path):
+    (tmp_path / "letter.txt").write_text("dear")
+    assert "must be a new folder or that of a run" in run("search", tmp_path, *tiny_options, *SHORT).stderr
+    assert (tmp_path / "letter.txt").exists() and not (tmp_path / "config.json").exists()
+    assert "without config.json" in run("retrain", tmp_path).stderr
+
+
+@pytest.mark.parametrize("name", search.LOSSES)
+def test_losses_are_the_named_ones(name):
+    settings = {"loss": name, "weight": 0.5, "target_ms": 2.0, "alpha": 0.3, "beta": 0.7}
+    ce, us = torch.tensor(1.5, dtype=torch.float64), torch.tensor(3000.0, dtype=torch.float64)
+    expected = {
+        "fbnet": 1.5 * 0.3 * math.log(3000) ** 0.7,
+        "proxylessnas": 1.5 + 0.5 * 0.5,
+        "proxylessnas_log": 0.3 * 1.5 * (math.log(3000) / math.log(2000)) ** 0.7,
+        "tunas": 1.5 + 0.5 * 0.5,
+        "hinge": 1.5 + 0.5 * 0.5,
+        "none": 1.5,
+    }
+    assert search.loss_of(settings, ce, us).item() == pytest.approx(expected[name])
+
+
+def test_generated_images_repeat_at_the_offset_of_their_class():
+    train, test, classes = images.generated(16, 200, 50, seed=1)
+    assert (len(train), len(test), classes) == (200, 50, len(images.OFFSETS))
+    pixels, labels = train.load(torch.arange(200))
+    assert pixels.shape == (200, 3, 16, 16) and abs(pixels.mean().item()) < 0.1
+    # How much each image agrees with itself, shifted by the offset of each class.
+    agreement = torch.stack([(pixels * pixels.roll(offset, dims=(2, 3))).mean([1, 2, 3]) for offset in images.OFFSETS], 1)
+    assert (agreement.argmax(1) == labels).double().mean() > 0.95
+    again, _, _ = images.generated(16, 200, 50, seed=1)
+    assert torch.equal(again.images, train.images)
+    other, _, _ = images.generated(16, 200, 50, seed=2)
+    assert not torch.equal(other.images, train.images)
+
+
+def write_cifar(folder, names, count=3):
+    for index, name in enumerate(names):
+        record = [bytes([(index + i) % 10]) + bytes([10 * i] * 1024 + [20] * 1024 + [30] * 1024) for i in range(count)]
+        (folder / name).write_bytes(b"".join(record))
+
+
+def test_cifar10_is_read(tmp_path):
+    write_cifar(tmp_path, [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"])
+    train, test, classes = images.cifar10(tmp_path, 32, 0, 2)
+    assert (len(train), len(test), classes) == (15, 2, 10)
+    assert train.labels.tolist()[:4] == [0, 1, 2, 1]
+    assert train.images[1].float().mean([1, 2]).tolist() == [10, 20, 30]  # red, green, blue, one plane after the other
+    pixels, _ = train.load(torch.tensor([1]))
+    assert pixels[0, 0, 0, 0].item() == pytest.approx((10 - 127.5) / 64)
+
+
+def test_cifar10_is_checked(tmp_path):
+    write_cifar(tmp_path, [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"])
+    (tmp_path / "data_batch_3.bin").write_bytes(b"\x01" * 3000)
+    with pytest.raises(ValueError, match="data_batch_3.bin must hold records of 3073 bytes, got 3000 bytes"):
+        images.cifar10(tmp_path, 32, 0, 0)
+    (tmp_path / "data_batch_3.bin").write_bytes(b"\x0b" * 3073)
+    with pytest.raises(ValueError, match="labels from 0 to 9, got 11"):
+        images.cifar10(tmp_path, 32, 0, 0)
+
+
+def test_augmentation_shifts_and_mirrors():
+    ramp = torch.arange(16, dtype=torch.uint8).repeat(1, 3, 16, 1) * 10
+    data = images.ImageSet(ramp.repeat(64, 1, 1, 1), torch.zeros(64, dtype=torch.int64), 16, augment=True)
+    plain, _ = data.load(torch.arange(64))
+    first, _ = data.load(torch.arange(64), seeds.generator(1, "here"))
+    second, _ = data.load(torch.arange(64), seeds.generator(1, "here"))
+    assert torch.equal(first, second) and not torch.equal(first, plain)
+    slopes = (first[:, 0, 8, 9] - first[:, 0, 8, 6]).sign()
+    assert 10 < (slopes > 0).sum() < 54  # about half are mirrored
+
+
+def test_image_folder_is_decoded(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    for part in ["train", "val"]:
+        for name, colour in [("cat", (255, 0, 0)), ("dog", (0, 0, 255))]:
+            (tmp_path / part / name).mkdir(parents=True)
+            image.new("RGB", (48, 32), colour).save(tmp_path / part / name / "0.png")
+    train, val, classes = images.image_folder(tmp_path, 16, 0, 0)
+    assert (len(train), len(val), classes) == (2, 2, 2)
+    pixels, labels = val.load(torch.tensor([0, 1]))
+    assert labels.tolist() == [0, 1] and pixels.shape == (2, 3, 16, 16)
+    assert pixels[0, :, 8, 8].tolist() == pytest.approx([1.992, -1.992, -1.992], abs=0.001)
+
+
+def test_image_folder_is_checked(tmp_path):
+    with pytest.raises(ValueError, match="train is no folder"):
+        images.image_folder(tmp_path, 16, 0, 0)
+    (tmp_path / "train" / "cat").mkdir(parents=True)
+    with pytest.raises(ValueError, match="a folder for each class, two at least, got 1"):
+        images.image_folder(tmp_path, 16, 0, 0)
+
+
+def test_arg_max_is_chosen_without_a_target(prices):
+    theta = torch.zeros(4, 4)
+    theta[1, 2] = 1
+    result = choice.choose(theta, prices, None, 3, seed=0)
+    assert result["chosen"]["architecture"] == [0, 2, 0, 0] and len(result["samples"]) == 3
+
+
+def all_prices(prices):
+    archs = torch.cartesian_prod(torch.arange(2), torch.arange(3), torch.arange(1), torch.arange(3))
+    return archs, prices.model.estimate(archs)
+
+
+def test_most_probable_architecture_that_meets_the_target_is_chosen(prices):
+    theta = torch.randn(4, 4, generator=torch.Generator().manual_seed(2))
+    archs, times = all_prices(prices)
+    probability = torch.log_softmax(latency.masked(theta.double(), prices.valid), -1).gather(1, archs.T).sum(0)
+    for target_us in times.tolist():
+        chosen = choice.choose(theta, prices, target_us, 0, seed=0)["chosen"]
+        first = latency.arg_max(theta, prices.valid).tolist()
+        if abs(prices.exact_us(torch.tensor(first)) / target_us - 1) <= choice.TOLERANCE:
+            assert chosen["architecture"] == first
+            continue
+        meets = (times <= target_us) & (times >= target_us * (1 - choice.TOLERANCE))
+        best = archs[int(probability.masked_fill(~meets, float("-inf")).argmax())]
+        assert chosen["latency_us"] == pytest.approx(prices.exact_us(best))
+        assert chosen["log_probability"] == pytest.approx(probability[meets].max().item())
+
+
+def test_nearest_architecture_is_chosen_where_none_meets_the_target(prices):
+    _, times = all_prices(prices)
+    chosen = choice.choose(torch.zeros(4, 4), prices, 3 * times.max().item(), 0, seed=0)["chosen"]
+    assert chosen["latency_us"] == times.max().item()
+    assert chosen["why"].startswith("the nearest")
+
+
+def test_measures_where_no_table_is_given(tmp_path, monkeypatch):
+    program = tmp_path / "latgrad"
+    program.write_text("#!/bin/sh\nprintf '%s ' \"$@\" > \"$7\"\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    lut = tmp_path / "lut.json"
+    latency.measure(tmp_path / "space.textproto", lut, "fp32")
+    assert lut.read_text().split() == [
+        "profile", "--space", str(tmp_path / "space.textproto"), "--precision", "fp32", "--output", str(lut)
+    ]
+    program.write_text("#!/bin/sh\nexit 3\n")
+    latency.measure(tmp_path / "space.textproto", lut, "fp32")  # it is there
+    lut.unlink()
+    with pytest.raises(RuntimeError, match="exit code 3"):
+        latency.measure(tmp_path / "space.textproto", lut, "fp32")
