@@ -1,14 +1,14 @@
 #include "scatter_svg.h"
 
 #include <fmt/format.h>
-#include <simdjson.h>
 
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <string_view>
 
+#include "axis_ticks.h"
 #include "latgrad/lut/error.h"
+#include "xml_text.h"
 
 namespace latgrad::profile {
 namespace {
@@ -50,37 +50,6 @@ constexpr Style kStyles[] = {
 
 // ---- text ----
 
-// U+FFFE and U+FFFF in UTF-8: valid there, but no characters of XML.
-bool is_noncharacter(std::string_view text, size_t at) {
-  return text.substr(at, 3) == "\xEF\xBF\xBE" || text.substr(at, 3) == "\xEF\xBF\xBF";
-}
-
-std::string xml_text(std::string_view text) {
-  constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
-  const bool is_utf8 = simdjson::validate_utf8(text.data(), text.size());
-  std::string xml;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte == '<') {
-      xml += "&lt;";
-    } else if (byte == '>') {
-      xml += "&gt;";
-    } else if (byte == '&') {
-      xml += "&amp;";
-    } else if (byte == '"') {
-      xml += "&quot;";
-    } else if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !is_utf8)) {
-      xml += kReplacement;
-    } else if (is_noncharacter(text, i)) {
-      xml += kReplacement;
-      i += 2;
-    } else {
-      xml += text[i];
-    }
-  }
-  return xml;
-}
-
 std::string ms_text(double us) { return fmt::format("{:.{}f} ms", us / 1e3, us < 1e4 ? 3 : 2); }
 
 std::string percent_text(double fraction) { return fmt::format("{:+.1f} %", 100 * fraction); }
@@ -88,15 +57,6 @@ std::string percent_text(double fraction) { return fmt::format("{:+.1f} %", 100 
 double error_of(const ScatterPoint& point) { return TimePair{point.measured_us, point.predicted_us}.error(); }
 
 // ---- axes ----
-
-// The largest of 1, 2, 5 times a power of ten that is not above `value`.
-double nice_below(double value) {
-  const double power = std::pow(10, std::floor(std::log10(value)));
-  for (double factor : {5.0, 2.0}) {
-    if (factor * power <= value * (1 + 1e-12)) return factor * power;
-  }
-  return power;
-}
 
 // One of the two axes, which are the same: times in ms to pixels from its beginning.
 class Axis {
@@ -136,18 +96,9 @@ class Axis {
   double y(double ms) const { return kBottom - pixels(ms); }
 
   // In ms, ascending, at round values.
-  std::vector<double> ticks() const { return logarithmic_ ? logarithmic_ticks() : linear_ticks(); }
+  std::vector<double> ticks() const { return logarithmic_ ? logarithmic_ticks() : linear_ticks(low_, high_); }
 
  private:
-  std::vector<double> linear_ticks() const {
-    const double step = nice_below((high_ - low_) / 4);
-    std::vector<double> ticks;
-    for (double i = std::ceil(low_ / step - 1e-9); i * step <= high_ * (1 + 1e-12); ++i) {
-      ticks.push_back(i * step);
-    }
-    return ticks;
-  }
-
   // 1, 2, 5 of each decade, or only the 1 of each where there are many decades.
   std::vector<double> logarithmic_ticks() const {
     std::vector<double> ticks;
