@@ -31,7 +31,8 @@ constexpr const char* kFooter =
     "  latgrad lut info lut.json                             what a table holds\n"
     "  latgrad profile --space fbnet.textproto               measure a table on this machine\n"
     "  latgrad validate --lut lut.json --space fbnet         whether its sums are what whole networks "
-    "take\n\n"
+    "take\n"
+    "  latgrad report runs/pixel                             what a supernet search did, as one page\n\n"
     "latgrad COMMAND --help tells more. Exit codes of every command:\n"
     "  0 complete   3 something has no record in the table   2 wrong usage   1 error";
 
@@ -72,9 +73,9 @@ int parse_and_run(std::vector<char*> arguments) {
   app.get_help_ptr()->description("Print this help");
   app.get_option("--version")->description("Print the version");
   app.require_subcommand(1);
-  const Command commands[] = {add_net_command(app),     add_op_command(app),       add_space_command(app),
-                              add_arch_command(app),    add_lut_info_command(app), add_profile_command(app),
-                              add_validate_command(app)};
+  const Command commands[] = {add_net_command(app),      add_op_command(app),       add_space_command(app),
+                              add_arch_command(app),     add_lut_info_command(app), add_profile_command(app),
+                              add_validate_command(app), add_report_command(app)};
   try {
     app.parse(static_cast<int>(arguments.size()), arguments.data());
     for (const Command& command : commands) {

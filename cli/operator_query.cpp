@@ -8,6 +8,7 @@
 #include <limits>
 #include <optional>
 
+#include "json_quote.h"
 #include "latgrad/lut/error.h"
 #include "latgrad/lut/netdef.h"
 
@@ -16,14 +17,6 @@ namespace latgrad::cli {
 namespace dom = simdjson::dom;
 
 namespace {
-
-// An error message quotes this much of a value.
-constexpr size_t kQuotedBytes = 60;
-
-std::string quoted(dom::element element) {
-  const std::string json = simdjson::minify(element);
-  return json.size() <= kQuotedBytes ? json : json.substr(0, kQuotedBytes) + "...";
-}
 
 // Reads the fields of a query; `field_` names the one in work.
 class QueryReader {

@@ -6,8 +6,10 @@ namespace latgrad::cli {
 
 std::string format_us(double time_us) { return fmt::format("{:.1f}", time_us); }
 
+std::string format_ms(double time_us) { return fmt::format("{:.3f} ms", time_us / 1000); }
+
 std::string format_ms_and_us(double time_us) {
-  return fmt::format("{:.3f} ms ({:.1f} us)", time_us / 1000, time_us);
+  return fmt::format("{} ({:.1f} us)", format_ms(time_us), time_us);
 }
 
 std::string format_millions(int64_t count) {

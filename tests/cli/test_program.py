@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from conftest import BIN, assert_fails, run
 
-COMMANDS = [["net"], ["op"], ["space"], ["arch"], ["lut", "info"], ["profile"], ["validate"]]
+COMMANDS = [["net"], ["op"], ["space"], ["arch"], ["lut", "info"], ["profile"], ["validate"], ["report"]]
 REPOSITORY = pathlib.Path(__file__).parents[2]
 
 
@@ -29,7 +29,7 @@ def test_version():
 def test_help_names_every_command_and_exit_code(arguments):
     result = run(*arguments)
     assert (result.returncode, result.stderr) == (0, "")
-    for command in ("net", "op", "space", "arch", "lut", "profile", "validate"):
+    for command in ("net", "op", "space", "arch", "lut", "profile", "validate", "report"):
         assert f"\n  {command} " in result.stdout and f"  latgrad {command} " in result.stdout
     assert "0 complete   3 something has no record in the table   2 wrong usage   1 error" in result.stdout
 

@@ -1,0 +1,20 @@
+// A picture of an architecture: its blocks in order, as high and as bright as they are slow.
+//
+//   html += architecture_drawing(run, pick, break_down(run, pick));
+//
+// Where the space of the run is known, blocks of one map size stand together under it, and the sizes tell
+// where the network goes down. A list in HTML, which wraps at the edge of any screen.
+
+#pragma once
+
+#include <string>
+
+#include "report/breakdown.h"
+#include "report/run_folder.h"
+
+namespace latgrad::cli::report {
+
+// Empty for a pick without layers.
+std::string architecture_drawing(const Run& run, const Pick& pick, const Breakdown& spent);
+
+}  // namespace latgrad::cli::report

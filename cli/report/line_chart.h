@@ -1,0 +1,44 @@
+// Numbers over epochs as lines, for a page that defines the classes (page.cpp).
+//
+//   html += line_chart({.title = "Latency",
+//                       .unit = "ms",
+//                       .series = {{"expected", expected_ms}, {"arg-max", arg_max_ms}},
+//                       .level = Level{"target", 3.2}});
+//
+// A figure with title, legend and an SVG picture; pointing at an epoch tells its numbers. What is not known
+// is a gap in its line. Linear; of long series, an even choice of epochs is drawn.
+
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "report/json_fields.h"
+
+namespace latgrad::cli::report {
+
+struct Series {
+  std::string name;
+  Numbers values;  // one for each epoch from 0
+};
+
+// A horizontal line.
+struct Level {
+  std::string name;
+  double value;
+};
+
+struct LineChart {
+  std::string title;
+  std::string unit;            // empty: none
+  std::vector<Series> series;  // at most kMostSeries; those without any number are left out
+  std::optional<Level> level = {};
+};
+
+inline constexpr size_t kMostSeries = 4;  // that differ in colour and in dashes
+
+// Empty where no series has a number.
+std::string line_chart(LineChart chart);
+
+}  // namespace latgrad::cli::report

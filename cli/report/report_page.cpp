@@ -1,0 +1,359 @@
+#include "report/report_page.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "duration.h"
+#include "quantities.h"
+#include "report/architecture_drawing.h"
+#include "report/breakdown.h"
+#include "report/latency_map.h"
+#include "report/line_chart.h"
+#include "report/page.h"
+#include "report/share_bars.h"
+#include "report/text.h"
+#include "report/theta_map.h"
+#include "xml_text.h"
+
+namespace latgrad::cli::report {
+
+using profile::xml_text;
+
+namespace {
+
+constexpr size_t kExpensiveOperators = 10;
+// Prices differ by more than this only where operators and price are not of one table.
+constexpr double kSamePrice = 0.005;
+
+std::string or_unknown(const std::string& text) { return text.empty() ? "unknown" : text; }
+
+std::string ms_or_dash(const std::optional<double>& us) { return us ? format_ms(*us) : "\u2013"; }
+
+std::string percent_or_dash(const std::optional<double>& fraction) {
+  return fraction ? fmt::format("{:.2f} %", 100 * *fraction) : "\u2013";
+}
+
+// Empty without a body, as a page has no headings over nothing.
+std::string section(const std::string& title, const std::string& explanation, const std::string& body) {
+  if (body.empty()) return "";
+  return fmt::format("<section>\n<h2>{}</h2>\n{}{}</section>\n", xml_text(title),
+                     explanation.empty() ? "" : fmt::format("<p>{}</p>\n", xml_text(explanation)), body);
+}
+
+// Beside each other where the screen is wide enough.
+std::string pair(const std::string& left, const std::string& right) {
+  return left.empty() && right.empty() ? "" : "<div class=\"pair\">\n" + left + right + "</div>\n";
+}
+
+// ---- header ----
+
+std::string heading(const Run& run) {
+  if (!run.table) return "Architecture search";
+  return fmt::format("Search of {} on {}", or_unknown(run.table->space), or_unknown(run.table->device));
+}
+
+std::string fact(const char* name, const std::string& value) {
+  return value.empty() ? "" : fmt::format("<span>{} <b>{}</b></span> ", name, xml_text(value));
+}
+
+std::optional<double> target_us(const Run& run) { return run.result ? run.result->target_us : std::nullopt; }
+
+std::string header(const Run& run) {
+  std::string facts;
+  if (run.table) {
+    facts += fact("space", run.table->space) + fact("device", run.table->device) +
+             fact("precision", run.table->precision) + fact("statistic", run.table->statistic);
+  }
+  if (const auto us = target_us(run)) facts += fact("target", format_ms(*us));
+  if (run.config) facts += fact("program", run.config->program) + fact("begun", run.config->created);
+  return fmt::format("<header>\n<h1>{}</h1>\n<p class=\"facts\">{}</p>\n</header>\n", xml_text(heading(run)),
+                     facts);
+}
+
+// ---- key figures ----
+
+std::string key_figure(const char* name, const std::string& value, const std::string& note) {
+  return fmt::format("<div><dt>{}</dt><dd>{}</dd>{}</div>\n", name, value,
+                     note.empty() ? "" : fmt::format("<dd>{}</dd>", note));
+}
+
+std::string latency_note(const Run& run, const Pick& pick) {
+  if (pick.origin != Pick::Origin::kChosen) return "arg-max of the last epoch";
+  const auto us = target_us(run);
+  if (!us || !pick.latency_us) return "the chosen architecture";
+  const double excess = *pick.latency_us / *us - 1;
+  return fmt::format("{:.1f} % {} the target, {}", std::abs(100 * excess), excess > 0 ? "above" : "below",
+                     format_ms(*us));
+}
+
+std::string key_figures(const Run& run, const Pick& pick) {
+  std::string figures;
+  if (pick.origin != Pick::Origin::kNone) {
+    figures += key_figure("latency", ms_or_dash(pick.latency_us), latency_note(run, pick));
+  }
+  if (!run.epochs.empty()) {
+    const Epoch& last = run.epochs.back();
+    const bool has_share = last.gap_us && last.arg_max_us && *last.arg_max_us > 0;
+    figures += key_figure(
+        "expected \u2212 arg-max", ms_or_dash(last.gap_us),
+        has_share ? fmt::format("{:+.2f} % of the arg-max, last epoch", 100 * *last.gap_us / *last.arg_max_us)
+                  : "last epoch");
+    figures += key_figure("accuracy, theta split", percent_or_dash(last.theta_accuracy),
+                          "of the supernet, last epoch");
+  }
+  if (run.retraining && run.retraining->is_finished) {
+    figures += key_figure("test accuracy", percent_or_dash(run.retraining->test_accuracy),
+                          "of the chosen, retrained");
+  }
+  double seconds = 0;
+  for (const Epoch& epoch : run.epochs) seconds += epoch.seconds.value_or(0);
+  figures += key_figure("epochs", std::to_string(run.epochs.size()), run.result ? "searched" : "so far");
+  if (seconds > 0) {
+    figures += key_figure("search time", profile::format_duration(seconds),
+                          fmt::format("{:.3g} s an epoch", seconds / static_cast<double>(run.epochs.size())));
+  }
+  return "<dl class=\"figures\">\n" + figures + "</dl>\n";
+}
+
+// ---- what is not there ----
+
+std::string notes(const Run& run) {
+  std::vector<std::string> notes;
+  if (!run.result) {
+    notes.push_back(
+        "The search has not ended: result.json is not there yet. The architecture shown is the arg-max of "
+        "the "
+        "last epoch; samples, the choice and the times of its operators come with the end.");
+  }
+  if (run.epochs.empty()) notes.push_back("log.jsonl has no complete line yet: there are no curves.");
+  if (!run.table) {
+    notes.push_back("latency.json is not there: what the candidates cost, and their names, are not known.");
+  }
+  if (!run.config) notes.push_back("config.json is not there: program, date and settings are not known.");
+  if (!run.space && !run.space_error.empty()) {
+    notes.push_back("space.textproto cannot be read, so the sizes of the maps are not shown: " +
+                    run.space_error);
+  }
+  if (run.result && !run.retraining) {
+    notes.push_back("The chosen architecture has not been retrained yet: there is no retrain/ with a log.");
+  }
+  if (run.retraining && !run.retraining->is_finished) {
+    notes.push_back(fmt::format("Retraining has not ended: {} so far, and no retrain/result.json yet.",
+                                format_count(run.retraining->epochs.size(), "epoch")));
+  }
+  if (notes.empty()) return "";
+  std::string html = "<section class=\"notes\">\n";
+  for (const std::string& note : notes) html += fmt::format("<p>{}</p>\n", xml_text(note));
+  return html + "</section>\n";
+}
+
+// ---- curves ----
+
+template <typename Record>
+Numbers column(const std::vector<Record>& records, std::optional<double> Record::*member, double scale = 1) {
+  Numbers values;
+  for (const Record& record : records) {
+    const auto& value = record.*member;
+    values.push_back(value ? std::optional(*value * scale) : std::nullopt);
+  }
+  return values;
+}
+
+std::string search_curves(const Run& run) {
+  const std::vector<Epoch>& log = run.epochs;
+  constexpr double kPercent = 100, kMs = 1e-3;
+  LineChart latency{.title = "Latency",
+                    .unit = "ms",
+                    .series = {{"expected", column(log, &Epoch::expected_us, kMs)},
+                               {"sampled", column(log, &Epoch::sampled_us, kMs)},
+                               {"arg-max", column(log, &Epoch::arg_max_us, kMs)}}};
+  if (const auto us = target_us(run)) latency.level = Level{"target", *us * kMs};
+  const std::string charts =
+      line_chart({.title = "Accuracy",
+                  .unit = "%",
+                  .series = {{"training split", column(log, &Epoch::accuracy, kPercent)},
+                             {"theta split", column(log, &Epoch::theta_accuracy, kPercent)}}}) +
+      line_chart({.title = "Cross-entropy",
+                  .unit = "nats",
+                  .series = {{"training split", column(log, &Epoch::cross_entropy)},
+                             {"theta split", column(log, &Epoch::theta_cross_entropy)}}}) +
+      line_chart(latency) +
+      line_chart({.title = "Temperature of the Gumbel-softmax",
+                  .unit = "",
+                  .series = {{"temperature", column(log, &Epoch::temperature)}}}) +
+      line_chart({.title = "Entropy of theta, mean over the layers",
+                  .unit = "nats",
+                  .series = {{"entropy", column(log, &Epoch::theta_entropy)}}});
+  return charts.empty() ? "" : "<div class=\"charts\">\n" + charts + "</div>\n";
+}
+
+std::string retrain_curves(const Retraining& retraining) {
+  const std::vector<RetrainEpoch>& log = retraining.epochs;
+  const std::string charts =
+      line_chart({.title = "Accuracy, retraining",
+                  .unit = "%",
+                  .series = {{"training", column(log, &RetrainEpoch::accuracy, 100)},
+                             {"test", column(log, &RetrainEpoch::test_accuracy, 100)}}}) +
+      line_chart({.title = "Cross-entropy, retraining",
+                  .unit = "nats",
+                  .series = {{"training", column(log, &RetrainEpoch::cross_entropy)},
+                             {"test", column(log, &RetrainEpoch::test_cross_entropy)}}});
+  return charts.empty() ? "" : "<div class=\"charts\">\n" + charts + "</div>\n";
+}
+
+// ---- theta, table, architecture ----
+
+// A sentence that names the candidates of the pick; none where there is no pick.
+std::string about_pick(const Pick& pick, fmt::format_string<const char*&> sentence) {
+  if (pick.origin == Pick::Origin::kNone) return "";
+  const char* name = pick.origin == Pick::Origin::kChosen ? "the chosen candidate" : "the arg-max";
+  return fmt::format(sentence, name);
+}
+
+std::string theta_section(const Run& run, const Pick& pick) {
+  std::string maps = theta_maps(run, pick);
+  if (maps.empty()) return "";
+  maps +=
+      "<p class=\"key\">0 <span class=\"scale\"></span> 100 % <span class=\"none\"></span> not offered</p>\n";
+  return section("Theta",
+                 fmt::format("The probability of every candidate, softmax(theta), from epoch 0 to {}.{}",
+                             run.epochs.size() - 1,
+                             about_pick(pick, " Bold is {}, with its probability at the end above the map.")),
+                 maps);
+}
+
+std::string table_section(const LatencyTable& table, const Pick& pick) {
+  std::string explanation =
+      "Microseconds of every candidate." + about_pick(pick, " Outlined: {}.") + " Hatched: not offered.";
+  if (table.fixed_us) {
+    explanation +=
+        fmt::format(" Every architecture pays {} \u00b5s beside them.", format_us(*table.fixed_us));
+  }
+  return section("Latency table", explanation, latency_map(table, pick));
+}
+
+std::string architecture_section(const Run& run, const Pick& pick, const Breakdown& spent) {
+  const bool chosen = pick.origin == Pick::Origin::kChosen;
+  std::string drawing = architecture_drawing(run, pick, spent);
+  if (chosen && !run.result->why.empty()) {
+    drawing = fmt::format("<p class=\"why\">Why this one: {}</p>\n{}", xml_text(run.result->why), drawing);
+  }
+  return section(
+      chosen ? "The chosen architecture" : "The arg-max architecture",
+      "Blocks in order, as high as they are slow, in the colours of the table; dashed: costs nothing.",
+      drawing);
+}
+
+std::string layer_shares(const Breakdown& spent, const Pick& pick) {
+  std::vector<Share> shares = spent.before;
+  for (size_t layer = 0; layer < spent.layers.size(); ++layer) {
+    shares.push_back({fmt::format("{} {}", layer + 1, spent.layers[layer].name), spent.layers[layer].us});
+  }
+  shares.insert(shares.end(), spent.after.begin(), spent.after.end());
+  std::string explanation = fmt::format("{} in all.", format_ms(spent.total_us));
+  if (pick.latency_us && std::abs(spent.total_us - *pick.latency_us) > kSamePrice * *pick.latency_us) {
+    explanation += fmt::format(" These parts do not add up to the architecture's latency, {}.",
+                               format_ms(*pick.latency_us));
+  }
+  if (spent.unknown > 0) {
+    explanation += fmt::format(" Without a time, and left out: {}.", spent.unknown);
+  }
+  return section("Where the time goes, by layer", explanation, share_bars("layer", shares, spent.total_us));
+}
+
+std::string operator_table(const std::vector<SpentOperator>& operators, double whole_us) {
+  if (operators.empty()) return "";
+  std::string html = fmt::format(
+      "<h3>The {} most expensive operators</h3>\n<div class=\"scroll\"><table "
+      "class=\"list\">\n<thead><tr><th "
+      "scope=\"col\">type</th><th scope=\"col\">output</th><th scope=\"col\" "
+      "class=\"number\">\u00b5s</th><th "
+      "scope=\"col\" class=\"number\">share</th></tr></thead>\n<tbody>\n",
+      operators.size());
+  for (const SpentOperator& op : operators) {
+    html += fmt::format(
+        "<tr><td>{}</td><td><code>{}</code></td><td class=\"number\">{}</td><td "
+        "class=\"number\">{}</td></tr>\n",
+        xml_text(op.type), xml_text(op.output), format_us(*op.us), share_text(*op.us, whole_us));
+  }
+  return html + "</tbody></table></div>\n";
+}
+
+std::string time_sections(const Run& run, const Pick& pick, const Breakdown& spent) {
+  if (pick.blocks.empty() || spent.total_us <= 0) return "";
+  const std::string types =
+      spent.types.empty() ? ""
+                          : share_bars("type", spent.types, spent.total_us) +
+                                operator_table(most_expensive(run, kExpensiveOperators), spent.total_us);
+  return pair(layer_shares(spent, pick), section("Where the time goes, by operator", "", types));
+}
+
+// ---- samples ----
+
+std::string sample_row(const Run& run, const std::string& name, const FoundArchitecture& found) {
+  const std::vector<int64_t> reference =
+      run.result->arg_max ? run.result->arg_max->architecture : std::vector<int64_t>();
+  const std::vector<std::string> names = block_names(run, found);
+  std::string blocks;
+  for (size_t layer = 0; layer < names.size(); ++layer) {
+    const bool differs = layer < reference.size() && reference[layer] != found.architecture[layer];
+    const std::string block = xml_text(names[layer]);
+    blocks += (layer == 0 ? "" : " ") + (differs ? "<mark>" + block + "</mark>" : block);
+  }
+  return fmt::format(
+      "<tr><th scope=\"row\">{}</th><td class=\"number\">{}</td><td class=\"number\">{}</td><td "
+      "class=\"blocks\">{}</td></tr>\n",
+      name, ms_or_dash(found.latency_us),
+      found.log_probability ? fmt::format("{:.2f}", *found.log_probability) : "\u2013", blocks);
+}
+
+std::string samples_section(const Run& run) {
+  if (!run.result) return "";
+  std::string rows;
+  if (run.result->arg_max) rows += sample_row(run, "arg-max", *run.result->arg_max);
+  if (run.result->chosen) rows += sample_row(run, "chosen", *run.result->chosen);
+  for (size_t i = 0; i < run.result->samples.size(); ++i) {
+    rows += sample_row(run, fmt::format("sample {}", i + 1), run.result->samples[i]);
+  }
+  if (rows.empty()) return "";
+  return section(
+      "Architectures at the end",
+      "Exact latencies, and natural logarithms of the probability under softmax(theta). Marked: where one "
+      "differs from the arg-max.",
+      "<div class=\"scroll\" role=\"region\" aria-label=\"Architectures at the end\" tabindex=\"0\"><table "
+      "class=\"list wide\">\n<thead><tr><th scope=\"col\"></th><th scope=\"col\" "
+      "class=\"number\">latency</th><th "
+      "scope=\"col\" class=\"number\">log-probability</th><th "
+      "scope=\"col\" class=\"blocks\">blocks</th></tr></thead>\n<tbody>\n" +
+          rows + "</tbody></table></div>\n");
+}
+
+std::string settings_details(const Run& run) {
+  if (!run.config || run.config->settings.empty()) return "";
+  std::string html = "<details>\n<summary>Settings</summary>\n<table class=\"list\"><tbody>\n";
+  for (const auto& [name, value] : run.config->settings) {
+    html += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", xml_text(name), xml_text(value));
+  }
+  return html + "</tbody></table>\n</details>\n";
+}
+
+}  // namespace
+
+std::string report_page(const Run& run) {
+  const Pick pick = final_pick(run);
+  const Breakdown spent = break_down(run, pick);
+  std::string body = header(run) + key_figures(run, pick) + notes(run);
+  body += section("The search", "", search_curves(run));
+  if (run.retraining) body += section("Retraining", "", retrain_curves(*run.retraining));
+  body += theta_section(run, pick);
+  body += pair(run.table ? table_section(*run.table, pick) : "", architecture_section(run, pick, spent));
+  body += time_sections(run, pick, spent);
+  body += samples_section(run);
+  body += settings_details(run);
+  body += "<footer>Written by latgrad " LATGRAD_VERSION "</footer>\n";
+  return page(heading(run), body);
+}
+
+}  // namespace latgrad::cli::report
