@@ -11,11 +11,10 @@
 
 #include "command.h"
 #include "dims.h"
-#include "duration.h"
 #include "latgrad/lut/error.h"
+#include "measuring_options.h"
 #include "option_check.h"
 #include "output.h"
-#include "percentage.h"
 #include "run.h"
 #include "runner_options.h"
 #include "self_test.h"
@@ -192,21 +191,7 @@ void declare_what(CLI::App& app, ProfileOptions& options) {
 
 void declare_how(CLI::App& app, ProfileOptions& options) {
   profile::MeasureOptions& measure = options.run.measure;
-  app.add_option_function<std::string>(
-         "--target",
-         [&measure](const std::string& text) { measure.target = profile::parse_percentage(text); },
-         "How well each median is to be known: half its 95 % confidence interval [2%]")
-      ->type_name("PERCENT")
-      ->check(valid_by(profile::parse_percentage));
-  app.add_option_function<std::string>(
-         "--budget",
-         [&measure](const std::string& text) { measure.budget_s = profile::parse_duration_s(text); },
-         fmt::format(
-             "Time after which the rounds end, target or not, like 90s or 5m; the first round is always "
-             "finished [{}]",
-             profile::format_duration(measure.budget_s)))
-      ->type_name("TIME")
-      ->check(valid_by(profile::parse_duration_s));
+  add_measuring_options(app, "each median", measure.target, measure.budget_s);
   app.add_option("--warmup", measure.warmup, "Runs of a network before the first sample of each visit")
       ->type_name("N")
       ->capture_default_str()

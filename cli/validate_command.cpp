@@ -12,13 +12,12 @@
 
 #include "command.h"
 #include "dims.h"
-#include "duration.h"
 #include "json_writer.h"
 #include "latgrad/lut/replace_file.h"
+#include "measuring_options.h"
 #include "missing_operators.h"
 #include "option_check.h"
 #include "output.h"
-#include "percentage.h"
 #include "pricing_options.h"
 #include "progress.h"
 #include "provenance.h"
@@ -430,19 +429,7 @@ void declare_what(CLI::App& app, ValidateCommandOptions& options) {
 
 void declare_how(CLI::App& app, ValidateCommandOptions& options) {
   profile::ValidateOptions& validate = options.validate;
-  app.add_option_function<std::string>(
-         "--target",
-         [&validate](const std::string& text) { validate.target = profile::parse_percentage(text); },
-         "How well each network's median is to be known: half its 95 % confidence interval [1%]")
-      ->type_name("PERCENT")
-      ->check(valid_by(profile::parse_percentage));
-  app.add_option_function<std::string>(
-         "--budget",
-         [&validate](const std::string& text) { validate.budget_s = profile::parse_duration_s(text); },
-         "Time after which the rounds end, target or not, like 90s or 5m; the first round is always "
-         "finished [2m]")
-      ->type_name("TIME")
-      ->check(valid_by(profile::parse_duration_s));
+  add_measuring_options(app, "each network's median", validate.target, validate.budget_s);
   app.add_option("--seed", validate.seed, "Of the architectures, the order and the bootstrap")
       ->type_name("N")
       ->capture_default_str();
