@@ -26,6 +26,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--target-loss", default="tunas", help="the loss that goes for the target, with its --weight")
     parser.add_argument("--target-weight", type=float, default=1.0)
     parser.add_argument("--retrain-epochs", type=int, default=30)
+    parser.add_argument("--threads", type=int, default=1, help="of torch; 1: the same bits always")
     own, search = sys.argv[1:], []
     if "--" in own:
         middle = own.index("--")
@@ -47,13 +48,14 @@ def read(path: pathlib.Path):
 
 def search_and_retrain(arguments: argparse.Namespace, name: str, seed: int, *loss) -> pathlib.Path:
     folder = arguments.out / f"{name}-{seed}"
+    common = ["--seed", seed, "--threads", arguments.threads]
     if not (folder / "result.json").exists():
-        step("search", folder, "--lut", arguments.lut, "--seed", seed, *arguments.search, *loss)
+        step("search", folder, "--lut", arguments.lut, *common, *arguments.search, *loss)
     if not (folder / "retrain" / "result.json").exists():
         settings = read(folder / "config.json")["settings"]
         step(
             "retrain", folder, "--epochs", arguments.retrain_epochs, "--batch", settings["batch"],
-            "--learning-rate", settings["learning_rate"], "--seed", seed,
+            "--learning-rate", settings["learning_rate"], *common,
         )  # fmt: skip
     return folder
 

@@ -27,7 +27,7 @@ def parse_arguments():
     parser.add_argument("--lut", type=pathlib.Path, required=True, help="a table of the space, its times do not matter")
     parser.add_argument("--space", default="fbnet_cifar", help="a space file, or the name of one that comes with latgrad")
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
