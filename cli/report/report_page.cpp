@@ -58,7 +58,10 @@ std::string fact(const char* name, const std::string& value) {
   return value.empty() ? "" : fmt::format("<span>{} <b>{}</b></span> ", name, xml_text(value));
 }
 
-std::optional<double> target_us(const Run& run) { return run.result ? run.result->target_us : std::nullopt; }
+std::optional<double> target_us(const Run& run) {
+  if (run.result) return run.result->target_us;
+  return run.config ? run.config->target_us : std::nullopt;
+}
 
 std::string header(const Run& run) {
   std::string facts;

@@ -17,7 +17,10 @@ Config read_config(const JsonObject& root) {
                      root.place("format"));
   }
   Config config{.program = root.text("program").value_or(""), .created = root.text("created").value_or("")};
-  if (const auto settings = root.object("settings")) config.settings = settings->shown();
+  if (const auto settings = root.object("settings")) {
+    config.settings = settings->shown();
+    if (const auto target_ms = settings->number("target_ms")) config.target_us = 1000 * *target_ms;
+  }
   return config;
 }
 

@@ -22,6 +22,7 @@ namespace latgrad::cli::report {
 struct Config {
   std::string program;
   std::string created;
+  std::optional<double> target_us = {};
   std::vector<std::pair<std::string, std::string>> settings = {};
 };
 

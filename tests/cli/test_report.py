@@ -75,7 +75,7 @@ def make_run(folder, num_layers=6, num_candidates=9, num_epochs=30, device="Made
     operators += [{"type": "Int8AveragePool", "output": "pool", "us": 50.5}, {"type": "Int8FC", "output": "logits", "us": 250.0}]
     write_json(folder / "config.json", {
         "format": "latgrad-run-1", "program": "made up by a test", "created": "2026-11-26T18:00:00Z",
-        "settings": {"epochs": num_epochs, "target-ms": 3.2, "note": "as you like", "resume": False, "lut": None}})
+        "settings": {"epochs": num_epochs, "target_ms": 3.2, "note": "as you like", "resume": False, "lut": None}})
     write_json(folder / "latency.json", {
         "space": "made_up", "device": device, "precision": "int8", "statistic": "p50", "fixed_us": fixed_us,
         "layers": [{"candidates": names, "us": row} for row in table]})
@@ -296,7 +296,7 @@ def test_settings(finished):
     details = tree.find(".//details")
     assert details.get("open") is None
     rows = {row.findtext("th"): row.findtext("td") for row in details.iter("tr")}
-    assert rows == {"epochs": "30", "target-ms": "3.2", "note": "as you like", "resume": "false", "lut": "null"}
+    assert rows == {"epochs": "30", "target_ms": "3.2", "note": "as you like", "resume": "false", "lut": "null"}
 
 
 def test_map_sizes_are_those_of_the_space(tmp_path):
@@ -336,6 +336,8 @@ def test_search_that_has_not_ended(finished):
     assert "The search has not ended: result.json is not there yet." in notes
     assert "The arg-max architecture" in headings(tree) and "Architectures at the end" not in headings(tree)
     assert key_figures(tree)["latency"] == f"{last['arg_max_us'] / 1000:.3f} ms"
+    latency = [c for c in tree.iter("figcaption") if text_of(c).startswith("Latency")]
+    assert text_of(latency[0]).endswith("target 3.2 ms")  # of the settings
     by_layer = shares(section(tree, "Where the time goes, by layer").find("table"))
     assert sum(ms for ms, _ in by_layer.values()) == pytest.approx(last["arg_max_us"] / 1000, abs=0.01)
 
