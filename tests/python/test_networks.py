@@ -107,6 +107,16 @@ def test_network_is_what_is_priced(name, precision, make_table):
     assert network(torch.zeros(space.input_shape())).shape == (1, space.classes())
 
 
+def test_channels_are_shuffled_as_caffe2_does():
+    """By ChannelShuffle's definition: of 6 channels in 2 groups, 0 1 2 and 3 4 5 become 0 3 1 4 2 5."""
+    shuffle = torch.jit.script(latgrad.networks.ChannelShuffle(2))
+    x = torch.arange(6.0).reshape(1, 6, 1, 1).requires_grad_()
+    y = shuffle(x)
+    assert y.flatten().tolist() == [0, 3, 1, 4, 2, 5]
+    (gradient,) = torch.autograd.grad((y.flatten() * torch.arange(6)).sum(), x)
+    assert gradient.flatten().tolist() == [0, 2, 4, 1, 3, 5]
+
+
 def test_supernet_with_a_one_hot_sample_is_the_network(tiny):
     supernet = latgrad.Supernet(tiny).eval()
     images = torch.randn(2, 3, 32, 32)

@@ -21,6 +21,20 @@ from torch import Tensor, nn
 from latgrad.mixed_layer import MixedLayer
 
 
+class ChannelShuffle(nn.Module):
+    """What ``nn.ChannelShuffle`` is, which has no derivative in torch 1.13."""
+
+    groups: int
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: ``[N, channels, H, W]``: the first channel of every group, then the second, and so on."""
+        return x.unflatten(1, [self.groups, x.shape[1] // self.groups]).transpose(1, 2).flatten(1, 2)
+
+
 class ConvolutionUnit(nn.Module):
     """A convolution, a normalisation and, where the space says so, a ReLU and a channel shuffle.
 
@@ -44,7 +58,7 @@ class ConvolutionUnit(nn.Module):
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
         self.norm = norm(channels)
         self.relu = nn.ReLU(inplace=True) if convolution["relu"] else nn.Identity()
-        self.shuffle = nn.ChannelShuffle(convolution["groups"]) if convolution["shuffled"] else nn.Identity()
+        self.shuffle = ChannelShuffle(convolution["groups"]) if convolution["shuffled"] else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """x: ``[N, in_channels, H, W]``."""
