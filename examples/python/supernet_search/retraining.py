@@ -10,7 +10,7 @@ from torch.nn import functional
 
 import latgrad
 
-from . import run_folder, seeds
+from . import checkpoint, run_folder, seeds
 from .choice import save_network
 from .images import ImageSet
 from .latency import Prices
@@ -79,11 +79,11 @@ class Retraining:
         self.seconds = 0.0
         self.sums = Sums()
         if (folder / "checkpoint.pt").exists():
-            state = run_folder.load_checkpoint(folder / "checkpoint.pt")
+            state = checkpoint.load(folder / "checkpoint.pt")
             self.network.load_state_dict(state["network"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
-            self.sums = Sums(state["sums"])
+            checkpoint.restore_optimizer(self.optimizer, state["optimizer"])
+            self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"].item()
+            self.sums = Sums(checkpoint.read_numbers(state["sums"]))
         if workers.is_first:
             self.log.restart(self.epoch)
 
@@ -91,13 +91,13 @@ class Retraining:
         if self.workers.is_first:
             state = {
                 "network": self.network.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
+                "optimizer": checkpoint.optimizer_state(self.optimizer),
                 "epoch": self.epoch,
                 "step": self.step,
-                "seconds": self.seconds,
-                "sums": self.sums.values,
+                "seconds": torch.tensor(self.seconds, dtype=torch.float64),
+                "sums": checkpoint.numbers(self.sums.values),
             }
-            run_folder.save_checkpoint(self.folder / "checkpoint.pt", state)
+            checkpoint.save(self.folder / "checkpoint.pt", state)
 
     def _take_step(self) -> None:
         seed, size = self.settings["seed"], self.settings["batch"]

@@ -12,8 +12,6 @@ import os
 import pathlib
 from typing import Any, Dict, List
 
-import torch
-
 FORMAT = "latgrad-run-1"
 
 
@@ -44,17 +42,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(entry) for entry in value]
     return value
-
-
-def save_checkpoint(path: pathlib.Path, state: Dict[str, Any]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
-
-
-def load_checkpoint(path: pathlib.Path) -> Dict[str, Any]:
-    """Tensors and plain values only: a checkpoint runs no code."""
-    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 class Log:

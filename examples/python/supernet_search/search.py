@@ -18,7 +18,7 @@ from torch.nn import functional
 
 import latgrad
 
-from . import latency, run_folder, seeds
+from . import checkpoint, latency, run_folder, seeds
 from .images import ImageSet
 from .progress import Progress, duration
 from .workers import SynchronisedBatchNorm2d, Workers
@@ -146,14 +146,14 @@ class Search:
     def _restore(self) -> None:
         path = self.folder / "checkpoint.pt"
         if path.exists():
-            state = run_folder.load_checkpoint(path)
+            state = checkpoint.load(path)
             self.supernet.load_state_dict(state["supernet"])
             with torch.no_grad():
                 self.theta.copy_(state["theta"])
-            self.weights_optimizer.load_state_dict(state["weights_optimizer"])
-            self.theta_optimizer.load_state_dict(state["theta_optimizer"])
-            self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
-            self.sums = {phase: Sums(values) for phase, values in state["sums"].items()}
+            checkpoint.restore_optimizer(self.weights_optimizer, state["weights_optimizer"])
+            checkpoint.restore_optimizer(self.theta_optimizer, state["theta_optimizer"])
+            self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"].item()
+            self.sums = {phase: Sums(checkpoint.read_numbers(values)) for phase, values in state["sums"].items()}
         if self.workers.is_first:
             self.folder.log.restart(self.epoch)
 
@@ -162,14 +162,14 @@ class Search:
             state = {
                 "supernet": self.supernet.state_dict(),
                 "theta": self.theta.detach(),
-                "weights_optimizer": self.weights_optimizer.state_dict(),
-                "theta_optimizer": self.theta_optimizer.state_dict(),
+                "weights_optimizer": checkpoint.optimizer_state(self.weights_optimizer),
+                "theta_optimizer": checkpoint.optimizer_state(self.theta_optimizer),
                 "epoch": self.epoch,
                 "step": self.step,
-                "seconds": self.seconds,
-                "sums": {phase: sums.values for phase, sums in self.sums.items()},
+                "seconds": torch.tensor(self.seconds, dtype=torch.float64),
+                "sums": {phase: checkpoint.numbers(sums.values) for phase, sums in self.sums.items()},
             }
-            run_folder.save_checkpoint(self.folder / "checkpoint.pt", state)
+            checkpoint.save(self.folder / "checkpoint.pt", state)
 
     # Steps ---------------------------------------------------------------------------------------------------------
 
