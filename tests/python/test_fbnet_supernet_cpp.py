@@ -1,0 +1,433 @@
+"""The C++ example fbnet_supernet: a whole search on a space of four layers, interrupted, continued, and what Python says of it."""
+
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+import torch
+
+import latgrad
+
+# A search of a second: 256 images, of which 192 train the weights, four epochs, theta rests in the first.
+SHORT = [
+    "--train-images", "256", "--test-images", "64", "--batch", "32", "--epochs", "4", "--warm-up-epochs", "1",
+    "--theta-fraction", "0.25", "--seed", "5", "--threads", "1",
+]  # fmt: skip
+# Three steps of the weights and one of theta, so that the log's means are those of one sample.
+ONE_STEP = [*SHORT, "--train-images", "128", "--epochs", "1", "--warm-up-epochs", "0"]
+
+
+@pytest.fixture(scope="module")
+def program():
+    path = os.environ.get("LATGRAD_FBNET_SUPERNET")
+    if not path:
+        pytest.skip("LATGRAD_FBNET_SUPERNET does not name the program example_fbnet_supernet of the build folder")
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(program):
+    def run_program(*arguments):
+        return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+
+    return run_program
+
+
+@pytest.fixture(scope="module")
+def succeed(run):
+    def run_to_its_end(*arguments):
+        result = run(*arguments)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    return run_to_its_end
+
+
+@pytest.fixture(scope="module")
+def eight_classes(tmp_path_factory):
+    """The space tiny with as many classes as the generated images have."""
+    path = tmp_path_factory.mktemp("space") / "tiny8.textproto"
+    path.write_text(latgrad.SearchSpace(latgrad.space_file("tiny")).scaled(classes=8).text())
+    return path
+
+
+@pytest.fixture(scope="module")
+def table(eight_classes, make_table):
+    return ["--space", eight_classes, "--lut", make_table(eight_classes)]
+
+
+@pytest.fixture(scope="module")
+def whole_run(succeed, table, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("search") / "run"
+    return folder, succeed("search", folder, *table, *SHORT)
+
+
+@pytest.fixture
+def model(eight_classes, make_table):
+    return latgrad.LatencyModel(eight_classes, make_table(eight_classes))
+
+
+def read_json(path):
+    return json.loads(path.read_text())
+
+
+def read_log(folder):
+    """The lines without what the clock says."""
+    entries = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in entry.items() if name != "seconds"} for entry in entries]
+
+
+def read_checkpoint(folder):
+    """Tensors by name, without the seconds of the position and the numbers by which optimizers call parameters."""
+    module = torch.jit.load(str(folder / "checkpoint.pt"))
+    named = dict([*module.named_parameters(), *module.named_buffers()])
+    return {name: tensor for name, tensor in named.items() if name != "position" and "optimizer" not in name}
+
+
+def assert_same_bits(folder, other):
+    assert read_log(folder) == read_log(other)
+    ours, theirs = read_checkpoint(folder), read_checkpoint(other)
+    assert ours.keys() == theirs.keys() and len(ours) > 50
+    for name, tensor in ours.items():
+        assert torch.equal(tensor, theirs[name]), name
+
+
+def all_prices(model):
+    archs = torch.cartesian_prod(torch.arange(2), torch.arange(3), torch.arange(1), torch.arange(3))
+    return archs, model.estimate(archs)
+
+
+def last_theta(folder, model):
+    rows = read_log(folder)[-1]["theta"]
+    theta = torch.tensor([[0 if value is None else value for value in row] for row in rows], dtype=torch.float64)
+    return theta.masked_fill(~model.valid(), -math.inf)
+
+
+def test_log_says_what_theta_says(whole_run, model):
+    folder, _ = whole_run
+    entries = read_log(folder)
+    assert [entry["epoch"] for entry in entries] == [0, 1, 2, 3]
+    assert entries[0]["loss"] is None and entries[0]["sampled_us"] is None
+    valid = model.valid()
+    for entry in entries:
+        assert [[value is not None for value in row] for row in entry["theta"]] == valid.tolist()
+        theta = torch.tensor([[value or 0 for value in row] for row in entry["theta"]], dtype=torch.float64)
+        expected_us = latgrad.softmax_latency(theta, model.table_us(), valid).item() + model.fixed_us()
+        assert entry["expected_us"] == expected_us
+        offered = theta.masked_fill(~valid, -math.inf)
+        assert entry["arg_max"] == offered.argmax(-1).tolist()
+        assert entry["arg_max_us"] == model.estimate(offered.argmax(-1)).item()
+        assert entry["gap_us"] == entry["expected_us"] - entry["arg_max_us"]
+        entropy = torch.distributions.Categorical(logits=theta.masked_fill(~valid, -1e9)).entropy().mean().item()
+        assert entry["theta_entropy"] == pytest.approx(entropy)
+        assert entry["temperature"] == pytest.approx(5 * math.exp(-0.045 * entry["epoch"]))
+        rate = 0.05 * (1 + math.cos(math.pi * entry["epoch"] / 4))
+        assert entry["learning_rate"] == pytest.approx(rate)
+    assert all(value == 0 for row in entries[0]["theta"] for value in row if value is not None)
+    assert any(value != 0 for row in entries[3]["theta"] for value in row if value is not None)
+
+
+def test_folder_has_the_form_that_is_documented(whole_run, eight_classes, model):
+    folder, _ = whole_run
+    config = read_json(folder / "config.json")
+    assert (config["format"], config["program"]) == ("latgrad-run-1", "example_fbnet_supernet")
+    assert config["settings"]["space"] == str(eight_classes) and config["settings"]["target_ms"] is None
+    latency = read_json(folder / "latency.json")
+    assert (latency["space"], latency["device"], latency["fixed_us"]) == ("tiny_c8", model.device(), model.fixed_us())
+    for index, layer in enumerate(latency["layers"]):
+        assert layer["candidates"] == model.candidates(index)
+        rows = zip(layer["us"], model.table_us()[index].tolist(), model.valid()[index].tolist())
+        assert len(layer["us"]) == len(layer["candidates"])
+        assert all(us == (time_us if offered else None) for us, time_us, offered in rows)
+    assert latgrad.SearchSpace(folder / "space.textproto").text() == latgrad.SearchSpace(eight_classes).text()
+
+
+def test_result_is_priced_and_exported(whole_run, model, eight_classes, make_table):
+    folder, printed = whole_run
+    result = read_json(folder / "result.json")
+    chosen = result["chosen"]
+    arch = torch.tensor(chosen["architecture"])
+    price_us = model.estimate(arch).item()
+    assert chosen["latency_us"] == price_us and f"{price_us / 1000:.3f}" in printed
+    assert chosen["architecture"] == result["arg_max"]["architecture"] == last_theta(folder, model).argmax(-1).tolist()
+    log_probs = last_theta(folder, model).log_softmax(-1)
+    for entry in [chosen, *result["samples"]]:
+        picked = torch.tensor(entry["architecture"])
+        assert entry["blocks"] == model.decode(picked)
+        assert entry["log_probability"] == pytest.approx(log_probs.gather(1, picked[:, None]).sum().item())
+    assert len(result["samples"]) == 5
+    assert sum(op["us"] for op in result["operators"]) == pytest.approx(price_us)
+    assert {op["output"] for op in result["operators"]} >= {"stem", "head", "logits", "softmax"}
+    exported = folder / "chosen"
+    assert (exported / "architecture.txt").read_text().split() == chosen["blocks"]
+    assert latgrad.LatencyTable(make_table(eight_classes)).estimate_net(str(exported)).total_us() == pytest.approx(price_us)
+    network = torch.jit.load(str(exported / "network.pt"))
+    assert network.latency_us() == price_us and network.architecture() == chosen["blocks"]
+    assert network.latency_us("p90") == model.estimate(arch, "p90").item()
+    assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 8)
+    convolutions = {name for name, _ in network.named_children()}
+    assert convolutions <= {op["output"] for op in result["operators"]} and len(convolutions) > 5
+
+
+def test_supernet_is_the_one_of_python(whole_run, eight_classes):
+    folder, _ = whole_run
+    supernet = latgrad.Supernet(latgrad.SearchSpace(eight_classes)).eval()
+    trained = read_checkpoint(folder)
+    prefix = "supernet."
+    supernet.load_state_dict({name[len(prefix) :]: t for name, t in trained.items() if name.startswith(prefix)})
+    arch = torch.tensor(read_json(folder / "result.json")["chosen"]["architecture"])
+    images = torch.randn(4, 3, 32, 32)
+    logits = torch.jit.load(str(folder / "chosen" / "network.pt"))(images)
+    assert torch.allclose(supernet.network(arch).eval()(images), logits, rtol=1e-5, atol=1e-6)
+    one_hot = torch.nn.functional.one_hot(arch, 4).float()
+    assert torch.allclose(supernet(images, one_hot), logits, rtol=1e-4, atol=1e-5)
+
+
+def test_candidates_may_have_names_that_no_attribute_has(succeed, eight_classes, make_table, tmp_path):
+    space = tmp_path / "dashes.textproto"
+    space.write_text(eight_classes.read_text().replace("_e", "-e."))
+    succeed("search", tmp_path / "run", "--space", space, "--lut", make_table(space), *ONE_STEP)
+    network = torch.jit.load(str(tmp_path / "run" / "chosen" / "network.pt"))
+    assert "k3k3-e.1" in network.architecture() and hasattr(network, "layer03_k3k3_e_1_dw1")
+
+
+def test_ended_run_stays_as_it_is(whole_run, succeed, table):
+    folder, printed = whole_run
+    before = read_json(folder / "result.json")
+    assert succeed("search", folder, *table, *SHORT).splitlines()[-3:] == printed.splitlines()[-3:]
+    assert read_json(folder / "result.json") == before
+
+
+def stop_when_started(arguments, number, folder, epochs=1):
+    """Starts a process and ends it by a signal, in the middle of the epoch after so many."""
+    process = subprocess.Popen(
+        [str(argument) for argument in arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    log = folder / "log.jsonl"
+    deadline = time.monotonic() + 60
+    while not (log.exists() and log.read_text().count("\n") >= epochs):
+        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
+        time.sleep(0.002)
+    time.sleep(0.02)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    return process.returncode, errors
+
+
+# In the second epoch Adam has no state yet, in the others it has.
+@pytest.mark.parametrize("number, epochs", [(signal.SIGKILL, 1), (signal.SIGKILL, 2), (signal.SIGTERM, 2), (signal.SIGINT, 3)])
+def test_continues_to_the_same_bits(number, epochs, whole_run, program, succeed, table, tmp_path):
+    arguments = ["search", tmp_path / "run", *table, *SHORT]
+    # Checkpoints after every step, so that a kill is likely to fall between two of them. Where they are saved is no
+    # setting of the search: it does not change what is found.
+    often = [program, *arguments, "--save-every-s", "1e-6"]
+    code, errors = stop_when_started(often, number, tmp_path / "run", epochs)
+    if number == signal.SIGKILL:
+        assert code == -signal.SIGKILL
+    else:
+        assert (code, errors.strip().splitlines()[-1]) == (128 + number, "Stopped; the same command continues.")
+    assert not (tmp_path / "run" / "result.json").exists()
+    assert "Continuing at epoch" in succeed(*arguments)
+    assert_same_bits(tmp_path / "run", whole_run[0])
+    assert read_json(tmp_path / "run" / "result.json") == read_json(whole_run[0] / "result.json")
+
+
+def test_half_a_line_of_the_log_is_dropped(whole_run, program, succeed, table, tmp_path):
+    arguments = ["search", tmp_path / "run", *table, *SHORT]
+    stop_when_started([program, *arguments], signal.SIGKILL, tmp_path / "run")
+    with open(tmp_path / "run" / "log.jsonl", "a") as file:
+        file.write('{"epoch": 7, "cross')
+    succeed(*arguments)
+    assert_same_bits(tmp_path / "run", whole_run[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_retraining_continues_to_the_same_bits(number, whole_run, program, succeed, tmp_path):
+    folders = [tmp_path / "whole", tmp_path / "stopped"]
+    for folder in folders:
+        shutil.copytree(whole_run[0], folder, ignore=shutil.ignore_patterns("retrain"))
+    options = ["--epochs", "4", "--batch", "32", "--threads", "1"]
+    succeed("retrain", folders[0], *options)
+    arguments = ["retrain", folders[1], *options]
+    stop_when_started([program, *arguments, "--save-every-s", "1e-6"], number, folders[1] / "retrain")
+    assert not (folders[1] / "retrain" / "result.json").exists()
+    assert "Continuing at epoch" in succeed(*arguments)
+    assert_same_bits(*[folder / "retrain" for folder in folders])
+
+
+def loss(name, ce, us):
+    """With --weight 0.5 --target-ms 0.1 --alpha 0.3 --beta 0.7."""
+    return {
+        "fbnet": ce * 0.3 * math.log(us) ** 0.7,
+        "proxylessnas": ce + 0.5 * (us / 100 - 1),
+        "proxylessnas_log": 0.3 * ce * (math.log(us) / math.log(100)) ** 0.7,
+        "tunas": ce + 0.5 * abs(us / 100 - 1),
+        "hinge": ce + 0.5 * max(0, us / 100 - 1),
+        "none": ce,
+    }[name]
+
+
+@pytest.mark.parametrize("name", ["fbnet", "proxylessnas", "proxylessnas_log", "tunas", "hinge", "none"])
+def test_losses_are_the_named_ones(name, succeed, table, tmp_path):
+    weights = ["--weight", "0.5", "--target-ms", "0.1", "--alpha", "0.3", "--beta", "0.7"]
+    succeed("search", tmp_path / "run", *table, *ONE_STEP, *weights, "--loss", name)
+    entry = read_log(tmp_path / "run")[0]
+    assert entry["loss"] == pytest.approx(loss(name, entry["theta_cross_entropy"], entry["sampled_us"]), rel=1e-6)
+
+
+def test_hard_sample_is_an_architecture(succeed, table, model, tmp_path):
+    succeed("search", tmp_path / "run", *table, *ONE_STEP, "--hard")
+    _, times = all_prices(model)
+    assert (times - read_log(tmp_path / "run")[0]["sampled_us"]).abs().min() < 1e-3
+
+
+@pytest.mark.parametrize("target_us", [135, 150, 170, 400])
+def test_target_decides_what_is_chosen(target_us, succeed, table, model, tmp_path):
+    settings = [*table, *ONE_STEP, "--target-ms", target_us / 1000]
+    succeed("search", tmp_path / "run", *settings)
+    chosen = read_json(tmp_path / "run" / "result.json")["chosen"]
+    theta = last_theta(tmp_path / "run", model)
+    archs, times = all_prices(model)
+    meets = (times <= target_us) & (times >= target_us * 0.97)
+    log_probability = theta.log_softmax(-1).gather(1, archs.T).sum(0)
+    if abs(model.estimate(theta.argmax(-1)).item() / target_us - 1) <= 0.03:
+        assert chosen["architecture"] == theta.argmax(-1).tolist() and "the arg-max" in chosen["why"]
+    elif meets.any():
+        assert chosen["log_probability"] == pytest.approx(log_probability[meets].max().item())
+        assert 0.97 * target_us <= chosen["latency_us"] <= target_us
+        assert chosen["why"].startswith("the most probable of 100,000 draws")
+    else:
+        assert chosen["latency_us"] == times[(times - target_us).abs().argmin()].item()
+        assert chosen["why"].startswith("the nearest")
+
+
+def write_cifar(folder, count=32):
+    """Images whose brightness tells the class."""
+    random = torch.Generator().manual_seed(1)
+    for index, name in enumerate([*[f"data_batch_{i}.bin" for i in range(1, 6)], "test_batch.bin"]):
+        labels = (torch.arange(count) + index) % 10
+        noise = torch.randint(0, 40, (count, 3072), generator=random)
+        records = torch.cat([labels[:, None], labels[:, None] * 20 + noise], 1).to(torch.uint8)
+        (folder / name).write_bytes(bytes(records.flatten().tolist()))
+    return labels, (records[:, 1:].reshape(-1, 3, 32, 32).float() - 127.5) / 64
+
+
+def test_learns_from_cifar10_and_retrains_what_was_chosen(succeed, tiny_space, make_table, tmp_path):
+    labels, pixels = write_cifar(tmp_path)
+    options = [*SHORT, "--train-images", "0", "--test-images", "20", "--epochs", "1"]
+    options += ["--space", tiny_space, "--lut", make_table(tiny_space)]
+    printed = succeed("search", tmp_path / "run", *options, "--data", "cifar10", "--data-folder", tmp_path)
+    assert "160 images of 10 classes" in printed
+    printed = succeed("retrain", tmp_path / "run", "--epochs", "5", "--batch", "16", "--threads", "1")
+    result = read_json(tmp_path / "run" / "retrain" / "result.json")
+    assert result["architecture"] == read_json(tmp_path / "run" / "result.json")["chosen"]["architecture"]
+    log = read_log(tmp_path / "run" / "retrain")
+    assert len(log) == 5 and log[-1]["test_accuracy"] == result["test_accuracy"]
+    assert log[-1]["accuracy"] > 0.2 and f"{result['test_accuracy']:.1%}" in printed
+    # The saved network is the trained one: it gives the accuracy that was reported.
+    network = torch.jit.load(str(tmp_path / "run" / "retrain" / "network.pt"))
+    assert network.latency_us() == result["latency_us"]
+    logits = network(pixels[:20])
+    assert (logits.argmax(1) == labels[:20]).double().mean().item() == result["test_accuracy"]
+    cross_entropy = torch.nn.functional.cross_entropy(logits, labels[:20]).item()
+    assert cross_entropy == pytest.approx(result["test_cross_entropy"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"\x01" * 3000, "data_batch_3.bin must hold records of 3073 bytes, got 3000 bytes"),
+        (b"", "data_batch_3.bin must hold records of 3073 bytes, got 0 bytes"),
+        (b"\x0b" * 3073, "labels from 0 to 9, got 11"),
+    ],
+)
+def test_cifar10_is_checked(content, message, run, table, tmp_path):
+    write_cifar(tmp_path)
+    (tmp_path / "data_batch_3.bin").write_bytes(content)
+    result = run("search", tmp_path / "run", *table, *SHORT, "--data", "cifar10", "--data-folder", tmp_path)
+    assert result.returncode == 1 and message in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_asks_for_a_table_and_goes_on_with_it(run, succeed, eight_classes, make_table, tmp_path):
+    arguments = ["search", tmp_path / "run", "--space", eight_classes, *ONE_STEP]
+    result = run(*arguments)
+    space, lut = tmp_path / "run" / "space.textproto", tmp_path / "run" / "lut.json"
+    assert result.returncode == 1
+    assert f"latgrad profile --space {space} --precision int8 --output {lut}" in result.stderr
+    assert space.is_file()
+    lut.write_bytes(make_table(eight_classes).read_bytes())
+    assert "Exported to" in succeed(*arguments)
+
+
+def test_refuses_other_settings(whole_run, run, table):
+    result = run("search", whole_run[0], *table, *SHORT, "--loss", "none")
+    assert result.returncode == 1
+    assert 'holds a run of other settings: loss "fbnet" is now "none"' in result.stderr
+
+
+def test_refuses_the_run_of_another_program(run, table, tmp_path):
+    config = {"format": "latgrad-run-1", "program": "fbnet_supernet.py", "settings": {}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    for arguments in [["search", tmp_path, *table, *SHORT], ["retrain", tmp_path]]:
+        result = run(*arguments)
+        assert result.returncode == 1 and "must be of example_fbnet_supernet, got that of fbnet_supernet.py" in result.stderr
+
+
+def test_refuses_a_folder_of_something_else(run, table, tmp_path):
+    (tmp_path / "letter.txt").write_text("dear")
+    assert "must be a new folder or that of a run" in run("search", tmp_path, *table, *SHORT).stderr
+    assert (tmp_path / "letter.txt").exists() and not (tmp_path / "config.json").exists()
+    assert "without config.json" in run("retrain", tmp_path).stderr
+
+
+def test_retrains_only_after_the_end(run, table, tmp_path):
+    run("search", tmp_path / "run", *table, *SHORT, "--batch", "4096")
+    assert "has not ended: continue it by its own command" in run("retrain", tmp_path / "run").stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, code, message",
+    [
+        (["--loss", "tunas"], 2, "--loss tunas needs --target-ms"),
+        (["--loss", "mine"], 2, "--loss: mine not in {fbnet,"),
+        (["--data", "cifar10"], 2, "--data cifar10 needs --data-folder"),
+        (["--data", "cifar10", "--data-folder", "nowhere"], 1, "data_batch_1.bin is no file"),
+        (["--data", "images", "--data-folder", "nowhere"], 2, "take examples/python/fbnet_supernet.py"),
+        (["--batch", "4096"], 1, "the images that train weights must fill a batch of 4096, got 192 of 256"),
+        (["--space", "nothing"], 1, 'a space must be a file or one of chamnet_a'),
+        (["--lut", "nothing.json"], 1, "nothing.json"),
+        (["--device", "phone"], 1, "phone"),
+        (["--theta-fraction", "1"], 2, "must be between 0 and 1, got 1"),
+        (["--epochs", "0"], 2, "must be 1 or more, got 0"),
+        (["--epochs", "2.5"], 2, "--epochs"),
+        (["--width", "-1"], 2, "must be positive, got -1"),
+        (["--width", "nan"], 2, "must be positive, got nan"),
+    ],
+)
+def test_says_what_is_wrong(arguments, code, message, run, table, tmp_path):
+    result = run("search", tmp_path / "run", *table, *SHORT, *arguments)
+    assert result.returncode == code, result.stderr
+    assert message in result.stderr and result.stderr.count("error: ") == 1
+    assert "Exception raised" not in result.stderr
+
+
+def test_help_tells_every_command(run):
+    assert all(name in run("--help").stdout for name in ["search", "retrain"])
+    printed = run("search", "--help")
+    assert printed.returncode == 0 and "--warm-up-epochs" in printed.stdout
+    assert run().returncode == 2 and run("find").returncode == 2
+
+
+def test_space_is_scaled_and_takes_the_classes(run, tmp_path):
+    options = [*SHORT, "--train-images", "128"]
+    result = run("search", tmp_path / "run", "--space", "fbnet", "--width", "0.25", "--depth", "0.1", "--resolution", "32", *options)
+    assert "a latency table is needed" in result.stderr
+    space = latgrad.SearchSpace(tmp_path / "run" / "space.textproto")
+    named = latgrad.SearchSpace(latgrad.space_file("fbnet")).scaled(0.25, 0.1, 32, 8)
+    assert space.text() == named.text()
