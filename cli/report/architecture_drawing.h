@@ -7,6 +7,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "report/breakdown.h"
@@ -14,7 +15,9 @@
 
 namespace latgrad::cli::report {
 
-// Empty for a pick without layers.
+inline constexpr size_t kMostLayers = 1'000;
+
+// Empty for a pick without layers. Precondition: it has at most kMostLayers.
 std::string architecture_drawing(const Run& run, const Pick& pick, const Breakdown& spent);
 
 }  // namespace latgrad::cli::report

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -122,12 +123,19 @@ std::optional<std::string> JsonObject::text(std::string_view name) const {
   return std::string(value);
 }
 
-std::optional<double> JsonObject::number(std::string_view name) const {
+double JsonObject::in_range(std::string_view name, double value, Sign sign, dom::element element) const {
+  if (sign == Sign::kPositive && value <= 0) fail(name, "above 0", element);
+  if (sign == Sign::kNotNegative && value < 0) fail(name, "at least 0", element);
+  if (std::abs(value) > kLargestNumber) fail(name, "of a magnitude up to 1e15", element);
+  return value;
+}
+
+std::optional<double> JsonObject::number(std::string_view name, Sign sign) const {
   const auto element = find(name);
   if (!element) return std::nullopt;
   double value = 0;
   if (element->get(value)) fail(name, "a number", *element);
-  return value;
+  return in_range(name, value, sign, *element);
 }
 
 std::optional<int64_t> JsonObject::integer(std::string_view name) const {
@@ -150,7 +158,7 @@ std::vector<std::string> JsonObject::texts(std::string_view name) const {
   return texts;
 }
 
-Numbers JsonObject::numbers_of(std::string_view name, dom::array array) const {
+Numbers JsonObject::numbers_of(std::string_view name, dom::array array, Sign sign) const {
   Numbers numbers;
   for (const dom::element element : array) {
     double value = 0;
@@ -159,15 +167,15 @@ Numbers JsonObject::numbers_of(std::string_view name, dom::array array) const {
     } else if (element.get(value)) {
       fail(name, "of numbers or null", element);
     } else {
-      numbers.emplace_back(value);
+      numbers.emplace_back(in_range(name, value, sign, element));
     }
   }
   return numbers;
 }
 
-Numbers JsonObject::numbers(std::string_view name) const {
+Numbers JsonObject::numbers(std::string_view name, Sign sign) const {
   const auto array = list(name);
-  return array ? numbers_of(name, *array) : Numbers();
+  return array ? numbers_of(name, *array, sign) : Numbers();
 }
 
 std::vector<Numbers> JsonObject::rows(std::string_view name) const {
@@ -176,22 +184,22 @@ std::vector<Numbers> JsonObject::rows(std::string_view name) const {
     for (const dom::element element : *array) {
       dom::array row;
       if (element.get(row)) fail(name, "a list of lists", element);
-      rows.push_back(numbers_of(name, row));
+      rows.push_back(numbers_of(name, row, Sign::kAny));
     }
   }
   return rows;
 }
 
-std::vector<int64_t> JsonObject::integers(std::string_view name) const {
-  std::vector<int64_t> integers;
+std::vector<int64_t> JsonObject::indices(std::string_view name) const {
+  std::vector<int64_t> indices;
   if (const auto array = list(name)) {
     for (const dom::element element : *array) {
       int64_t value = 0;
-      if (element.get(value)) fail(name, "a list of integers", element);
-      integers.push_back(value);
+      if (element.get(value) || value < 0) fail(name, "a list of integers from 0", element);
+      indices.push_back(value);
     }
   }
-  return integers;
+  return indices;
 }
 
 std::optional<JsonObject> JsonObject::object(std::string_view name) const {

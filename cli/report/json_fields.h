@@ -26,19 +26,25 @@ namespace latgrad::cli::report {
 
 using Numbers = std::vector<std::optional<double>>;
 
+// Of any magnitude in a run. Sums, differences and percentages of such numbers are finite.
+inline constexpr double kLargestNumber = 1e15;
+
+// What a field may hold beside its magnitude.
+enum class Sign { kAny, kNotNegative, kPositive };
+
 // Every reader returns nothing, or an empty list, for a field that is absent or null.
-// Errors of each: ParseError with file, line and field for a value of another type.
+// Errors of each: ParseError with file, line and field for a value of another type, or out of its range.
 class JsonObject {
  public:
   JsonObject(simdjson::dom::object object, Place place) : object_(object), place_(std::move(place)) {}
 
   std::optional<std::string> text(std::string_view name) const;
-  std::optional<double> number(std::string_view name) const;
+  std::optional<double> number(std::string_view name, Sign sign = Sign::kAny) const;
   std::optional<int64_t> integer(std::string_view name) const;
   std::vector<std::string> texts(std::string_view name) const;
-  Numbers numbers(std::string_view name) const;
+  Numbers numbers(std::string_view name, Sign sign = Sign::kAny) const;
   std::vector<Numbers> rows(std::string_view name) const;
-  std::vector<int64_t> integers(std::string_view name) const;
+  std::vector<int64_t> indices(std::string_view name) const;  // from 0
   std::optional<JsonObject> object(std::string_view name) const;
   std::vector<JsonObject> objects(std::string_view name) const;
 
@@ -52,7 +58,8 @@ class JsonObject {
   std::optional<simdjson::dom::element> find(std::string_view name) const;
   std::optional<simdjson::dom::array> list(std::string_view name) const;
   [[noreturn]] void fail(std::string_view name, const char* rule, simdjson::dom::element value) const;
-  Numbers numbers_of(std::string_view name, simdjson::dom::array list) const;
+  double in_range(std::string_view name, double value, Sign sign, simdjson::dom::element element) const;
+  Numbers numbers_of(std::string_view name, simdjson::dom::array list, Sign sign) const;
 
   simdjson::dom::object object_;
   Place place_;

@@ -49,6 +49,8 @@ double largest_us(const LatencyTable& table) {
   return largest;
 }
 
+size_t count_names(const LatencyTable& table) { return columns_of(table).names.size(); }
+
 std::string latency_map(const LatencyTable& table, const Pick& pick) {
   if (table.layers.empty()) return "";
   const Columns columns = columns_of(table);

@@ -26,6 +26,11 @@ namespace {
 constexpr size_t kExpensiveOperators = 10;
 // Prices differ by more than this only where operators and price are not of one table.
 constexpr double kSamePrice = 0.005;
+// Beyond this many times another number, a percentage of it tells nothing.
+constexpr double kManyTimes = 1'000;
+// Of the architectures at the end: their blocks in all, and letters of a name that each may repeat.
+constexpr size_t kMostBlocks = 20'000;
+constexpr size_t kLettersOfName = 40;
 
 std::string or_unknown(const std::string& text) { return text.empty() ? "unknown" : text; }
 
@@ -87,6 +92,7 @@ std::string latency_note(const Run& run, const Pick& pick) {
   const auto us = target_us(run);
   if (!us || !pick.latency_us) return "the chosen architecture";
   const double excess = *pick.latency_us / *us - 1;
+  if (excess > kManyTimes) return "far above the target, " + format_ms(*us);
   return fmt::format("{:.1f} % {} the target, {}", std::abs(100 * excess), excess > 0 ? "above" : "below",
                      format_ms(*us));
 }
@@ -98,7 +104,8 @@ std::string key_figures(const Run& run, const Pick& pick) {
   }
   if (!run.epochs.empty()) {
     const Epoch& last = run.epochs.back();
-    const bool has_share = last.gap_us && last.arg_max_us && *last.arg_max_us > 0;
+    const bool has_share =
+        last.gap_us && last.arg_max_us && std::abs(*last.gap_us) < kManyTimes * *last.arg_max_us;
     figures += key_figure(
         "expected \u2212 arg-max", ms_or_dash(last.gap_us),
         has_share ? fmt::format("{:+.2f} % of the arg-max, last epoch", 100 * *last.gap_us / *last.arg_max_us)
@@ -113,7 +120,7 @@ std::string key_figures(const Run& run, const Pick& pick) {
   double seconds = 0;
   for (const Epoch& epoch : run.epochs) seconds += epoch.seconds.value_or(0);
   figures += key_figure("epochs", std::to_string(run.epochs.size()), run.result ? "searched" : "so far");
-  if (seconds > 0) {
+  if (seconds > 0 && seconds <= kLargestNumber) {
     figures += key_figure("search time", profile::format_duration(seconds),
                           fmt::format("{:.3g} s an epoch", seconds / static_cast<double>(run.epochs.size())));
   }
@@ -215,7 +222,18 @@ std::string about_pick(const Pick& pick, fmt::format_string<const char*&> senten
   return fmt::format(sentence, name);
 }
 
+// A sentence in place of what would make the page too large.
+std::string left_out(const std::string& size) {
+  return fmt::format("<p>Not shown, as the page would be too large: {}.</p>\n", size);
+}
+
 std::string theta_section(const Run& run, const Pick& pick) {
+  if (const size_t rows = count_rows(run); rows > kMostRows) {
+    const size_t layers = run.epochs.back().theta.size();
+    return section("Theta", "",
+                   left_out(fmt::format("theta has {} and {}", format_count(layers, "layer"),
+                                        format_count(rows - layers, "candidate"))));
+  }
   std::string maps = theta_maps(run, pick);
   if (maps.empty()) return "";
   maps +=
@@ -234,22 +252,34 @@ std::string table_section(const LatencyTable& table, const Pick& pick) {
     explanation +=
         fmt::format(" Every architecture pays {} \u00b5s beside them.", format_us(*table.fixed_us));
   }
+  const size_t names = count_names(table);
+  if (table.layers.size() * std::max<size_t>(names, 1) > kMostCells) {
+    return section(
+        "Latency table", "",
+        left_out(fmt::format("the table has {} and {} of candidates",
+                             format_count(table.layers.size(), "layer"), format_count(names, "name"))));
+  }
   return section("Latency table", explanation, latency_map(table, pick));
 }
 
 std::string architecture_section(const Run& run, const Pick& pick, const Breakdown& spent) {
   const bool chosen = pick.origin == Pick::Origin::kChosen;
-  std::string drawing = architecture_drawing(run, pick, spent);
+  const char* title = chosen ? "The chosen architecture" : "The arg-max architecture";
+  const bool fits = pick.blocks.size() <= kMostLayers;
+  std::string drawing = fits ? architecture_drawing(run, pick, spent)
+                             : left_out("the architecture has " + format_count(pick.blocks.size(), "layer"));
   if (chosen && !run.result->why.empty()) {
     drawing = fmt::format("<p class=\"why\">Why this one: {}</p>\n{}", xml_text(run.result->why), drawing);
   }
   return section(
-      chosen ? "The chosen architecture" : "The arg-max architecture",
-      "Blocks in order, as high as they are slow, in the colours of the table; dashed: costs nothing.",
+      title,
+      fits ? "Blocks in order, as high as they are slow, in the colours of the table; dashed: costs nothing."
+           : "",
       drawing);
 }
 
 std::string layer_shares(const Breakdown& spent, const Pick& pick) {
+  if (spent.layers.size() > kMostLayers) return "";  // said in place of the drawing
   std::vector<Share> shares = spent.before;
   for (size_t layer = 0; layer < spent.layers.size(); ++layer) {
     shares.push_back({fmt::format("{} {}", layer + 1, spent.layers[layer].name), spent.layers[layer].us});
@@ -296,13 +326,13 @@ std::string time_sections(const Run& run, const Pick& pick, const Breakdown& spe
 // ---- samples ----
 
 std::string sample_row(const Run& run, const std::string& name, const FoundArchitecture& found) {
-  const std::vector<int64_t> reference =
-      run.result->arg_max ? run.result->arg_max->architecture : std::vector<int64_t>();
+  const FoundArchitecture* arg_max = run.result->arg_max ? &*run.result->arg_max : &found;
+  const std::vector<int64_t>& reference = arg_max->architecture;
   const std::vector<std::string> names = block_names(run, found);
   std::string blocks;
   for (size_t layer = 0; layer < names.size(); ++layer) {
     const bool differs = layer < reference.size() && reference[layer] != found.architecture[layer];
-    const std::string block = xml_text(names[layer]);
+    const std::string block = xml_text(shortened(names[layer], kLettersOfName));
     blocks += (layer == 0 ? "" : " ") + (differs ? "<mark>" + block + "</mark>" : block);
   }
   return fmt::format(
@@ -315,12 +345,25 @@ std::string sample_row(const Run& run, const std::string& name, const FoundArchi
 std::string samples_section(const Run& run) {
   if (!run.result) return "";
   std::string rows;
-  if (run.result->arg_max) rows += sample_row(run, "arg-max", *run.result->arg_max);
-  if (run.result->chosen) rows += sample_row(run, "chosen", *run.result->chosen);
+  size_t blocks = 0, not_shown = 0;
+  const auto add = [&](const std::string& name, const FoundArchitecture& found) {
+    const size_t more = 1 + found.architecture.size();  // a row without blocks takes room, too
+    if (blocks + more > kMostBlocks) {
+      ++not_shown;
+      return;
+    }
+    blocks += more;
+    rows += sample_row(run, name, found);
+  };
+  if (run.result->arg_max) add("arg-max", *run.result->arg_max);
+  if (run.result->chosen) add("chosen", *run.result->chosen);
   for (size_t i = 0; i < run.result->samples.size(); ++i) {
-    rows += sample_row(run, fmt::format("sample {}", i + 1), run.result->samples[i]);
+    add(fmt::format("sample {}", i + 1), run.result->samples[i]);
   }
-  if (rows.empty()) return "";
+  const std::string rest =
+      not_shown == 0 ? ""
+                     : left_out(format_count(not_shown, rows.empty() ? "architecture" : "more architecture"));
+  if (rows.empty()) return section("Architectures at the end", "", rest);
   return section(
       "Architectures at the end",
       "Exact latencies, and natural logarithms of the probability under softmax(theta). Marked: where one "
@@ -330,7 +373,7 @@ std::string samples_section(const Run& run) {
       "class=\"number\">latency</th><th "
       "scope=\"col\" class=\"number\">log-probability</th><th "
       "scope=\"col\" class=\"blocks\">blocks</th></tr></thead>\n<tbody>\n" +
-          rows + "</tbody></table></div>\n");
+          rows + "</tbody></table></div>\n" + rest);
 }
 
 std::string settings_details(const Run& run) {

@@ -2,8 +2,9 @@
 //
 //   lut::replace_file("report.html", report_page(read_run("runs/pixel")));
 //
-// Of what the folder lacks, the page says so and goes on. Every text of the run is escaped. Linear in the run
-// but for the pictures, whose size has a limit for each layer.
+// Of what the folder lacks, the page says so and goes on, and so of what is too large to be shown. Every text
+// of the run is escaped. Linear in the run, with a limit on what takes much more of the page than of the run:
+// maps, the table, the drawing, samples.
 
 #pragma once
 

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
 namespace latgrad::cli::report {
 
 namespace fs = std::filesystem;
@@ -9,6 +13,11 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kFormat = "latgrad-run-1";
+constexpr size_t kMaxSpaceBytes = 4 << 20;
+
+std::optional<double> latency(const JsonObject& object, std::string_view name) {
+  return object.number(name, Sign::kNotNegative);
+}
 
 Config read_config(const JsonObject& root) {
   const std::string format = root.text("format").value_or("");
@@ -19,7 +28,8 @@ Config read_config(const JsonObject& root) {
   Config config{.program = root.text("program").value_or(""), .created = root.text("created").value_or("")};
   if (const auto settings = root.object("settings")) {
     config.settings = settings->shown();
-    if (const auto target_ms = settings->number("target_ms")) config.target_us = 1000 * *target_ms;
+    if (const auto target_ms = settings->number("target_ms", Sign::kPositive))
+      config.target_us = 1000 * *target_ms;
   }
   return config;
 }
@@ -29,9 +39,10 @@ LatencyTable read_table(const JsonObject& root) {
                      .device = root.text("device").value_or(""),
                      .precision = root.text("precision").value_or(""),
                      .statistic = root.text("statistic").value_or(""),
-                     .fixed_us = root.number("fixed_us")};
+                     .fixed_us = latency(root, "fixed_us")};
   for (const JsonObject& layer : root.objects("layers")) {
-    TableLayer& read = table.layers.emplace_back(TableLayer{layer.texts("candidates"), layer.numbers("us")});
+    TableLayer& read = table.layers.emplace_back(
+        TableLayer{layer.texts("candidates"), layer.numbers("us", Sign::kNotNegative)});
     if (read.candidates.size() != read.us.size()) {
       throw ParseError(fmt::format("layer {} must have as many times as candidates, got {} and {}",
                                    table.layers.size(), read.us.size(), read.candidates.size()),
@@ -53,25 +64,25 @@ Epoch read_epoch(const JsonObject& line, size_t index) {
           .accuracy = line.number("accuracy"),
           .theta_cross_entropy = line.number("theta_cross_entropy"),
           .theta_accuracy = line.number("theta_accuracy"),
-          .sampled_us = line.number("sampled_us"),
-          .expected_us = line.number("expected_us"),
-          .arg_max_us = line.number("arg_max_us"),
+          .sampled_us = latency(line, "sampled_us"),
+          .expected_us = latency(line, "expected_us"),
+          .arg_max_us = latency(line, "arg_max_us"),
           .gap_us = line.number("gap_us"),
           .theta_entropy = line.number("theta_entropy"),
           .seconds = line.number("seconds"),
-          .arg_max = line.integers("arg_max"),
+          .arg_max = line.indices("arg_max"),
           .theta = line.rows("theta")};
 }
 
 FoundArchitecture read_architecture(const JsonObject& object) {
-  return {.architecture = object.integers("architecture"),
+  return {.architecture = object.indices("architecture"),
           .blocks = object.texts("blocks"),
-          .latency_us = object.number("latency_us"),
+          .latency_us = latency(object, "latency_us"),
           .log_probability = object.number("log_probability")};
 }
 
 SearchResult read_result(const JsonObject& root) {
-  SearchResult result{.target_us = root.number("target_us")};
+  SearchResult result{.target_us = root.number("target_us", Sign::kPositive)};
   if (const auto arg_max = root.object("arg_max")) result.arg_max = read_architecture(*arg_max);
   if (const auto chosen = root.object("chosen")) {
     result.chosen = read_architecture(*chosen);
@@ -81,7 +92,7 @@ SearchResult read_result(const JsonObject& root) {
     result.samples.push_back(read_architecture(sample));
   for (const JsonObject& op : root.objects("operators")) {
     result.operators.push_back(
-        {op.text("type").value_or(""), op.text("output").value_or(""), op.number("us")});
+        {op.text("type").value_or(""), op.text("output").value_or(""), latency(op, "us")});
   }
   return result;
 }
@@ -124,12 +135,29 @@ std::optional<Retraining> read_retraining(const fs::path& folder) {
   return retraining;
 }
 
+// Errors: IoError; ValueError for more bytes than a space has.
+std::string read_space_text(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file)
+    throw IoError(fmt::format("cannot open the space: {}", std::strerror(errno)), {.file = path.string()});
+  std::string text(kMaxSpaceBytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad()) throw IoError("cannot read the space", {.file = path.string()});
+  text.resize(static_cast<size_t>(file.gcount()));
+  if (text.size() > kMaxSpaceBytes) {
+    throw ValueError(fmt::format("a space must have at most {} bytes", kMaxSpaceBytes),
+                     {.file = path.string()});
+  }
+  return text;
+}
+
 // A space of another program may say what this one cannot read, and the report loses only its map sizes.
+// The format has no base here; following one would quote whatever file a run from elsewhere names.
 void read_space(Run& run) {
   const fs::path path = run.folder / "space.textproto";
   if (!fs::is_regular_file(path)) return;
   try {
-    run.space = search::Space::load(path);
+    run.space = search::Space::parse(read_space_text(path), path.string());
   } catch (const Error& error) {
     run.space_error = error.what();
   }

@@ -150,6 +150,13 @@ Numbers probabilities(const Numbers& theta) {
   return result;
 }
 
+size_t count_rows(const Run& run) {
+  size_t rows = 0;
+  if (run.epochs.empty()) return rows;
+  for (const Numbers& layer : run.epochs.back().theta) rows += 1 + layer.size();
+  return rows;
+}
+
 std::string theta_maps(const Run& run, const Pick& pick) {
   if (run.epochs.empty() || run.epochs.back().theta.empty()) return "";
   std::string html = "<div class=\"maps\">\n";

@@ -9,6 +9,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "report/run_folder.h"
@@ -18,7 +19,12 @@ namespace latgrad::cli::report {
 // softmax over the candidates that have a number; the others stay nothing.
 Numbers probabilities(const Numbers& theta);
 
-// Empty where the log has no theta.
+// Maps of all layers and their rows, each counted as one.
+size_t count_rows(const Run& run);
+
+inline constexpr size_t kMostRows = 5'000;
+
+// Empty where the log has no theta. Precondition: count_rows(run) is at most kMostRows.
 std::string theta_maps(const Run& run, const Pick& pick);
 
 }  // namespace latgrad::cli::report

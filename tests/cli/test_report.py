@@ -312,6 +312,21 @@ def test_map_sizes_are_those_of_the_space(tmp_path):
     assert "space.textproto cannot be read" in text_of(tree.find(".//section[@class='notes']"))
 
 
+def test_space_of_a_run_reads_no_other_file(finished):
+    secret = finished.parent / "secret.textproto"
+    secret.write_text("a_secret: 3\n")
+    for base in (secret, "../secret.textproto"):
+        (finished / "space.textproto").write_text(f'name: "x"\nbase: "{base}"\n')
+        page, tree = report(finished)
+        notes = text_of(tree.find(".//section[@class='notes']"))
+        assert "a_secret" not in page
+        assert f'a space given as text must not extend a file, got base "{base}"' in notes
+        assert str(finished / "space.textproto") in notes
+    (finished / "space.textproto").write_text("#" * (4 << 20) + "\n")
+    notes = text_of(report(finished)[1].find(".//section[@class='notes']"))
+    assert "a space must have at most 4194304 bytes" in notes
+
+
 def test_large_run_is_small_and_shows_some_epochs(tmp_path):
     page, tree = report(make_run(tmp_path / "run", num_layers=22, num_epochs=90))
     assert len(page) < 400_000
@@ -320,6 +335,87 @@ def test_large_run_is_small_and_shows_some_epochs(tmp_path):
     hits = [rect for rect in maps[0].iter("rect")]
     assert [rect.get("width") for rect in hits] == ["60"] * 9
     assert [text.text for text in maps[0].findall("svg/text")] == ["0", "89"]
+
+
+def left_out(tree, title):
+    """The sentence in place of what is too large to be shown."""
+    sentence, = (text_of(p) for p in section(tree, title).iter("p") if text_of(p).startswith("Not shown"))
+    return sentence.removeprefix("Not shown, as the page would be too large: ")
+
+
+def test_table_whose_layers_share_no_names_is_left_out(finished):
+    # 200 layers of 100 names fit, one name more does not: the cells are layers times names.
+    layers = [{"candidates": [str(i % 100)], "us": [1]} for i in range(200)]
+    change(finished / "latency.json", layers=layers)
+    assert len(section(report(finished)[1], "Latency table").findall(".//tbody//td")) == 20_000
+    layers[0]["candidates"] = ["another"]
+    layers[100]["candidates"] = ["0"]
+    change(finished / "latency.json", layers=layers)
+    page, tree = report(finished)
+    assert section(tree, "Latency table").find(".//table") is None
+    assert left_out(tree, "Latency table") == "the table has 200 layers and 101 names of candidates."
+    change(finished / "latency.json", layers=[{"candidates": [str(i)], "us": [1]} for i in range(3000)])
+    page, tree = report(finished)
+    assert len(page) < 400_000
+    assert left_out(tree, "Latency table") == "the table has 3000 layers and 3000 names of candidates."
+    change(finished / "latency.json", layers=[{}] * 20_001)
+    assert left_out(report(finished)[1], "Latency table") == "the table has 20001 layers and 0 names of candidates."
+
+
+@pytest.mark.parametrize("theta, size", [
+    ([[0] * 30_000, [0] * 30_000], "theta has 2 layers and 60000 candidates."),
+    ([[]] * 30_000, "theta has 30000 layers and 0 candidates."),
+    ([[0] * 4] * 1001, "theta has 1001 layers and 4004 candidates."),
+])
+def test_too_many_rows_of_theta_are_left_out(finished, theta, size):
+    line = json.loads((finished / "log.jsonl").read_text().splitlines()[0])
+    write_lines(finished / "log.jsonl", [line | {"theta": [[0] * 4] * 1000}])
+    assert len(section(report(finished)[1], "Theta").findall(".//figure")) == 1000
+    write_lines(finished / "log.jsonl", [line | {"theta": theta}])
+    page, tree = report(finished)
+    assert len(page) < 400_000
+    assert left_out(tree, "Theta") == size
+
+
+def test_architecture_of_too_many_layers_is_not_drawn(finished):
+    result = read_json(finished / "result.json")
+    result["chosen"] |= {"architecture": [0] * 1000, "blocks": []}
+    write_json(finished / "result.json", result)
+    assert len(section(report(finished)[1], "The chosen architecture").findall(".//li/small")) == 1002
+    result["chosen"]["architecture"] = [0] * 60_000
+    write_json(finished / "result.json", result)
+    page, tree = report(finished)
+    assert len(page) < 400_000
+    assert left_out(tree, "The chosen architecture") == "the architecture has 60000 layers."
+    assert "it is the most accurate within the target" in text_of(section(tree, "The chosen architecture"))
+    assert "Where the time goes, by layer" not in headings(tree)
+    assert left_out(tree, "Architectures at the end") == "1 more architecture."  # the others fit
+
+
+def test_samples_beyond_some_number_of_blocks_are_left_out(finished):
+    result = read_json(finished / "result.json")
+    arg_max, chosen = result["arg_max"], result["chosen"]
+    for only in ("arg_max", "samples"):
+        write_json(finished / "result.json", {only: [{}] * 20_001 if only == "samples" else {"architecture": [0] * 20_000}})
+        sentence = left_out(report(finished)[1], "Architectures at the end")
+        assert sentence == ("1 more architecture." if only == "samples" else "1 architecture.")
+    write_json(finished / "result.json", {"arg_max": arg_max, "chosen": chosen, "samples": [{"architecture": [0] * 999}] * 30})
+    _, tree = report(finished)
+    rows = section(tree, "Architectures at the end").findall(".//tbody/tr")
+    assert [row.findtext("th") for row in rows][-1] == "sample 19"
+    assert left_out(tree, "Architectures at the end") == "11 more architectures."
+
+
+def test_long_name_is_not_repeated_in_every_sample(finished):
+    # Samples without names take them from the table, each the whole name.
+    table = read_json(finished / "latency.json")
+    table["layers"][0]["candidates"][0] = "n" * 50_000
+    write_json(finished / "latency.json", table)
+    change(finished / "result.json", samples=[{"architecture": [0]}] * 1000)
+    page, tree = report(finished)
+    assert len(page) < 1_500_000
+    rows = section(tree, "Architectures at the end").findall(".//tbody/tr")
+    assert text_of(rows[2].findall("td")[2]) == "n" * 39 + "\u2026"
 
 
 def test_search_that_has_not_ended(finished):
@@ -447,6 +543,65 @@ def test_values_of_another_kind_are_errors_with_their_field(finished, file, chan
     assert_fails(run("report", finished), 1, file, *messages)
 
 
+@pytest.mark.parametrize("file, changes, message, field", [
+    ("config.json", {"settings": {"target_ms": 0}}, "target_ms must be above 0, got 0", "target_ms"),
+    ("config.json", {"settings": {"target_ms": -3.2}}, "target_ms must be above 0, got -3.2", "target_ms"),
+    ("latency.json", {"fixed_us": -0.5}, "fixed_us must be at least 0, got -0.5", "fixed_us"),
+    ("latency.json", {"layers": [{"candidates": ["a", "b"], "us": [0, -1]}]}, "us must be at least 0, got -1", "us"),
+    ("latency.json", {"layers": [{"candidates": ["a"], "us": [1e308]}]},
+     "us must be of a magnitude up to 1e15, got 1", "us"),
+    ("result.json", {"target_us": 0}, "target_us must be above 0, got 0", "target_us"),
+    ("result.json", {"target_us": -3200.0}, "target_us must be above 0, got -3200.0", "target_us"),
+    ("result.json", {"target_us": 1.1e15}, "target_us must be of a magnitude up to 1e15, got 1", "target_us"),
+    ("result.json", {"chosen": {"architecture": [0, -1]}},
+     "architecture must be a list of integers from 0, got -1", "architecture"),
+    ("result.json", {"chosen": {"architecture": [0], "latency_us": -1}}, "latency_us must be at least 0, got -1", "latency_us"),
+    ("result.json", {"samples": [{"log_probability": -1e308}]},
+     "log_probability must be of a magnitude up to 1e15, got -1", "log_probability"),
+    ("result.json", {"operators": [{"type": "Conv", "us": -1}]}, "us must be at least 0, got -1", "us"),
+    ("retrain/result.json", {"test_cross_entropy": 1e16},
+     "test_cross_entropy must be of a magnitude up to 1e15, got 1", "test_cross_entropy"),
+])
+def test_numbers_out_of_their_range_are_errors(finished, file, changes, message, field):
+    change(finished / file, **changes)
+    assert_fails(run("report", finished), 1, message, f'{file}, field "{field}")')
+    assert not (finished / "report.html").exists()
+
+
+@pytest.mark.parametrize("changes, message", [
+    ({"cross_entropy": 1e308}, "cross_entropy must be of a magnitude up to 1e15"),
+    ({"temperature": -1e308}, "temperature must be of a magnitude up to 1e15"),
+    ({"theta": [[0, 1e308], [-1e308]]}, "theta must be of a magnitude up to 1e15"),
+    ({"gap_us": -2e15}, "gap_us must be of a magnitude up to 1e15"),
+    ({"sampled_us": -1}, "sampled_us must be at least 0, got -1"),
+    ({"expected_us": -1}, "expected_us must be at least 0, got -1"),
+    ({"arg_max_us": -1}, "arg_max_us must be at least 0, got -1"),
+    ({"arg_max": [0, -1]}, "arg_max must be a list of integers from 0, got -1"),
+])
+def test_numbers_of_an_epoch_out_of_their_range_are_errors(finished, changes, message):
+    lines = [json.loads(line) for line in (finished / "log.jsonl").read_text().splitlines()]
+    lines[4] |= changes
+    write_lines(finished / "log.jsonl", lines)
+    assert_fails(run("report", finished), 1, message, f'log.jsonl, line 5, field "{next(iter(changes))}"')
+
+
+def test_extreme_numbers_that_are_allowed_stay_finite(finished):
+    lines = [json.loads(line) for line in (finished / "log.jsonl").read_text().splitlines()]
+    for i, line in enumerate(lines):
+        line |= {key: (-1) ** i * 1e15 for key in ("accuracy", "cross_entropy", "temperature", "theta_entropy", "gap_us")}
+        line |= {"expected_us": 1e15, "seconds": 1e15, "theta": [[1e15, -1e15, 0]] * 6, "arg_max_us": 1e-300}
+    write_lines(finished / "log.jsonl", lines)
+    result = read_json(finished / "result.json")
+    result["chosen"]["latency_us"] = 1e15
+    result["operators"][2]["us"] = 1e15
+    write_json(finished / "result.json", result | {"target_us": 1e-300})
+    change(finished / "latency.json", fixed_us=1e15)
+    page, tree = report(finished)
+    assert not re.search(r"\b(nan|inf)\b|\d{25}", page)
+    latency = next(figure for figure in tree.find(".//dl") if figure.findtext("dt") == "latency")
+    assert latency.findall("dd")[1].text == "far above the target, 0.000 ms"
+
+
 def test_epochs_with_a_gap_are_an_error(finished):
     lines = (finished / "log.jsonl").read_text().splitlines()
     (finished / "log.jsonl").write_text("\n".join(lines[:3] + lines[5:]) + "\n")
@@ -456,7 +611,7 @@ def test_epochs_with_a_gap_are_an_error(finished):
 def test_layers_that_files_disagree_about(finished):
     # No such layer in the table, no such candidate in the layer.
     result = read_json(finished / "result.json")
-    result["chosen"] |= {"architecture": [0, 99, -1] * 4, "blocks": []}
+    result["chosen"] |= {"architecture": [0, 99, 8] * 4, "blocks": []}
     write_json(finished / "result.json", result)
     table = read_json(finished / "latency.json")
     write_json(finished / "latency.json", table | {"layers": table["layers"][:2]})
