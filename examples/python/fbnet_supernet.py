@@ -22,8 +22,11 @@ import torch
 import latgrad
 from supernet_search import choice, images, latency, run_folder
 from supernet_search.retraining import Retraining
-from supernet_search.search import LOSSES, NEED_TARGET, Search, Stopped, StopRequest
+from supernet_search.search import LOSSES, NEED_TARGET, Search
+from supernet_search.training import Stopped, StopRequest
 from supernet_search.workers import Workers
+
+PROGRAM = "fbnet_supernet.py"
 
 
 def positive(text: str) -> float:
@@ -102,7 +105,9 @@ def parse_arguments() -> argparse.Namespace:
     group.add_argument("--lut", type=pathlib.Path, help="latency table (default: measure one here, RUN/lut.json)")
     group.add_argument("--device", default="", help="device of the table (default: its only one)")
     group.add_argument("--precision", default="int8", choices=["int8", "fp32"])
-    group.add_argument("--statistic", default="p50", help="p0, p10, p50, p90, p100 or mean of each operator")
+    group.add_argument(
+        "--statistic", default="p50", choices=["p0", "p10", "p50", "p90", "p100", "mean"], help="of each operator"
+    )
     group = search.add_argument_group("images")
     group.add_argument("--data", default="generated", choices=["generated", "cifar10", "images"], help="what is learnt")
     group.add_argument(
@@ -179,29 +184,35 @@ def settings_of(arguments: argparse.Namespace) -> Dict[str, Any]:
     return {name: str(value.resolve()) if isinstance(value, pathlib.Path) else value for name, value in settings.items()}
 
 
+def open_folder(path: pathlib.Path, settings: Dict[str, Any], workers: Workers) -> run_folder.RunFolder:
+    """The first process makes it, before the others look."""
+    if workers.is_first:
+        folder = run_folder.RunFolder(path, PROGRAM, settings)
+    workers.wait()
+    return folder if workers.is_first else run_folder.RunFolder(path, PROGRAM, settings)
+
+
 def search(arguments: argparse.Namespace, workers: Workers, stop: StopRequest) -> None:
-    settings = settings_of(arguments)
-    check_batch(settings, workers)
     named = pathlib.Path(arguments.space)
-    space_path = named if named.is_file() else latgrad.space_file(arguments.space)
+    space_path = named.resolve() if named.is_file() else latgrad.space_file(arguments.space)
+    settings = {**settings_of(arguments), "space": str(space_path) if named.is_file() else arguments.space}
+    check_batch(settings, workers)
     space = latgrad.SearchSpace(space_path).scaled(arguments.width, arguments.depth, arguments.resolution)
-    train, _, classes = load_images(settings, space.input_shape()[2])
-    space = space.scaled(classes=classes)
     _, channels, height, width = space.input_shape()
     if channels != 3 or height != width:
         raise ValueError(f"the space must take square images of three channels, got {channels} x {height} x {width}")
+    train, _, classes = load_images(settings, height)
+    space = space.scaled(classes=classes)
+    folder = open_folder(arguments.run, settings, workers)
     if workers.is_first:
-        folder = run_folder.RunFolder(arguments.run, "fbnet_supernet.py", settings)
-        run_folder.write_text(folder / "space.textproto", space.text())
+        folder.keep("space.textproto", space.text())
         if arguments.lut is None:
-            latency.measure(folder / "space.textproto", folder / "lut.json", arguments.precision)
+            latency.measure(folder / "space.textproto", folder / "lut.json", arguments.precision, stop)
     workers.wait()
-    if not workers.is_first:
-        folder = run_folder.RunFolder(arguments.run, "fbnet_supernet.py", settings)
     prices = open_prices(arguments.run, settings)
     if workers.is_first:
-        prices.write(folder / "latency.json")
-    searched = Search(folder, settings, prices, train, workers)
+        folder.keep("latency.json", run_folder.json_text(prices.describe()))
+    searched = Search(folder.path, settings, prices, train, workers)
     if workers.is_first:
         fastest_us = prices.table_us.masked_fill(~prices.valid, float("inf")).amin(-1).sum().item() + prices.fixed_us
         slowest_us = prices.table_us.amax(-1).sum().item() + prices.fixed_us
@@ -235,7 +246,7 @@ def finish(folder: run_folder.RunFolder, settings: Dict[str, Any], prices: laten
 
 
 def retrain(arguments: argparse.Namespace, workers: Workers, stop: StopRequest) -> None:
-    searched = run_folder.read_settings(arguments.run)
+    searched = run_folder.read_settings(arguments.run, PROGRAM)
     if not (arguments.run / "result.json").exists():
         raise ValueError(f"the search in {arguments.run} has not ended: continue it by its own command")
     settings = {**settings_of(arguments), "precision": searched["precision"]}
@@ -243,15 +254,11 @@ def retrain(arguments: argparse.Namespace, workers: Workers, stop: StopRequest) 
     arch = torch.tensor(json.loads((arguments.run / "result.json").read_text())["chosen"]["architecture"])
     prices = open_prices(arguments.run, searched)
     train, test, _ = load_images(searched, prices.space.input_shape()[2])
-    if workers.is_first:
-        folder = run_folder.RunFolder(arguments.run / "retrain", "fbnet_supernet.py", settings)
-    workers.wait()
-    if not workers.is_first:
-        folder = run_folder.RunFolder(arguments.run / "retrain", "fbnet_supernet.py", settings)
+    folder = open_folder(arguments.run / "retrain", settings, workers)
     training = Retraining(folder.path, settings, prices, arch, train, test, workers)
-    figures = training.run(stop, arguments.save_every_s)
+    training.run(stop, arguments.save_every_s)
     if workers.is_first:
-        result = training.export(figures)
+        result = training.export()
         print(f"{result['latency_us'] / 1000:.3f} ms, test accuracy {result['test_accuracy']:.1%}: {' '.join(result['blocks'])}")
 
 
@@ -269,7 +276,7 @@ def main() -> int:
             print("Stopped; the same command continues.", file=sys.stderr)
         return 128 + (stop.signal or 0)
     except (ValueError, RuntimeError, ImportError, OSError) as error:
-        print(f"fbnet_supernet.py: error: {error}", file=sys.stderr)
+        print(f"{PROGRAM}: error: {error}", file=sys.stderr)
         return 1
     finally:
         workers.close()

@@ -160,8 +160,13 @@ def test_supernet_refuses_what_is_not_offered(tiny):
     supernet = latgrad.Supernet(tiny)
     with pytest.raises(ValueError, match=r"in layer 0 \(counted from 0\) one of \[0, 1\], got 2"):
         supernet.network(torch.tensor([2, 0, 0, 0]))
-    with pytest.raises(ValueError, match=r"one architecture, \[4\], got \[3\]"):
+    with pytest.raises(ValueError, match=r"one architecture, uint8 or int64 \[4\], got torch.int64 \[3\]"):
         supernet.network(torch.tensor([0, 0, 0]))
+    with pytest.raises(ValueError, match=r"got torch.float32 \[4\]"):
+        supernet.network(torch.zeros(4))
+    for shape in [(5, 4), (4, 5), (3, 4), (4,)]:
+        with pytest.raises(ValueError, match=r"weights must be \[\.\.\., 4, 4\], got"):
+            supernet(torch.zeros(1, 3, 32, 32), torch.zeros(shape))
     with pytest.raises(ValueError, match="one of those offered"):
         latgrad.Network.from_space(tiny, torch.tensor([0, 0, 0, 3]))
 
@@ -178,5 +183,8 @@ def test_priced_network_is_saved_with_its_latency(tiny, tiny_space, make_table, 
     assert loaded.latency_us() == model.estimate(arch).item()
     assert loaded.latency_us("p90") == model.estimate(arch, "p90").item()
     assert loaded.architecture() == model.decode(arch)
+    assert torch.jit.script(latgrad.PricedNetwork(network, model, arch, "p90")).latency_us() == loaded.latency_us("p90")
     with pytest.raises(ValueError):
         latgrad.PricedNetwork(network, model, torch.tensor([0, 0, 0, 3]))
+    with pytest.raises(ValueError, match="p75"):
+        latgrad.PricedNetwork(network, model, arch, "p75")

@@ -5,20 +5,28 @@ No floating-point number by itself, which torch 1.13 does not read again without
 
 import os
 import pathlib
+import pickle
 from typing import Any, Dict
 
 import torch
 
 
 def save(path: pathlib.Path, state: Dict[str, Any]) -> None:
-    """Replaces the file in one step."""
+    """Replaces the file in one step, when all of it is on the disk."""
     temporary = path.with_name(path.name + ".tmp")
-    torch.save(state, temporary)
+    with open(temporary, "wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(temporary, path)
 
 
 def load(path: pathlib.Path) -> Dict[str, Any]:
-    return torch.load(path, map_location="cpu", weights_only=True)
+    """Raises ValueError for a file that is damaged, or holds anything else."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        raise ValueError(f"{path} must be a checkpoint, and whole: {error}. Delete it to begin anew") from error
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> Dict[int, Any]:
@@ -28,11 +36,3 @@ def optimizer_state(optimizer: torch.optim.Optimizer) -> Dict[int, Any]:
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, state: Dict[int, Any]) -> None:
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def numbers(values: Dict[str, float]) -> Dict[str, torch.Tensor]:
-    return {name: torch.tensor(value, dtype=torch.float64) for name, value in values.items()}
-
-
-def read_numbers(tensors: Dict[str, torch.Tensor]) -> Dict[str, float]:
-    return {name: tensor.item() for name, tensor in tensors.items()}

@@ -104,7 +104,7 @@ def save_network(network: nn.Module, prices: Prices, arch: Tensor, path: pathlib
     # As trained, its normalisation may be that of several processes, which no script can hold.
     plain = latgrad.Network.from_space(prices.space, arch, prices.model.precision())
     plain.load_state_dict(network.state_dict())
-    priced = torch.jit.script(latgrad.PricedNetwork(plain, prices.model, arch).eval())
+    priced = torch.jit.script(latgrad.PricedNetwork(plain, prices.model, arch, prices.statistic).eval())
     temporary = path.with_name(path.name + ".tmp")
     torch.jit.save(priced, str(temporary))
     temporary.replace(path)

@@ -15,7 +15,7 @@ from . import seeds
 
 # Where the noise of a generated image is repeated, as (down, right) in pixels: one offset a class. A kernel tells two
 # of them apart only where it spans both, so the far ones need wide kernels or many layers.
-OFFSETS = [(0, 1), (1, 0), (1, 1), (1, -1), (0, 3), (3, 0), (3, 3), (3, -3)]
+OFFSETS = [(0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (2, 2), (2, -2)]
 
 
 class ImageSet:
@@ -34,13 +34,23 @@ class ImageSet:
         """uint8 ``[n, 3, H, W]``."""
         return self.images[indices]
 
-    def load(self, indices: Tensor, augmentation: Optional[torch.Generator] = None) -> Tuple[Tensor, Tensor]:
-        """A batch and its labels; shifted and mirrored at random where the set allows it and a generator is given."""
+    def draw_shifts(self, count: int, random: torch.Generator) -> Tensor:
+        """How each of so many images is to be shifted, down and right, and whether it is mirrored: int64 ``[count, 3]``.
+
+        Nothing, ``[count, 0]``, where the images must not be changed.
+        """
+        if not self.augment:
+            return torch.empty(count, 0, dtype=torch.int64)
+        shifts = torch.randint(0, 2 * _margin(self.size) + 1, (count, 2), generator=random)
+        return torch.cat([shifts, torch.randint(0, 2, (count, 1), generator=random)], 1)
+
+    def load(self, indices: Tensor, shifts: Optional[Tensor] = None) -> Tuple[Tensor, Tensor]:
+        """A batch and its labels; shifted and mirrored as was drawn, one row for each image."""
         batch = self.pixels(indices).to(torch.float32).sub_(127.5).div_(64.0)
         if batch.shape[-2:] != (self.size, self.size):
             batch = functional.interpolate(batch, size=[self.size, self.size], mode="bilinear", align_corners=False)
-        if self.augment and augmentation is not None:
-            batch = _shifted_and_mirrored(batch, augmentation)
+        if shifts is not None and shifts.shape[1]:
+            batch = _shifted_and_mirrored(batch, shifts)
         return batch.contiguous(memory_format=torch.channels_last), self.labels[indices]
 
 
@@ -56,13 +66,15 @@ class ImageFiles(ImageSet):
         return torch.stack([_square(self.decode(self.paths[index]), self.size) for index in indices.tolist()])
 
 
-def _shifted_and_mirrored(batch: Tensor, random: torch.Generator) -> Tensor:
+def _margin(size: int) -> int:
+    """How far an image may be shifted either way."""
+    return max(1, size // 8)
+
+
+def _shifted_and_mirrored(batch: Tensor, shifts: Tensor) -> Tensor:
     count, _, height, width = batch.shape
-    margin = max(1, height // 8)
-    padded = functional.pad(batch, [margin] * 4, mode="reflect")
-    top = torch.randint(0, 2 * margin + 1, (count, 1), generator=random)
-    left = torch.randint(0, 2 * margin + 1, (count, 1), generator=random)
-    mirrored = torch.rand((count, 1), generator=random) < 0.5
+    padded = functional.pad(batch, [_margin(height)] * 4, mode="reflect")
+    top, left, mirrored = shifts[:, 0:1], shifts[:, 1:2], shifts[:, 2:3].bool()
     rows = top + torch.arange(height)
     columns = left + torch.where(mirrored, torch.arange(width - 1, -1, -1), torch.arange(width))
     image = torch.arange(count)[:, None, None]

@@ -4,6 +4,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 from typing import Any, Dict, List
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 import latgrad
 
-from . import run_folder
+from .training import Stopped, StopRequest
 
 _CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 
@@ -30,18 +31,25 @@ def find_command() -> str:
     raise FileNotFoundError("the command latgrad, which measures a table, is not on the path: add it, or give --lut")
 
 
-def measure(space: pathlib.Path, lut: pathlib.Path, precision: str) -> None:
+def measure(space: pathlib.Path, lut: pathlib.Path, precision: str, stop: StopRequest) -> None:
     """Measures every operator of the space on this machine. Continues where it was interrupted; does nothing where it is done.
 
-    Raises RuntimeError where the command fails.
+    Raises RuntimeError where the command fails, Stopped where this process is asked to stop.
     """
     if lut.exists():
         return
     command = [find_command(), "profile", "--space", str(space), "--precision", precision, "--output", str(lut)]
     print("Measuring the operators of the space on this machine:", " ".join(command), flush=True)
-    result = subprocess.run(command)
-    if result.returncode:
-        raise RuntimeError(f"measuring failed with exit code {result.returncode}; what it said stands above")
+    process = subprocess.Popen(command)
+    while process.poll() is None:
+        if stop.signal is not None:
+            process.send_signal(stop.signal)
+            process.wait()
+            raise Stopped
+        time.sleep(0.1)
+    # 3: some operators cannot be measured; the latency model names those that the space needs.
+    if process.returncode not in (0, 3):
+        raise RuntimeError(f"measuring failed with exit code {process.returncode}; what it said stands above")
 
 
 class Prices:
@@ -65,7 +73,7 @@ class Prices:
     def expected_us(self, theta: Tensor) -> float:
         return self.fixed_us + latgrad.softmax_latency(theta.double(), self.table_us, self.valid).item()
 
-    def write(self, path: pathlib.Path) -> None:
+    def describe(self) -> Dict[str, Any]:
         """latency.json of a run folder."""
         layers: List[Dict[str, Any]] = []
         for layer in range(self.model.layers()):
@@ -73,17 +81,14 @@ class Prices:
             row = zip(names, self.table_us[layer].tolist(), self.valid[layer].tolist())
             times = [time_us if offered else None for _, time_us, offered in row]
             layers.append({"candidates": names, "us": times})
-        run_folder.write_json(
-            path,
-            {
-                "space": self.space.name(),
-                "device": self.model.device(),
-                "precision": self.model.precision(),
-                "statistic": self.statistic,
-                "fixed_us": self.fixed_us,
-                "layers": layers,
-            },
-        )
+        return {
+            "space": self.space.name(),
+            "device": self.model.device(),
+            "precision": self.model.precision(),
+            "statistic": self.statistic,
+            "fixed_us": self.fixed_us,
+            "layers": layers,
+        }
 
 
 def masked(theta: Tensor, valid: Tensor) -> Tensor:

@@ -8,9 +8,8 @@ Source: FBNet (Wu et al., CVPR 2019), section 4 and its experiments.
 """
 
 import math
-import signal
-import time
-from typing import Any, Dict, Optional, Tuple
+import pathlib
+from typing import Any, Dict, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -18,30 +17,14 @@ from torch.nn import functional
 
 import latgrad
 
-from . import checkpoint, latency, run_folder, seeds
+from . import checkpoint, latency, seeds
 from .images import ImageSet
-from .progress import Progress, duration
+from .progress import duration
+from .training import Training
 from .workers import SynchronisedBatchNorm2d, Workers
 
 LOSSES = ["fbnet", "proxylessnas", "proxylessnas_log", "tunas", "hinge", "none"]
 NEED_TARGET = ["proxylessnas", "proxylessnas_log", "tunas", "hinge"]
-
-
-class Stopped(Exception):
-    """The run was asked to stop, and has saved where it is."""
-
-
-class StopRequest:
-    """Turns SIGINT and SIGTERM into a flag that the loop looks at after each step."""
-
-    def __init__(self) -> None:
-        self.signal: Optional[int] = None
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._remember)
-
-    def _remember(self, number: int, _frame) -> None:
-        self.signal = number
-        signal.signal(number, signal.SIG_DFL)  # the second time ends it at once
 
 
 def cosine(first: float, epoch: int, epochs: int) -> float:
@@ -66,48 +49,21 @@ def loss_of(settings: Dict[str, Any], cross_entropy: Tensor, latency_us: Tensor)
     return cross_entropy
 
 
-class Sums:
-    """Sums over the steps of a phase, kept in a checkpoint."""
-
-    NAMES = ["images", "correct", "cross_entropy", "steps", "loss", "sampled_us"]
-
-    def __init__(self, state: Optional[Dict[str, float]] = None) -> None:
-        self.values = dict(state or dict.fromkeys(self.NAMES, 0.0))
-
-    def add(self, logits: Tensor, labels: Tensor, cross_entropy: Tensor, loss: float = 0.0, sampled_us: float = 0.0) -> None:
-        count = len(labels)
-        self.values["images"] += count
-        self.values["correct"] += (logits.argmax(1) == labels).sum().item()
-        self.values["cross_entropy"] += cross_entropy.item() * count
-        self.values["steps"] += 1
-        self.values["loss"] += loss
-        self.values["sampled_us"] += sampled_us
-
-    def over_all(self, workers: Workers) -> Dict[str, float]:
-        total = torch.tensor([self.values[name] for name in self.NAMES], dtype=torch.float64)
-        workers.average([total])
-        return dict(zip(self.NAMES, total.tolist()))
-
-
-class Search:
-    """One search, that can be stopped and continued after any step.
-
-    settings: as config.json holds them. images: what is split into the part for the weights and that for theta.
-    """
+class Search(Training):
+    """settings: as config.json holds them. images: what is split into the part for the weights and that for theta."""
 
     def __init__(
         self,
-        folder: run_folder.RunFolder,
+        folder: pathlib.Path,
         settings: Dict[str, Any],
         prices: latency.Prices,
         images: ImageSet,
         workers: Workers,
     ) -> None:
-        self.folder = folder
+        super().__init__(folder, settings["epochs"], ["weights", "theta"], workers)
         self.settings = settings
         self.prices = prices
         self.images = images
-        self.workers = workers
         self.seed = settings["seed"]
         torch.manual_seed(self.seed)  # the first weights, in every process the same
         norm = SynchronisedBatchNorm2d if settings["synchronise_batch_norm"] else nn.BatchNorm2d
@@ -135,41 +91,22 @@ class Search:
                     f"the images that train {phase} must fill a batch of {settings['batch']}, got "
                     f"{len(self.parts[phase])} of {len(images)}: take a smaller --batch or more images"
                 )
-        self.epoch = 0
-        self.sums = {"weights": Sums(), "theta": Sums()}
-        self.step = 0  # within the epoch, both phases
-        self.seconds = 0.0  # of the epoch, in earlier processes
-        self._restore()
+        self.restore()
 
-    # What is saved -------------------------------------------------------------------------------------------------
+    def state(self) -> Dict[str, Any]:
+        return {
+            "supernet": self.supernet.state_dict(),
+            "theta": self.theta.detach(),
+            "weights_optimizer": checkpoint.optimizer_state(self.weights_optimizer),
+            "theta_optimizer": checkpoint.optimizer_state(self.theta_optimizer),
+        }
 
-    def _restore(self) -> None:
-        path = self.folder / "checkpoint.pt"
-        if path.exists():
-            state = checkpoint.load(path)
-            self.supernet.load_state_dict(state["supernet"])
-            with torch.no_grad():
-                self.theta.copy_(state["theta"])
-            checkpoint.restore_optimizer(self.weights_optimizer, state["weights_optimizer"])
-            checkpoint.restore_optimizer(self.theta_optimizer, state["theta_optimizer"])
-            self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"].item()
-            self.sums = {phase: Sums(checkpoint.read_numbers(values)) for phase, values in state["sums"].items()}
-        if self.workers.is_first:
-            self.folder.log.restart(self.epoch)
-
-    def save(self) -> None:
-        if self.workers.is_first:
-            state = {
-                "supernet": self.supernet.state_dict(),
-                "theta": self.theta.detach(),
-                "weights_optimizer": checkpoint.optimizer_state(self.weights_optimizer),
-                "theta_optimizer": checkpoint.optimizer_state(self.theta_optimizer),
-                "epoch": self.epoch,
-                "step": self.step,
-                "seconds": torch.tensor(self.seconds, dtype=torch.float64),
-                "sums": {phase: checkpoint.numbers(sums.values) for phase, sums in self.sums.items()},
-            }
-            checkpoint.save(self.folder / "checkpoint.pt", state)
+    def restore_state(self, state: Dict[str, Any]) -> None:
+        self.supernet.load_state_dict(state["supernet"])
+        with torch.no_grad():
+            self.theta.copy_(state["theta"])
+        checkpoint.restore_optimizer(self.weights_optimizer, state["weights_optimizer"])
+        checkpoint.restore_optimizer(self.theta_optimizer, state["theta_optimizer"])
 
     # Steps ---------------------------------------------------------------------------------------------------------
 
@@ -179,19 +116,41 @@ class Search:
 
     @property
     def learning_rate(self) -> float:
-        return cosine(self.settings["learning_rate"], self.epoch, self.settings["epochs"])
+        return cosine(self.settings["learning_rate"], self.epoch, self.epochs)
 
     @property
     def theta_moves(self) -> bool:
         return self.epoch >= self.settings["warm_up_epochs"]
 
+    def steps_per_epoch(self) -> int:
+        return sum(self.steps.values())
+
+    def begin_epoch(self) -> None:
+        self.weights_optimizer.param_groups[0]["lr"] = self.learning_rate
+
+    def take_step(self) -> None:
+        theta_step = self.step - self.steps["weights"]
+        if theta_step < 0:
+            self.supernet.train()
+            self._train_weights(self.step)
+        elif self.theta_moves:
+            self.supernet.train()
+            self._train_theta(theta_step)
+        else:
+            if theta_step == 0:
+                # The running figures of a normalisation are each process's own.
+                self.workers.take_from_first(list(self.supernet.buffers()))
+            self.supernet.eval()
+            self._measure(theta_step)
+
     def _batch(self, phase: str, step: int) -> Tuple[Tensor, Tensor]:
         part = self.parts[phase]
         order = torch.randperm(len(part), generator=seeds.generator(self.seed, "order", phase, self.epoch))
         size = self.settings["batch"]
-        chosen = self.workers.part(part[order[step * size : (step + 1) * size]])
-        augmentation = seeds.generator(self.seed, "augmentation", phase, self.epoch, step, self.workers.rank)
-        return self.images.load(chosen, augmentation)
+        chosen = part[order[step * size : (step + 1) * size]]
+        # Drawn for the whole batch, so that several processes see the images that one would.
+        shifts = self.images.draw_shifts(size, seeds.generator(self.seed, "augmentation", phase, self.epoch, step))
+        return self.images.load(self.workers.part(chosen), self.workers.part(shifts))
 
     def _sample(self, theta: Tensor, phase: str, step: int) -> Tuple[Tensor, Tensor]:
         """The weights that mix the blocks, and the latency of just these."""
@@ -232,22 +191,9 @@ class Search:
         logits = self.supernet(images, weights)
         self.sums["theta"].add(logits, labels, functional.cross_entropy(logits, labels))
 
-    def _take_step(self) -> None:
-        theta_step = self.step - self.steps["weights"]
-        if theta_step < 0:
-            self.supernet.train()
-            self._train_weights(self.step)
-        elif self.theta_moves:
-            self.supernet.train()
-            self._train_theta(theta_step)
-        else:
-            self.supernet.eval()
-            self._measure(theta_step)
+    # Lines ---------------------------------------------------------------------------------------------------------
 
-    # Epochs --------------------------------------------------------------------------------------------------------
-
-    def _entry(self, seconds: float) -> Dict[str, Any]:
-        """The line of this epoch in the log."""
+    def entry(self, seconds: float) -> Dict[str, Any]:
         sums = {phase: sums.over_all(self.workers) for phase, sums in self.sums.items()}
         theta = self.theta.detach()
         valid = self.prices.valid
@@ -280,52 +226,16 @@ class Search:
             "seconds": seconds,
         }
 
-    def _print(self, progress: Progress, entry: Dict[str, Any]) -> None:
-        progress.line(
+    def heading(self) -> str:
+        return (
+            "epoch     weights: CE, acc.    theta: CE, acc.   expected   arg-max      gap  entropy  temp.\n"
+            "                                                       ms        ms       ms     nats"
+        )
+
+    def describe(self, entry: Dict[str, Any]) -> str:
+        return (
             f"{entry['epoch']:5d}  {entry['cross_entropy']:7.4f} {entry['accuracy']:7.1%}  "
             f"{entry['theta_cross_entropy']:7.4f} {entry['theta_accuracy']:7.1%}  "
             f"{entry['expected_us'] / 1000:9.3f} {entry['arg_max_us'] / 1000:9.3f} {entry['gap_us'] / 1000:+8.3f}  "
             f"{entry['theta_entropy']:7.3f}  {entry['temperature']:6.3f}  {duration(entry['seconds'])}"
         )
-
-    def run(self, stop: StopRequest, save_every_s: float) -> None:
-        """Searches to the last epoch.
-
-        Raises Stopped where the process was asked to stop; the checkpoint is then that of the last step.
-        """
-        epochs = self.settings["epochs"]
-        steps = sum(self.steps.values())
-        progress = Progress(epochs * steps, self.epoch * steps + self.step, silent=not self.workers.is_first)
-        if self.epoch or self.step:
-            progress.line(f"Continuing at epoch {self.epoch}, step {self.step} of {steps}")
-        if self.epoch < epochs:
-            progress.line(
-                "epoch     weights: CE, acc.    theta: CE, acc.   expected   arg-max      gap  entropy  temp.\n"
-                "                                                       ms        ms       ms     nats"
-            )
-        began = saved = time.monotonic()
-        while self.epoch < epochs:
-            self.weights_optimizer.param_groups[0]["lr"] = self.learning_rate
-            while self.step < steps:
-                self._take_step()
-                self.step += 1
-                progress.step(f"epoch {self.epoch}")
-                now = time.monotonic()
-                stopping = self.workers.agree(stop.signal is not None)
-                if stopping or now - saved > save_every_s:
-                    self.seconds += now - began
-                    began = saved = now
-                    self.save()
-                if stopping:
-                    raise Stopped
-            now = time.monotonic()
-            entry = self._entry(self.seconds + now - began)
-            if self.workers.is_first:
-                self.folder.log.append(entry)
-            self._print(progress, entry)
-            self.epoch += 1
-            self.step = 0
-            self.seconds = 0.0
-            self.sums = {"weights": Sums(), "theta": Sums()}
-            began = saved = time.monotonic()
-            self.save()

@@ -50,13 +50,27 @@ class Workers:
             torch.distributed.all_reduce(tensor)
             tensor.div_(self.count)
 
-    def agree(self, flag: bool) -> bool:
-        """Whether the flag is set in any process."""
+    def agree(self, flags: List[bool]) -> List[bool]:
+        """Which of the flags are set in any process."""
         if self.count == 1:
-            return flag
-        votes = torch.tensor(int(flag))
+            return flags
+        votes = torch.tensor(flags, dtype=torch.int64)
         torch.distributed.all_reduce(votes)
-        return bool(votes.item())
+        return (votes > 0).tolist()
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        """The tensors of all processes, ``[processes, ...]``."""
+        if self.count == 1:
+            return tensor[None].clone()
+        of_all = [torch.empty_like(tensor) for _ in range(self.count)]
+        torch.distributed.all_gather(of_all, tensor)
+        return torch.stack(of_all)
+
+    def take_from_first(self, tensors: List[Tensor]) -> None:
+        """Sets each tensor, in place, to what the first process has."""
+        if self.count > 1:
+            for tensor in tensors:
+                torch.distributed.broadcast(tensor, 0)
 
     def wait(self) -> None:
         """Returns when all processes have come here."""
@@ -68,6 +82,20 @@ class Workers:
             torch.distributed.destroy_process_group()
 
 
+class _SumOverProcesses(torch.autograd.Function):
+    """A sum that every process takes part in, forward and backward: each one's loss depends on it."""
+
+    @staticmethod
+    def forward(context, x: Tensor) -> Tensor:
+        total = x.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context, gradient: Tensor) -> Tensor:
+        return _SumOverProcesses.apply(gradient)
+
+
 class SynchronisedBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation over the batches of all processes, on any device: torch's own one needs a GPU.
 
@@ -77,13 +105,11 @@ class SynchronisedBatchNorm2d(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or not torch.distributed.is_available() or not torch.distributed.is_initialized():
             return super().forward(x)
-        from torch.distributed.nn.functional import all_reduce  # not there where torch.distributed is not
-
         workers = torch.distributed.get_world_size()
         # The spread around the common mean, as the difference of two large sums would lose its digits.
-        mean = all_reduce(x.mean([0, 2, 3])) / workers
+        mean = _SumOverProcesses.apply(x.mean([0, 2, 3])) / workers
         centred = x - mean[:, None, None]
-        variance = all_reduce(centred.square().mean([0, 2, 3])) / workers
+        variance = _SumOverProcesses.apply(centred.square().mean([0, 2, 3])) / workers
         with torch.no_grad():
             count = x.numel() / x.shape[1] * workers
             self.num_batches_tracked += 1

@@ -13,7 +13,7 @@ convolution. L layers, C candidates of the widest layer.
 """
 
 import copy
-from typing import Callable, Dict, List
+from typing import Callable, Dict, List, Optional
 
 import torch
 from torch import Tensor, nn
@@ -132,6 +132,9 @@ class Supernet(nn.Module):
 
         Raises ValueError where a shape does not fit.
         """
+        widest = max(layer.num_candidates for layer in self.layers)
+        if weights.dim() < 2 or list(weights.shape[-2:]) != [len(self.layers), widest]:
+            raise ValueError(f"weights must be [..., {len(self.layers)}, {widest}], got {list(weights.shape)}")
         x = self.stem(images)
         for index, layer in enumerate(self.layers):
             x = layer(x, weights[..., index, : layer.num_candidates])
@@ -142,8 +145,10 @@ class Supernet(nn.Module):
 
         Raises ValueError for an architecture that the space does not have.
         """
-        if arch.dim() != 1 or len(arch) != len(self.layers):
-            raise ValueError(f"arch must be one architecture, [{len(self.layers)}], got {list(arch.shape)}")
+        if arch.dim() != 1 or len(arch) != len(self.layers) or arch.dtype not in (torch.uint8, torch.int64):
+            raise ValueError(
+                f"arch must be one architecture, uint8 or int64 [{len(self.layers)}], got {arch.dtype} {list(arch.shape)}"
+            )
         chosen = []
         for index, (layer, choice) in enumerate(zip(self.layers, arch.tolist())):
             if choice not in layer.offered:
@@ -195,19 +200,23 @@ class Network(nn.Module):
 class PricedNetwork(nn.Module):
     """A network that carries its latency in itself, to be scripted and saved.
 
-    model: the ``LatencyModel`` of its space. arch: its architecture, int64 ``[L]``.
+    model: the ``LatencyModel`` of its space. arch: its architecture, int64 ``[L]``. statistic: by which ``latency_us()``
+    prices it, as in ``LatencyModel``.
 
         torch.jit.save(torch.jit.script(latgrad.PricedNetwork(network, model, arch)), "network.pt")
         torch.jit.load("network.pt").latency_us()       # needs no table
 
-    Raises ValueError for an architecture that the model's space does not have.
+    Raises ValueError for an architecture that the model's space does not have, and for an unknown statistic.
     """
 
-    def __init__(self, network: nn.Module, model: torch.ScriptObject, arch: Tensor) -> None:
+    statistic: str
+
+    def __init__(self, network: nn.Module, model: torch.ScriptObject, arch: Tensor, statistic: str = "p50") -> None:
         super().__init__()
-        model.decode(arch)  # checks it
+        model.estimate(arch, statistic)  # checks both
         self.network = network
         self.model = model
+        self.statistic = statistic
         self.register_buffer("arch", arch.detach().cpu().clone())
 
     def forward(self, images: Tensor) -> Tensor:
@@ -215,9 +224,12 @@ class PricedNetwork(nn.Module):
         return self.network(images)
 
     @torch.jit.export
-    def latency_us(self, statistic: str = "p50") -> float:
-        """The exact price, stem and head included. Raises an error for an unknown statistic."""
-        return float(self.model.estimate(self.arch, statistic).item())
+    def latency_us(self, statistic: Optional[str] = None) -> float:
+        """The exact price, stem and head included; by the network's own statistic unless one is given.
+
+        Raises an error for an unknown statistic.
+        """
+        return float(self.model.estimate(self.arch, self.statistic if statistic is None else statistic).item())
 
     @torch.jit.export
     def architecture(self) -> List[str]:
