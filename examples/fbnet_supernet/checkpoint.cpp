@@ -2,6 +2,11 @@
 
 #include <torch/torch.h>
 
+#include <fstream>
+#include <stdexcept>
+
+#include "run_folder.h"
+
 namespace fbnet_supernet {
 
 using torch::Tensor;
@@ -93,9 +98,27 @@ void get(InputArchive& archive, const std::string& name, Sums& sums) {
 }
 
 void replace_checkpoint(const std::filesystem::path& path, OutputArchive& archive) {
-  const std::filesystem::path temporary = path.string() + ".tmp";
-  archive.save_to(temporary.string());
-  std::filesystem::rename(temporary, path);
+  archive.save_to(temporary_of(path).string());
+  replace_by_temporary(path);
+}
+
+void restore_checkpoint(const std::filesystem::path& path,
+                        const std::function<void(InputArchive&)>& restore) {
+  if (!std::ifstream(path)) throw std::runtime_error(path.string() + " cannot be read");
+  const auto fail = [&](const std::string& reason) {
+    throw std::runtime_error(path.string() + " is damaged or of another program (" +
+                             reason.substr(0, reason.find('\n')) +
+                             "). Delete it, and the same command begins anew");
+  };
+  try {
+    InputArchive archive;
+    archive.load_from(path.string());
+    restore(archive);
+  } catch (const c10::Error& error) {
+    fail(error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    fail(error.what());
+  }
 }
 
 }  // namespace fbnet_supernet

@@ -6,8 +6,9 @@
 //   add(archive, "position", position);
 //   replace_checkpoint(path, archive);
 //
-// get() of the same names restores it. The parameters and buffers of modules are those of the file in
-// Python's torch.jit.load, too.
+//   restore_checkpoint(path, [&](auto& archive) { get(archive, "network", *network); ... });
+//
+// The parameters and buffers of modules are those of the file in Python's torch.jit.load, too.
 
 #pragma once
 
@@ -16,6 +17,7 @@
 #include <torch/serialize/archive.h>
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "epochs.h"
@@ -49,7 +51,14 @@ void get(torch::serialize::InputArchive& archive, const std::string& name,
 void get(torch::serialize::InputArchive& archive, const std::string& name, Position& position);
 void get(torch::serialize::InputArchive& archive, const std::string& name, Sums& sums);
 
-// Writes under a temporary name and renames.
+// Writes under a temporary name and renames, once the disk has it: whatever ends the process or the machine,
+// the old checkpoint is there or the new one.
 void replace_checkpoint(const std::filesystem::path& path, torch::serialize::OutputArchive& archive);
+
+// Calls `restore` with the checkpoint.
+// Errors: std::runtime_error where the file cannot be read; where it, or an entry that `restore` asks for, is
+// no checkpoint of this training, saying what to do.
+void restore_checkpoint(const std::filesystem::path& path,
+                        const std::function<void(torch::serialize::InputArchive&)>& restore);
 
 }  // namespace fbnet_supernet

@@ -102,9 +102,9 @@ void run(const SearchOptions& options) {
   const search::Space space = search::scaled(unscaled, scale);
 
   const RunFolder folder(options.execution.run, settings_of(options));
-  write_text(folder / "space.textproto", space.text());
+  folder.write_basis("space.textproto", space.text(), "the space");
   const Prices prices = open_prices(folder.path(), options);
-  write_text(folder / "latency.json", prices.describe().lines());
+  folder.write_basis("latency.json", prices.describe().lines(), "the table");
   Search searched(folder, options, prices, data.train);
   std::printf("%s: %zu layers, %lld images of %lld classes, architectures from %.3f to %.3f ms on %s\n",
               space.name().c_str(), space.layers().size(), static_cast<long long>(data.train.count()),

@@ -3,8 +3,10 @@
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <functional>
 #include <set>
+#include <system_error>
 
 namespace fbnet_supernet {
 
@@ -140,9 +142,7 @@ void check(const SearchOptions& options) {
 }
 
 // Paths are settings of a run, which may be continued from another folder.
-void make_absolute(std::optional<std::string>& path) {
-  if (path) path = std::filesystem::weakly_canonical(*path).string();
-}
+std::string absolute(const std::string& path) { return std::filesystem::weakly_canonical(path).string(); }
 
 }  // namespace
 
@@ -169,8 +169,10 @@ Parsed parse_options(int argc, char** argv) {
     return 2;
   }
   if (retrain_command.parsed()) return retrain;
-  make_absolute(search.lut);
-  make_absolute(search.data_folder);
+  std::error_code none;
+  if (std::filesystem::is_regular_file(search.space, none)) search.space = absolute(search.space);
+  if (search.lut) search.lut = absolute(*search.lut);
+  if (search.data_folder) search.data_folder = absolute(*search.data_folder);
   return search;
 }
 

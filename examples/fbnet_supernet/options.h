@@ -31,7 +31,7 @@ struct TrainingOptions {
 };
 
 struct SearchOptions {
-  std::string space = "fbnet_cifar";
+  std::string space = "fbnet_cifar";  // a name, or a file, absolute
   double width = 1;
   double depth = 1;
   int64_t resolution = 0;  // 0: that of the space

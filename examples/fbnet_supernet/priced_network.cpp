@@ -11,6 +11,8 @@
 #include <sstream>
 #include <string>
 
+#include "run_folder.h"
+
 namespace fbnet_supernet {
 
 using torch::Tensor;
@@ -31,8 +33,9 @@ def forward(self, x: Tensor) -> Tensor:
 )";
 
 constexpr const char* kPriceSource = R"(
-def latency_us(self, statistic: str = "p50") -> float:
-    return float(self.model.estimate(self.arch, statistic).item())
+def latency_us(self, statistic: Optional[str] = None) -> float:
+    by = self.statistic if statistic is None else statistic
+    return float(self.model.estimate(self.arch, by).item())
 
 def architecture(self) -> List[str]:
     return self.model.decode(self.arch)
@@ -76,9 +79,10 @@ class Builder {
     module_.define(forward_.str(), resolver_);
   }
 
-  void add_price(const c10::intrusive_ptr<latgrad::LatencyModel>& model, const Tensor& arch) {
+  void add_price(const Prices& prices, const Tensor& arch) {
     module_.register_attribute("model", c10::getCustomClassType<c10::intrusive_ptr<latgrad::LatencyModel>>(),
-                               c10::IValue(model));
+                               c10::IValue(prices.model));
+    module_.register_attribute("statistic", c10::StringType::get(), prices.statistic);
     module_.register_buffer("arch", arch.clone());
     module_.define(kPriceSource, resolver_);
   }
@@ -134,10 +138,9 @@ class Builder {
 void save_priced_network(const NetworkImpl& network, const Prices& prices, const Tensor& arch,
                          const std::filesystem::path& path) {
   Builder builder(network);
-  builder.add_price(prices.model, arch);
-  const std::filesystem::path temporary = path.string() + ".tmp";
-  builder.module().save(temporary.string());
-  std::filesystem::rename(temporary, path);
+  builder.add_price(prices, arch);
+  builder.module().save(temporary_of(path).string());
+  replace_by_temporary(path);
 }
 
 }  // namespace fbnet_supernet

@@ -15,9 +15,10 @@
 
 namespace fbnet_supernet {
 
-// Its methods are forward(images), latency_us(statistic="p50") and architecture(). It has a submodule for
-// each convolution, named as the blob that the convolution writes in the Caffe2 network.
-// `arch` is int64 [L]. Written under a temporary name and renamed.
+// Its methods are forward(images), latency_us(statistic=None) and architecture(), its attribute `statistic`
+// is that of the prices, which latency_us() takes where none is given. It has a submodule for each
+// convolution, named as the blob that the convolution writes in the Caffe2 network. `arch` is int64 [L].
+// Written under a temporary name and renamed.
 void save_priced_network(const NetworkImpl& network, const Prices& prices, const torch::Tensor& arch,
                          const std::filesystem::path& path);
 

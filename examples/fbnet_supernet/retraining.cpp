@@ -45,12 +45,12 @@ Retraining::Retraining(const RunFolder& folder, const TrainingOptions& options, 
   }
   const std::filesystem::path path = folder_ / "checkpoint.pt";
   if (std::filesystem::exists(path)) {
-    torch::serialize::InputArchive archive;
-    archive.load_from(path.string());
-    get(archive, "network", *network_);
-    get(archive, "optimizer", optimizer_);
-    get(archive, "position", position_);
-    get(archive, "sums", sums_);
+    restore_checkpoint(path, [&](torch::serialize::InputArchive& archive) {
+      get(archive, "network", *network_);
+      get(archive, "optimizer", optimizer_);
+      get(archive, "position", position_);
+      get(archive, "sums", sums_);
+    });
   }
   folder_.restart_log(position_.epoch);
 }

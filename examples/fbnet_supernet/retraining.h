@@ -26,7 +26,7 @@ namespace fbnet_supernet {
 class Retraining : public Training {
  public:
   // Continues where the folder has a checkpoint. All references must live as long.
-  // Errors: std::runtime_error where there are too few images for a batch.
+  // Errors: std::runtime_error where there are too few images for a batch; where the checkpoint is damaged.
   Retraining(const RunFolder& folder, const TrainingOptions& options, const Prices& prices,
              const std::vector<int64_t>& arch, const DataSet& data);
 

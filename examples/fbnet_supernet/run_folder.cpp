@@ -1,8 +1,12 @@
 #include "run_folder.h"
 
-#include <latgrad/lut/replace_file.h>
+#include <fcntl.h>
 #include <simdjson.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <ctime>
 #include <fstream>
 #include <iterator>
@@ -49,7 +53,8 @@ std::map<std::string, std::string> settings_in(const std::string& config) {
   return settings;
 }
 
-void check_settings(const fs::path& path, const Settings& settings) {
+// How the settings differ from those that the folder has; empty where they do not.
+std::string differences_from(const fs::path& path, const Settings& settings) {
   std::map<std::string, std::string> old = settings_in(read_config(path));
   std::string differences;
   for (const auto& [name, value] : settings) {
@@ -58,9 +63,22 @@ void check_settings(const fs::path& path, const Settings& settings) {
     if (before == value) continue;
     differences += (differences.empty() ? "" : "; ") + name + " " + before + " is now " + value;
   }
-  if (differences.empty()) return;
-  throw std::runtime_error(path.string() + " holds a run of other settings: " + differences +
-                           ". Continue it with its own, or name another folder");
+  return differences;
+}
+
+// Of the first file that is written, whose temporary name is all that a kill may have left.
+bool is_left_of_config(const fs::directory_entry& entry) {
+  return entry.path().filename() == temporary_of("config.json");
+}
+
+// Returns when the disk has the content of a file, or the names in a folder.
+void flush_to_disk(const fs::path& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  int error = file < 0 || ::fsync(file) != 0 ? errno : 0;
+  if (file >= 0) ::close(file);
+  if (error == EINVAL) error = 0;  // some file systems flush no folders
+  if (error == 0) return;
+  throw std::runtime_error(path.string() + " cannot be written to the disk: " + std::strerror(error));
 }
 
 }  // namespace
@@ -68,10 +86,13 @@ void check_settings(const fs::path& path, const Settings& settings) {
 RunFolder::RunFolder(fs::path path, const Settings& settings) : path_(std::move(path)) {
   fs::create_directories(path_);
   if (fs::exists(path_ / "config.json")) {
-    check_settings(path_, settings);
-    return;
-  }
-  if (!fs::is_empty(path_)) {
+    const std::string differences = differences_from(path_, settings);
+    if (differences.empty()) return;
+    if (begun()) {
+      throw std::runtime_error(path_.string() + " holds a run of other settings: " + differences +
+                               ". Continue it with its own, or name another folder");
+    }
+  } else if (!std::all_of(fs::directory_iterator(path_), fs::directory_iterator(), is_left_of_config)) {
     throw std::runtime_error(
         path_.string() +
         " must be a new folder or that of a run, got one with other files and no config.json");
@@ -81,6 +102,23 @@ RunFolder::RunFolder(fs::path path, const Settings& settings) : path_(std::move(
   JsonObject config;
   config.add("format", kFormat).add("program", kProgram).add("created", utc_now()).add("settings", values);
   write_text(path_ / "config.json", config.lines());
+}
+
+bool RunFolder::begun() const {
+  const fs::path log = path_ / "log.jsonl";
+  return fs::exists(path_ / "checkpoint.pt") ||
+         (fs::exists(log) && read_text(log).find('\n') != std::string::npos);
+}
+
+void RunFolder::write_basis(std::string_view name, std::string_view text, std::string_view what) const {
+  const fs::path path = path_ / name;
+  if (fs::exists(path) && read_text(path) == text) return;
+  if (fs::exists(path) && fs::exists(path_ / "checkpoint.pt")) {
+    throw std::runtime_error(
+        path.string() + " is what the checkpoint was trained on, but " + std::string(what) +
+        " has changed since the search began. Put the old one back, or name another folder to search anew");
+  }
+  write_text(path, text);
 }
 
 void RunFolder::restart_log(int64_t epoch) const {
@@ -104,9 +142,25 @@ void RunFolder::append_to_log(const JsonObject& entry) const {
   std::ofstream file(path, std::ios::app);
   file << entry.line() + '\n' << std::flush;
   if (!file) throw std::runtime_error(path.string() + " cannot be written");
+  flush_to_disk(path);
 }
 
-void write_text(const fs::path& path, std::string_view text) { latgrad::lut::replace_file(path, text); }
+void write_text(const fs::path& path, std::string_view text) {
+  std::ofstream file(temporary_of(path), std::ios::binary);
+  file << text;
+  file.close();
+  if (!file) throw std::runtime_error(path.string() + " cannot be written");
+  replace_by_temporary(path);
+}
+
+fs::path temporary_of(const fs::path& path) { return path.string() + ".tmp"; }
+
+void replace_by_temporary(const fs::path& path) {
+  const fs::path temporary = temporary_of(path);
+  flush_to_disk(temporary);  // a name must not reach the disk before what it names
+  fs::rename(temporary, path);
+  flush_to_disk(path.parent_path());
+}
 
 std::string read_config(const fs::path& run) {
   const fs::path path = run / "config.json";

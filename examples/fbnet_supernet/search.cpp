@@ -86,18 +86,18 @@ Search::Search(const RunFolder& folder, const SearchOptions& options, const Pric
 void Search::restore() {
   const std::filesystem::path path = folder_ / "checkpoint.pt";
   if (std::filesystem::exists(path)) {
-    torch::serialize::InputArchive archive;
-    archive.load_from(path.string());
-    get(archive, "supernet", *supernet_);
-    get(archive, "weights_optimizer", weights_optimizer_);
-    get(archive, "theta_optimizer", theta_optimizer_);
-    get(archive, "position", position_);
-    get(archive, "weights_sums", weights_.sums);
-    get(archive, "theta_sums", theta_phase_.sums);
-    Tensor theta;
-    archive.read("theta", theta);
-    const torch::NoGradGuard no_grad;
-    theta_.copy_(theta);
+    restore_checkpoint(path, [&](torch::serialize::InputArchive& archive) {
+      get(archive, "supernet", *supernet_);
+      get(archive, "weights_optimizer", weights_optimizer_);
+      get(archive, "theta_optimizer", theta_optimizer_);
+      get(archive, "position", position_);
+      get(archive, "weights_sums", weights_.sums);
+      get(archive, "theta_sums", theta_phase_.sums);
+      Tensor theta;
+      archive.read("theta", theta);
+      const torch::NoGradGuard no_grad;
+      theta_.copy_(theta);
+    });
   }
   folder_.restart_log(position_.epoch);
 }

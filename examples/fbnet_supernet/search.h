@@ -32,7 +32,8 @@ namespace fbnet_supernet {
 class Search : public Training {
  public:
   // Continues where the folder has a checkpoint. All arguments must live as long.
-  // Errors: std::runtime_error where there are too few images for a batch of each phase.
+  // Errors: std::runtime_error where there are too few images for a batch of each phase; where the checkpoint
+  // is damaged.
   Search(const RunFolder& folder, const SearchOptions& options, const Prices& prices, const ImageSet& images);
 
   const torch::Tensor& theta() const { return theta_; }  // float32 [L, C]

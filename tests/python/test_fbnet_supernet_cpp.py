@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -70,6 +71,10 @@ def whole_run(succeed, table, tmp_path_factory):
 @pytest.fixture
 def model(eight_classes, make_table):
     return latgrad.LatencyModel(eight_classes, make_table(eight_classes))
+
+
+def short_retraining(folder):
+    return ["retrain", folder, "--epochs", "1", "--batch", "32", "--threads", "1"]
 
 
 def read_json(path):
@@ -168,10 +173,23 @@ def test_result_is_priced_and_exported(whole_run, model, eight_classes, make_tab
     assert latgrad.LatencyTable(make_table(eight_classes)).estimate_net(str(exported)).total_us() == pytest.approx(price_us)
     network = torch.jit.load(str(exported / "network.pt"))
     assert network.latency_us() == price_us and network.architecture() == chosen["blocks"]
-    assert network.latency_us("p90") == model.estimate(arch, "p90").item()
+    assert network.statistic == "p50" and network.latency_us("p90") == model.estimate(arch, "p90").item()
     assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 8)
     convolutions = {name for name, _ in network.named_children()}
     assert convolutions <= {op["output"] for op in result["operators"]} and len(convolutions) > 5
+
+
+def test_exported_network_keeps_the_statistic_of_the_search(succeed, table, model, tmp_path):
+    run = tmp_path / "run"
+    succeed("search", run, *table, *ONE_STEP, "--statistic", "p90")
+    succeed(*short_retraining(run))
+    chosen, retrained = read_json(run / "result.json")["chosen"], read_json(run / "retrain" / "result.json")
+    for folder, told in [("chosen", chosen), ("retrain", retrained)]:
+        arch = torch.tensor(told["architecture"])
+        network = torch.jit.load(str(run / folder / "network.pt"))
+        assert network.statistic == "p90" and network.latency_us() == told["latency_us"]
+        p50_us, p90_us = (model.estimate(arch, statistic).item() for statistic in ["p50", "p90"])
+        assert network.latency_us() == p90_us != p50_us == network.latency_us("p50")
 
 
 def test_supernet_is_the_one_of_python(whole_run, eight_classes):
@@ -244,6 +262,21 @@ def test_half_a_line_of_the_log_is_dropped(whole_run, program, succeed, table, t
         file.write('{"epoch": 7, "cross')
     succeed(*arguments)
     assert_same_bits(tmp_path / "run", whole_run[0])
+
+
+def test_disk_has_the_log_before_the_checkpoint_and_that_before_its_name(program, table, tmp_path):
+    strace, trace, folder = shutil.which("strace"), tmp_path / "trace", tmp_path / "run"
+    if not strace or subprocess.run([strace, "-o", trace, "true"], capture_output=True).returncode != 0:
+        pytest.skip("strace, which tells what is flushed, is not here or may not trace")
+    calls = [strace, "-f", "-y", "-e", "trace=fsync,/^rename", "-o", trace]
+    subprocess.run([*calls, program, "search", folder, *table, *ONE_STEP], check=True, capture_output=True)
+    lines = trace.read_text().splitlines()
+
+    def first(call, name):
+        return next(number for number, line in enumerate(lines) if call in line and f"{folder / name}" in line)
+
+    flushed = first("fsync", "checkpoint.pt.tmp>")
+    assert first("fsync", "log.jsonl>") < flushed < first("rename", "checkpoint.pt.tmp\"")
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -363,6 +396,115 @@ def test_asks_for_a_table_and_goes_on_with_it(run, succeed, eight_classes, make_
     assert space.is_file()
     lut.write_bytes(make_table(eight_classes).read_bytes())
     assert "Exported to" in succeed(*arguments)
+
+
+@pytest.mark.parametrize(
+    "mistake, message",
+    [
+        ([], "a latency table is needed"),
+        (["--lut", "nothing.json"], "nothing.json"),
+        (["--device", "phone"], "phone"),
+        (["--batch", "4096"], "must fill a batch of 4096"),
+    ],
+)
+def test_corrected_command_follows_a_mistaken_one(mistake, message, run, succeed, table, tmp_path):
+    space, lut = table[:2], table[2:]
+    given = [*lut, *mistake] if mistake else []
+    result = run("search", tmp_path / "run", *space, *ONE_STEP, *given)
+    assert result.returncode == 1 and message in result.stderr
+    succeed("search", tmp_path / "run", *table, *ONE_STEP)
+    settings = read_json(tmp_path / "run" / "config.json")["settings"]
+    assert (settings["lut"], settings["device"], settings["batch"]) == (str(lut[1]), "", 32)
+
+
+def test_settings_are_fixed_by_the_first_line_of_the_log(run, succeed, table, tmp_path):
+    folder = tmp_path / "run"
+    succeed("search", folder, *table, *ONE_STEP)
+    (folder / "checkpoint.pt").unlink()  # as a kill after the line leaves it
+    before = (folder / "config.json").read_bytes()
+    result = run("search", folder, *table, *ONE_STEP, "--seed", "6")
+    assert "holds a run of other settings: seed 5 is now 6" in result.stderr
+    assert (folder / "config.json").read_bytes() == before
+    (folder / "log.jsonl").write_text('{"epoch": 0, "cross')
+    succeed("search", folder, *table, *ONE_STEP, "--seed", "6")
+
+
+def test_folder_whose_first_file_was_being_written_is_new(succeed, run, table, tmp_path):
+    folder = tmp_path / "run"
+    for part, arguments in [(folder, ["search", folder, *table, *ONE_STEP]), (folder / "retrain", short_retraining(folder))]:
+        part.mkdir()
+        (part / "config.json.tmp").write_text('{"format": "latgr')
+        succeed(*arguments)
+        assert not list(part.glob("*.tmp"))
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "letter.tmp").write_text("dear")
+    assert "must be a new folder or that of a run" in run("search", other, *table, *ONE_STEP).stderr
+
+
+def test_space_is_a_file_wherever_the_command_is_given(succeed, table, eight_classes, tmp_path, monkeypatch):
+    arguments = ["search", tmp_path / "run", *table[2:], *ONE_STEP]
+    monkeypatch.chdir(eight_classes.parent)
+    succeed(*arguments, "--space", eight_classes.name)
+    assert read_json(tmp_path / "run" / "config.json")["settings"]["space"] == str(eight_classes)
+    monkeypatch.chdir(tmp_path)
+    succeed(*arguments, "--space", eight_classes)
+
+
+@pytest.mark.parametrize("name, what", [("space.textproto", "the space"), ("latency.json", "the table")])
+def test_refuses_to_continue_on_something_else(name, what, run, succeed, table, tmp_path):
+    space, lut = tmp_path / "mine.textproto", tmp_path / "mine.json"
+    space.write_bytes(table[1].read_bytes())
+    lut.write_bytes(table[3].read_bytes())
+    folder = tmp_path / "run"
+    arguments = ["search", folder, "--space", space, "--lut", lut, *ONE_STEP]
+    succeed(*arguments)
+    changed = space if what == "the space" else lut
+    old = changed.read_text()
+    new = old.replace("_e1", "_x1") if what == "the space" else re.sub(r'("runtime_us_p50": )', r"\g<1>9", old)
+    assert new != old
+    changed.write_text(new)
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    result = run(*arguments)
+    assert result.returncode == 1
+    assert f"{folder / name} is what the checkpoint was trained on, but {what} has changed" in result.stderr
+    assert before == {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    changed.write_text(old)
+    succeed(*arguments)
+    # Without a checkpoint nothing has been trained on the old one.
+    changed.write_text(new)
+    (folder / "checkpoint.pt").unlink()
+    succeed(*arguments)
+
+
+def damaged(kind, whole, tmp_path):
+    """The bytes of a checkpoint that is none."""
+    if kind == "empty":
+        return b""
+    if kind == "truncated":
+        return whole[: len(whole) // 2]
+    path = tmp_path / "other.pt"
+    if kind == "of torch.save":
+        torch.save({"position": torch.zeros(3)}, path)
+    else:
+        torch.jit.script(torch.nn.Linear(2, 2)).save(str(path))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["empty", "truncated", "of torch.save", "of a module"])
+def test_damaged_checkpoint_is_told(kind, run, succeed, table, tmp_path):
+    folder = tmp_path / "run"
+    for part, arguments in [(folder, ["search", folder, *table, *ONE_STEP]), (folder / "retrain", short_retraining(folder))]:
+        succeed(*arguments)
+        checkpoint = part / "checkpoint.pt"
+        checkpoint.write_bytes(damaged(kind, checkpoint.read_bytes(), tmp_path))
+        result = run(*arguments)
+        assert result.returncode == 1
+        assert f"error: {checkpoint} is damaged or of another program (" in result.stderr
+        assert result.stderr.endswith("). Delete it, and the same command begins anew\n")
+        assert result.stderr.count("\n") == 1, result.stderr
+        checkpoint.unlink()
+        assert "Continuing" not in succeed(*arguments)
 
 
 def test_refuses_other_settings(whole_run, run, table):
