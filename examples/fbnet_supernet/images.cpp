@@ -25,7 +25,7 @@ namespace {
 // Where the noise of a generated image is repeated, as {down, right} in pixels: one offset a class. A kernel
 // tells two of them apart only where it spans both, so the far ones need wide kernels or many layers.
 constexpr std::array<std::array<int64_t, 2>, 8> kOffsets = {
-    {{0, 1}, {1, 0}, {1, 1}, {1, -1}, {0, 3}, {3, 0}, {3, 3}, {3, -3}}};
+    {{0, 1}, {1, 0}, {1, 1}, {1, -1}, {0, 2}, {2, 0}, {2, 2}, {2, -2}}};
 
 constexpr int64_t kCifarSize = 32;
 constexpr int64_t kCifarClasses = 10;
