@@ -224,7 +224,7 @@ TEST_F(PreparedChainTest, SaysWhyAnOperatorCannotRun) {
             "an output must have 1 to 268435456 elements to be measured, got 8796093022208");
   EXPECT_EQ(reason({link("PadImage", {arg("pad", 1 << 20)}, {{1, 1, 8, 8}})}),
             "an output must have 1 to 268435456 elements to be measured, got 4398080065600");
-  EXPECT_EQ(reason({link("Conv", {arg("pad", 1 << 20)}, {{1, 1, 8, 8}, {1, 1, 1, 1}})}),
+  EXPECT_EQ(reason({link("Conv", {arg("kernel", 1), arg("pad", 1 << 20)}, {{1, 1, 8, 8}, {1, 1, 1, 1}})}),
             "an output must have 1 to 268435456 elements to be measured, got 4398080065600");
   EXPECT_EQ(reason({link("Conv", {nhwc()}, {{1, 8, 3}, {4, 3, 3}})}),
             "an image in order NHWC must have 4 dimensions to be measured, got [1, 8, 3]");
