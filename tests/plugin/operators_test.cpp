@@ -126,8 +126,10 @@ std::vector<WrongCall> wrong_calls() {
       {"valid must be bool, got Float", [=] { softmax_latency(x, table_us, x); }},
       {"valid must leave every layer a candidate, got none in layer 0",
        [=] { softmax_latency(x, table_us, none_valid); }},
-      {"temperature must be positive and finite, and so its inverse in float32, got 0", [=] { gumbel_latency(x, table_us, 0); }},
-      {"temperature must be positive and finite, and so its inverse in float32, got nan", [=] { gumbel_latency(x, table_us, nan); }},
+      {"temperature must be positive and finite, and so its inverse in float32, got 0",
+       [=] { gumbel_latency(x, table_us, 0); }},
+      {"temperature must be positive and finite, and so its inverse in float32, got nan",
+       [=] { gumbel_latency(x, table_us, nan); }},
       {"got 3 in layer 1 of architecture 0",
        [=] {
          arch_latency(torch::tensor({0, 3}, torch::kLong), table_us);
