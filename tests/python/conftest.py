@@ -8,6 +8,8 @@ import subprocess
 import pytest
 import torch
 
+import latgrad
+
 SPACES = pathlib.Path(__file__).resolve().parents[2] / "data" / "spaces"
 
 
@@ -25,6 +27,14 @@ def fbnet_space():
 def tiny_space():
     """Four layers of 2, 3, 1 and 4 candidates; the last candidate of the last layer is not offered."""
     return SPACES / "tiny.textproto"
+
+
+@pytest.fixture(scope="session")
+def eight_classes(tmp_path_factory):
+    """The space tiny with as many classes as the generated images of the supernet examples have."""
+    path = tmp_path_factory.mktemp("spaces") / "tiny8.textproto"
+    path.write_text(latgrad.SearchSpace(latgrad.space_file("tiny")).scaled(classes=8).text())
+    return path
 
 
 @pytest.fixture(scope="session")

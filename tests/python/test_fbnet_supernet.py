@@ -1,6 +1,5 @@
 """The example fbnet_supernet: a whole search on a space of four layers, interrupted, continued, by two processes."""
 
-import json
 import math
 import os
 import pathlib
@@ -12,6 +11,7 @@ import time
 
 import pytest
 import torch
+from search_runs import all_architectures, assert_prefers_fast_candidates, assert_same_bits, read_json, read_log
 
 import latgrad
 
@@ -19,12 +19,16 @@ EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples" / "python"
 sys.path.insert(0, str(EXAMPLES))
 
 from supernet_search import choice, images, latency, run_folder, search, seeds, training  # noqa: E402
+from supernet_search.workers import Workers  # noqa: E402
 
 # A search of seconds: 128 images, of which 96 train the weights, three epochs, theta rests in the first.
 SHORT = [
     "--train-images", "128", "--test-images", "64", "--batch", "32", "--epochs", "3", "--warm-up-epochs", "1",
     "--theta-fraction", "0.25", "--seed", "5", "--threads", "1",
 ]  # fmt: skip
+
+# One step of theta, so that the log's means are those of one sample.
+ONE_STEP = [*SHORT, "--epochs", "1", "--warm-up-epochs", "0"]
 
 
 def command(*arguments):
@@ -41,16 +45,6 @@ def succeed(*arguments, **options):
     return result.stdout
 
 
-def read_json(path):
-    return json.loads(path.read_text())
-
-
-def read_log(folder):
-    """The lines without what the clock says."""
-    entries = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in entry.items() if name != "seconds"} for entry in entries]
-
-
 def tensors(state):
     """Every tensor of a checkpoint by the way to it."""
     if isinstance(state, torch.Tensor):
@@ -62,23 +56,6 @@ def tensors(state):
 def read_checkpoint(folder):
     state = tensors(torch.load(folder / "checkpoint.pt", weights_only=True))
     return {name: tensor for name, tensor in state.items() if name != "seconds."}
-
-
-def assert_same_bits(folder, other):
-    assert read_log(folder) == read_log(other)
-    ours, theirs = read_checkpoint(folder), read_checkpoint(other)
-    assert ours.keys() == theirs.keys() and len(ours) > 50
-    for name, tensor in ours.items():
-        assert torch.equal(tensor, theirs[name]), name
-
-
-@pytest.fixture(scope="module")
-def eight_classes(tmp_path_factory):
-    """The space tiny with as many classes as the generated images have."""
-    space = latgrad.SearchSpace(latgrad.space_file("tiny")).scaled(classes=len(images.OFFSETS))
-    path = tmp_path_factory.mktemp("spaces") / "tiny8.textproto"
-    path.write_text(space.text())
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +151,7 @@ def test_continues_to_the_same_bits(number, whole_run, tiny_options, tmp_path):
     assert not (tmp_path / "run" / "result.json").exists()
     printed = succeed(*arguments)
     assert "Continuing at epoch" in printed
-    assert_same_bits(tmp_path / "run", whole_run[0])
+    assert_same_bits(tmp_path / "run", whole_run[0], read_checkpoint)
     assert read_json(tmp_path / "run" / "result.json") == read_json(whole_run[0] / "result.json")
 
 
@@ -184,7 +161,7 @@ def test_half_a_line_of_the_log_is_dropped(whole_run, tiny_options, tmp_path):
     with open(tmp_path / "run" / "log.jsonl", "a") as file:
         file.write('{"epoch": 7, "cross')
     succeed(*arguments)
-    assert_same_bits(tmp_path / "run", whole_run[0])
+    assert_same_bits(tmp_path / "run", whole_run[0], read_checkpoint)
 
 
 def test_retrains_what_was_chosen(whole_run, tmp_path):
@@ -293,7 +270,7 @@ def test_two_processes_continue_to_the_same_bits(tiny_options, tmp_path):
     search_together(tmp_path / "whole", options)
     search_together(tmp_path / "stopped", options, stop_at=2)
     search_together(tmp_path / "stopped", options)
-    assert_same_bits(tmp_path / "stopped", tmp_path / "whole")
+    assert_same_bits(tmp_path / "stopped", tmp_path / "whole", read_checkpoint)
 
 
 @needs_distributed
@@ -399,6 +376,36 @@ def test_losses_are_the_named_ones(name):
     assert search.loss_of(settings, ce, us).item() == pytest.approx(expected[name])
 
 
+def test_loss_of_a_step_is_that_of_its_own_sample(tiny_options, tmp_path):
+    options = ["--loss", "tunas", "--weight", "0.5", "--target-ms", "0.1"]
+    succeed("search", tmp_path / "run", *tiny_options, *ONE_STEP, *options)
+    (entry,) = read_log(tmp_path / "run")
+    assert entry["loss"] == pytest.approx(entry["theta_cross_entropy"] + 0.5 * abs(entry["sampled_us"] / 100 - 1))
+
+
+def test_latency_term_moves_theta(tiny_options, prices, tmp_path):
+    options = ["--loss", "proxylessnas", "--weight", "1e4", "--target-ms", "0.1"]
+    succeed("search", tmp_path / "run", *tiny_options, *ONE_STEP, *options)
+    assert_prefers_fast_candidates(read_log(tmp_path / "run")[0], prices.model)
+
+
+def test_hard_sample_is_an_architecture(tiny_options, prices, tmp_path):
+    succeed("search", tmp_path / "run", *tiny_options, *ONE_STEP, "--hard")
+    times = prices.model.estimate(all_architectures())
+    assert (times - read_log(tmp_path / "run")[0]["sampled_us"]).abs().min() < 1e-3
+
+
+def test_theta_learns_from_images_that_the_weights_never_see(prices, tmp_path):
+    settings = {
+        "epochs": 1, "batch": 10, "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.0, "seed": 3, "precision": "int8",
+        "synchronise_batch_norm": False, "theta_fraction": 0.2, "theta_learning_rate": 0.01, "theta_weight_decay": 0.0,
+    }  # fmt: skip
+    train, _, _ = images.generated(32, 100, 1, seed=3)
+    parts = search.Search(tmp_path, settings, prices, train, Workers()).parts
+    assert len(parts["theta"]) == 20
+    assert sorted([*parts["theta"].tolist(), *parts["weights"].tolist()]) == list(range(100))
+
+
 def test_generated_images_repeat_at_the_offset_of_their_class():
     train, test, classes = images.generated(16, 200, 50, seed=1)
     assert (len(train), len(test), classes) == (200, 50, len(images.OFFSETS))
@@ -480,14 +487,10 @@ def test_arg_max_is_chosen_without_a_target(prices):
     assert result["chosen"]["architecture"] == [0, 2, 0, 0] and len(result["samples"]) == 3
 
 
-def all_prices(prices):
-    archs = torch.cartesian_prod(torch.arange(2), torch.arange(3), torch.arange(1), torch.arange(3))
-    return archs, prices.model.estimate(archs)
-
-
 def test_most_probable_architecture_that_meets_the_target_is_chosen(prices):
     theta = torch.randn(4, 4, generator=torch.Generator().manual_seed(2))
-    archs, times = all_prices(prices)
+    archs = all_architectures()
+    times = prices.model.estimate(archs)
     probability = torch.log_softmax(latency.masked(theta.double(), prices.valid), -1).gather(1, archs.T).sum(0)
     for target_us in times.tolist():
         chosen = choice.choose(theta, prices, target_us, 0, seed=0)["chosen"]
@@ -502,7 +505,7 @@ def test_most_probable_architecture_that_meets_the_target_is_chosen(prices):
 
 
 def test_nearest_architecture_is_chosen_where_none_meets_the_target(prices):
-    _, times = all_prices(prices)
+    times = prices.model.estimate(all_architectures())
     chosen = choice.choose(torch.zeros(4, 4), prices, 3 * times.max().item(), 0, seed=0)["chosen"]
     assert chosen["latency_us"] == times.max().item()
     assert chosen["why"].startswith("the nearest")

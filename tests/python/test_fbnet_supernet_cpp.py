@@ -11,6 +11,7 @@ import time
 
 import pytest
 import torch
+from search_runs import all_architectures, assert_prefers_fast_candidates, assert_same_bits, read_json, read_log
 
 import latgrad
 
@@ -50,14 +51,6 @@ def succeed(run):
 
 
 @pytest.fixture(scope="module")
-def eight_classes(tmp_path_factory):
-    """The space tiny with as many classes as the generated images have."""
-    path = tmp_path_factory.mktemp("space") / "tiny8.textproto"
-    path.write_text(latgrad.SearchSpace(latgrad.space_file("tiny")).scaled(classes=8).text())
-    return path
-
-
-@pytest.fixture(scope="module")
 def table(eight_classes, make_table):
     return ["--space", eight_classes, "--lut", make_table(eight_classes)]
 
@@ -77,34 +70,11 @@ def short_retraining(folder):
     return ["retrain", folder, "--epochs", "1", "--batch", "32", "--threads", "1"]
 
 
-def read_json(path):
-    return json.loads(path.read_text())
-
-
-def read_log(folder):
-    """The lines without what the clock says."""
-    entries = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in entry.items() if name != "seconds"} for entry in entries]
-
-
 def read_checkpoint(folder):
     """Tensors by name, without the seconds of the position and the numbers by which optimizers call parameters."""
     module = torch.jit.load(str(folder / "checkpoint.pt"))
     named = dict([*module.named_parameters(), *module.named_buffers()])
     return {name: tensor for name, tensor in named.items() if name != "position" and "optimizer" not in name}
-
-
-def assert_same_bits(folder, other):
-    assert read_log(folder) == read_log(other)
-    ours, theirs = read_checkpoint(folder), read_checkpoint(other)
-    assert ours.keys() == theirs.keys() and len(ours) > 50
-    for name, tensor in ours.items():
-        assert torch.equal(tensor, theirs[name]), name
-
-
-def all_prices(model):
-    archs = torch.cartesian_prod(torch.arange(2), torch.arange(3), torch.arange(1), torch.arange(3))
-    return archs, model.estimate(archs)
 
 
 def last_theta(folder, model):
@@ -251,7 +221,7 @@ def test_continues_to_the_same_bits(number, epochs, whole_run, program, succeed,
         assert (code, errors.strip().splitlines()[-1]) == (128 + number, "Stopped; the same command continues.")
     assert not (tmp_path / "run" / "result.json").exists()
     assert "Continuing at epoch" in succeed(*arguments)
-    assert_same_bits(tmp_path / "run", whole_run[0])
+    assert_same_bits(tmp_path / "run", whole_run[0], read_checkpoint)
     assert read_json(tmp_path / "run" / "result.json") == read_json(whole_run[0] / "result.json")
 
 
@@ -261,7 +231,7 @@ def test_half_a_line_of_the_log_is_dropped(whole_run, program, succeed, table, t
     with open(tmp_path / "run" / "log.jsonl", "a") as file:
         file.write('{"epoch": 7, "cross')
     succeed(*arguments)
-    assert_same_bits(tmp_path / "run", whole_run[0])
+    assert_same_bits(tmp_path / "run", whole_run[0], read_checkpoint)
 
 
 def test_disk_has_the_log_before_the_checkpoint_and_that_before_its_name(program, table, tmp_path):
@@ -290,7 +260,7 @@ def test_retraining_continues_to_the_same_bits(number, whole_run, program, succe
     stop_when_started([program, *arguments, "--save-every-s", "1e-6"], number, folders[1] / "retrain")
     assert not (folders[1] / "retrain" / "result.json").exists()
     assert "Continuing at epoch" in succeed(*arguments)
-    assert_same_bits(*[folder / "retrain" for folder in folders])
+    assert_same_bits(*[folder / "retrain" for folder in folders], read_checkpoint)
 
 
 def loss(name, ce, us):
@@ -313,9 +283,15 @@ def test_losses_are_the_named_ones(name, succeed, table, tmp_path):
     assert entry["loss"] == pytest.approx(loss(name, entry["theta_cross_entropy"], entry["sampled_us"]), rel=1e-6)
 
 
+def test_latency_term_moves_theta(succeed, table, model, tmp_path):
+    options = ["--loss", "proxylessnas", "--weight", "1e4", "--target-ms", "0.1"]
+    succeed("search", tmp_path / "run", *table, *ONE_STEP, *options)
+    assert_prefers_fast_candidates(read_log(tmp_path / "run")[0], model)
+
+
 def test_hard_sample_is_an_architecture(succeed, table, model, tmp_path):
     succeed("search", tmp_path / "run", *table, *ONE_STEP, "--hard")
-    _, times = all_prices(model)
+    times = model.estimate(all_architectures())
     assert (times - read_log(tmp_path / "run")[0]["sampled_us"]).abs().min() < 1e-3
 
 
@@ -325,7 +301,8 @@ def test_target_decides_what_is_chosen(target_us, succeed, table, model, tmp_pat
     succeed("search", tmp_path / "run", *settings)
     chosen = read_json(tmp_path / "run" / "result.json")["chosen"]
     theta = last_theta(tmp_path / "run", model)
-    archs, times = all_prices(model)
+    archs = all_architectures()
+    times = model.estimate(archs)
     meets = (times <= target_us) & (times >= target_us * 0.97)
     log_probability = theta.log_softmax(-1).gather(1, archs.T).sum(0)
     if abs(model.estimate(theta.argmax(-1)).item() / target_us - 1) <= 0.03:
