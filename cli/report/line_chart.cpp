@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 
 #include "axis_ticks.h"
 #include "report/spread.h"
+#include "text_builder.h"
 #include "xml_text.h"
 
 namespace latgrad::cli::report {
@@ -53,7 +53,7 @@ bool has_number(const Series& series) {
   return std::ranges::any_of(series.values, [](const auto& value) { return value.has_value(); });
 }
 
-class Drawing {
+class Drawing : private profile::TextBuilder {
  public:
   explicit Drawing(const LineChart& chart) : chart_(chart), range_(range_of(chart)) {
     for (const Series& series : chart.series) epochs_ = std::max(epochs_, series.values.size());
@@ -69,15 +69,10 @@ class Drawing {
     for (size_t i = 0; i < chart_.series.size(); ++i) add_line(i);
     add_titles();
     add("</svg></figure>\n");
-    return std::move(html_);
+    return take();
   }
 
  private:
-  template <typename... Values>
-  void add(fmt::format_string<Values...> format, Values&&... values) {
-    fmt::format_to(std::back_inserter(html_), format, std::forward<Values>(values)...);
-  }
-
   double x(double epoch) const {
     if (epochs_ == 1) return (kLeft + kRight) / 2;
     return std::lerp(kLeft, kRight, epoch / static_cast<double>(epochs_ - 1));
@@ -185,7 +180,6 @@ class Drawing {
   const LineChart& chart_;
   Range range_;
   size_t epochs_ = 0;
-  std::string html_;
 };
 
 }  // namespace

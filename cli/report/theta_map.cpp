@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <map>
 
 #include "report/colours.h"
 #include "report/spread.h"
 #include "report/text.h"
+#include "text_builder.h"
 #include "xml_text.h"
 
 namespace latgrad::cli::report {
@@ -29,7 +29,7 @@ constexpr double kFoot = 15;
 constexpr size_t kLetters = 8;  // of a name that find room
 
 // The map of one layer. Rows are those of the last epoch.
-class LayerMap {
+class LayerMap : private profile::TextBuilder {
  public:
   LayerMap(const Run& run, const Pick& pick, size_t layer) : run_(run), pick_(pick), layer_(layer) {
     for (size_t epoch : evenly_spread(run.epochs.size(), kMostColumns)) {
@@ -52,15 +52,10 @@ class LayerMap {
     add("</g>\n<text x=\"{}\" y=\"{}\">0</text><text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\n",
         kNames, height - 3, kNames + kMap, height - 3, run_.epochs.size() - 1);
     add("</svg></figure>\n");
-    return std::move(html_);
+    return take();
   }
 
  private:
-  template <typename... Values>
-  void add(fmt::format_string<Values...> format, Values&&... values) {
-    fmt::format_to(std::back_inserter(html_), format, std::forward<Values>(values)...);
-  }
-
   std::optional<double> at(size_t column, size_t row) const {
     return row < columns_[column].size() ? columns_[column][row] : std::nullopt;
   }
@@ -130,7 +125,6 @@ class LayerMap {
   size_t layer_;
   size_t rows_ = 0;
   std::vector<Numbers> columns_;  // [epochs that are shown][candidates]
-  std::string html_;
 };
 
 }  // namespace

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 
 #include "axis_ticks.h"
 #include "latgrad/lut/error.h"
+#include "text_builder.h"
 #include "xml_text.h"
 
 namespace latgrad::profile {
@@ -139,7 +139,7 @@ class ErrorAxis {
 
 // ---- parts of the picture ----
 
-class Drawing {
+class Drawing : private TextBuilder {
  public:
   explicit Drawing(const Scatter& scatter)
       : scatter_(scatter), axis_(scatter.points), errors_(scatter.points) {}
@@ -160,15 +160,10 @@ class Drawing {
     add_legend();
     add_caption();
     add("</svg>\n");
-    return std::move(svg_);
+    return take();
   }
 
  private:
-  template <typename... Values>
-  void add(fmt::format_string<Values...> format, Values&&... values) {
-    fmt::format_to(std::back_inserter(svg_), format, std::forward<Values>(values)...);
-  }
-
   void add_title() {
     add_centred(scatter_.title, 36, kTitleSize, "font-weight=\"bold\"");
     if (!scatter_.subtitle.empty()) add_centred(scatter_.subtitle, 61, kSubtitleSize, "fill=\"#666\"");
@@ -325,7 +320,6 @@ class Drawing {
   const Scatter& scatter_;
   Axis axis_;
   ErrorAxis errors_;
-  std::string svg_;
 };
 
 }  // namespace
