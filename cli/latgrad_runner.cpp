@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "freed_memory.h"
+#include "onednn_isa.h"
 #include "serve.h"
 #include "torch_runner.h"
 
@@ -70,6 +71,7 @@ int main(int argc, char** argv) {
     ::dup2(STDERR_FILENO, STDOUT_FILENO);
     std::ostream out(&replies);
     latgrad::profile::keep_freed_memory();
+    latgrad::profile::avoid_faulty_amx();
     latgrad::profile::TorchRunner runner;
     latgrad::profile::serve(std::cin, out, runner);
     return 0;

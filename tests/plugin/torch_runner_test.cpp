@@ -11,6 +11,7 @@
 
 #include "affinity.h"
 #include "latgrad/lut/netdef.h"
+#include "onednn_isa.h"
 #include "runner_keys.h"
 #include "shared_data.h"
 
@@ -25,6 +26,12 @@ using ::testing::Gt;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+
+// As the program does, before any test computes.
+class RunnerProcess : public ::testing::Environment {
+  void SetUp() override { avoid_faulty_amx(); }
+};
+const auto* const runner_process = ::testing::AddGlobalTestEnvironment(new RunnerProcess);
 
 template <typename E>
 std::string message_of(const std::function<void()>& function) {
@@ -101,6 +108,18 @@ TEST(TorchRunnerOpenTest, SaysWhoMeasures) {
   EXPECT_EQ(info.threads, 1);
   EXPECT_THAT(info.cores, IsEmpty());
   EXPECT_GT(info.machine.logical_cores, 0);
+}
+
+TEST(TorchRunnerOpenTest, SaysWhatOnednnMayUse) {
+  TorchRunner runner;
+  RunnerInfo info;
+  try {
+    info = runner.open({.engine = "onednn", .pin = false});
+  } catch (const ValueError&) {
+    GTEST_SKIP() << "this torch has no engine onednn";
+  }
+  const std::string limit = onednn_isa_limit();
+  EXPECT_EQ(info.int8, limit.empty() ? "ONEDNN" : "ONEDNN up to " + limit);
 }
 
 TEST(TorchRunnerOpenTest, PinsToTheCoresUntilItIsDestroyed) {

@@ -14,6 +14,7 @@
 #include "affinity.h"
 #include "deprecation_guard.h"
 #include "gpu_clock.h"
+#include "onednn_isa.h"
 #include "prepared_chain.h"
 
 namespace latgrad::profile {
@@ -128,7 +129,10 @@ RunnerInfo TorchRunner::open(const RunnerSettings& settings) {
     impl->device = at::Device(at::kCUDA, 0);
     info.fp32 = "LibTorch's CUDA kernels";
   } else {
-    info.int8 = at::toString(find_engine(settings.engine));
+    const at::QEngine engine = find_engine(settings.engine);
+    info.int8 = at::toString(engine);
+    if (engine == at::QEngine::ONEDNN && !onednn_isa_limit().empty())
+      info.int8 += " up to " + onednn_isa_limit();
   }
   // Before torch starts threads: they inherit it.
   if (settings.pin) {
