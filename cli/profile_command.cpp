@@ -190,7 +190,7 @@ void declare_what(CLI::App& app, ProfileOptions& options) {
 }
 
 void declare_how(CLI::App& app, ProfileOptions& options) {
-  profile::MeasureOptions& measure = options.run.measure;
+  profile::RoundOptions& measure = options.run.measure;
   add_measuring_options(app, "each median", measure.target, measure.budget_s);
   app.add_option("--warmup", measure.warmup, "Runs of a network before the first sample of each visit")
       ->type_name("N")

@@ -64,7 +64,7 @@ struct ValidateCommandOptions {
   std::vector<std::string> inputs;
   size_t random = kRandomByDefault;
   bool named = false;
-  profile::ValidateOptions validate;
+  profile::RoundOptions rounds{.target = 0.01, .budget_s = 120};
   RunnerOptions runner;
   std::string plot;
   bool json = false;
@@ -257,7 +257,7 @@ std::string nets_text(const profile::ValidateResult& result) {
 size_t count_unsettled(const Report& report) {
   size_t count = 0;
   for (const profile::ValidatedNet& net : report.result.nets) {
-    if (!net.relative_error || *net.relative_error > report.options.validate.target) ++count;
+    if (!net.relative_error || *net.relative_error > report.options.rounds.target) ++count;
   }
   return count;
 }
@@ -307,7 +307,7 @@ std::string report_text(const Report& report) {
     if (const size_t unsettled = count_unsettled(report); unsettled > 0) {
       text +=
           fmt::format("\nNot known within {:g}%: {}; a larger --budget, or a quieter machine, settles them\n",
-                      100 * report.options.validate.target, format_count(unsettled, "measured time"));
+                      100 * report.options.rounds.target, format_count(unsettled, "measured time"));
     }
   } else {
     text += "\nNo network was measured.\n";
@@ -342,7 +342,7 @@ profile::Subjects make_subjects(const ValidateCommandOptions& options, const sea
                                  .precision = search::parse_precision(options.precision),
                                  .named = options.named,
                                  .random = options.random,
-                                 .seed = options.validate.seed},
+                                 .seed = options.rounds.seed},
                                 pricing.table, pricing.options);
 }
 
@@ -361,8 +361,8 @@ void measure(const std::vector<profile::Subject>& subjects, Report& report) {
   profile::Progress progress(std::cerr,
                              options.quiet ? profile::Progress::Style::kQuiet : profile::stderr_style(),
                              profile::stderr_columns());
-  report.result = profile::validate(
-      subjects, *runner, options.validate, [&progress](const profile::ValidateVisit& visit) {
+  report.result =
+      profile::validate(subjects, *runner, options.rounds, [&progress](const profile::ValidateVisit& visit) {
         progress.show(visit.settled, visit.total, visit.left_s, visit.next.name);
       });
   progress.clear();
@@ -428,9 +428,9 @@ void declare_what(CLI::App& app, ValidateCommandOptions& options) {
 }
 
 void declare_how(CLI::App& app, ValidateCommandOptions& options) {
-  profile::ValidateOptions& validate = options.validate;
-  add_measuring_options(app, "each network's median", validate.target, validate.budget_s);
-  app.add_option("--seed", validate.seed, "Of the architectures, the order and the bootstrap")
+  profile::RoundOptions& rounds = options.rounds;
+  add_measuring_options(app, "each network's median", rounds.target, rounds.budget_s);
+  app.add_option("--seed", rounds.seed, "Of the architectures, the order and the bootstrap")
       ->type_name("N")
       ->capture_default_str();
 }

@@ -1,26 +1,14 @@
 #include "measure.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <map>
 #include <random>
-
-#include "latgrad/lut/error.h"
 
 namespace latgrad::profile {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// Rounds that settle most operators of a quiet machine; for the estimate before anything is measured.
-constexpr double kUsualRounds = 15;
-
-// No run is longer, so that an operator whose median cannot settle does not hold a run with a generous
-// budget.
-constexpr size_t kMaxRounds = 1000;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -35,7 +23,7 @@ std::mt19937_64 generator(uint64_t seed, size_t round) {
 class Measurement {
  public:
   Measurement(const Carriers& carriers, std::span<const lut::OperatorKey> operators, Runner& runner,
-              Journal& journal, const MeasureOptions& options, const MeasureHooks& hooks)
+              Journal& journal, const RoundOptions& options, const MeasureHooks& hooks)
       : carriers_(carriers),
         num_operators_(operators.size()),
         runner_(runner),
@@ -44,71 +32,30 @@ class Measurement {
         hooks_(hooks) {}
 
   MeasureResult run() {
-    while (rounds_done_ < kMaxRounds && run_round()) ++rounds_done_;
-    return result_;
+    while (rounds_.begin(journal_.samples().times(), can_run())) {
+      // Another seed for each round, also of a run that is resumed.
+      std::mt19937_64 random = generator(options_.seed, journal_.samples().visits());
+      for (const Carrier& carrier : carriers_.round(rounds_.unsettled(), random)) {
+        if (!rounds_.has_time()) return {.budget_spent = true};
+        if (hooks_.stop_requested && hooks_.stop_requested()) return {.stopped = true};
+        visit(carrier);
+      }
+    }
+    return {};
   }
 
  private:
-  // False when there is nothing more to do.
-  bool run_round() {
-    std::vector<bool> needed = unsettled();
-    // Another seed for each round, also of a run that is resumed.
-    std::mt19937_64 random = generator(options_.seed, journal_.samples().visits());
-    std::vector<Carrier> carriers = carriers_.round(needed, random);
-    for (const Carrier& carrier : carriers) {
-      if (ends_here()) return false;
-      visit(carrier);
-    }
-    return !carriers.empty();
-  }
-
-  double elapsed_s() const { return seconds_since(start_); }
-
-  // The operators that need more samples; also recomputes how long it may take.
-  std::vector<bool> unsettled() {
-    std::vector<Times> times = journal_.samples().times();
-    std::vector<Times> all_times = journal_.samples().all_times();
-    std::vector<bool> needed(num_operators_, false);
-    settled_ = 0;
-    rounds_left_ = 0;
-    for (size_t op = 0; op < num_operators_; ++op) {
-      std::optional<double> error = times[op].relative_error();
-      // An operator that could not run in one place may have run in another.
-      bool runs = journal_.unsupported()[op].empty() || all_times[op].visits() > 0;
-      needed[op] = runs && !(error && *error <= options_.target);
-      if (!needed[op]) {
-        ++settled_;
-        continue;
-      }
-      // The interval shrinks with the root of the number of visits; an operator has at least one a round.
-      double visits = std::max<double>(1, static_cast<double>(times[op].visits()));
-      double wanted =
-          error ? visits * std::pow(*error / options_.target, 2) : std::max(visits + 1, kUsualRounds);
-      rounds_left_ = std::max(rounds_left_, wanted - visits);
-    }
-    return needed;
-  }
-
-  bool ends_here() {
-    if (rounds_done_ > 0 && elapsed_s() >= options_.budget_s) {
-      result_.budget_spent = true;
-      return true;
-    }
-    if (hooks_.stop_requested && hooks_.stop_requested()) {
-      result_.stopped = true;
-      return true;
-    }
-    return false;
-  }
-
-  std::optional<double> left_s() const {
-    if (rounds_done_ == 0) return std::nullopt;
-    double left = rounds_left_ * elapsed_s() / static_cast<double>(rounds_done_);
-    return std::clamp(options_.budget_s - elapsed_s(), 0.0, left);
+  // By operator. One that could not run in one place may have run in another.
+  std::vector<bool> can_run() const {
+    const std::vector<Times> all_times = journal_.samples().all_times();
+    std::vector<bool> can_run(num_operators_);
+    for (size_t op = 0; op < num_operators_; ++op)
+      can_run[op] = journal_.unsupported()[op].empty() || all_times[op].visits() > 0;
+    return can_run;
   }
 
   void visit(const Carrier& carrier) {
-    if (hooks_.on_visit) hooks_.on_visit({carrier, settled_, num_operators_, left_s()});
+    if (hooks_.on_visit) hooks_.on_visit({carrier, rounds_.settled(), num_operators_, rounds_.left_s()});
     Timings timings = runner_.measure(
         {.chain = carrier.chain, .warmup = options_.warmup, .samples = options_.samples_per_visit});
     std::map<size_t, std::vector<double>> samples_us;  // one operator may stand in several places
@@ -131,38 +78,20 @@ class Measurement {
   size_t num_operators_;
   Runner& runner_;
   Journal& journal_;
-  const MeasureOptions& options_;
+  const RoundOptions& options_;
   const MeasureHooks& hooks_;
-
-  MeasureResult result_;
-  Clock::time_point start_ = Clock::now();
-  size_t rounds_done_ = 0;
-  size_t settled_ = 0;
-  double rounds_left_ = 0;
+  Rounds rounds_{options_};
 };
 
 }  // namespace
 
-void check(const MeasureOptions& options) {
-  auto refuse = [](std::string_view rule, double value) {
-    throw ValueError(fmt::format("{}, got {}", rule, value));
-  };
-  if (options.warmup < 0) refuse("warmup must not be negative", options.warmup);
-  if (options.samples_per_visit < 1)
-    refuse("samples per visit must be at least 1", options.samples_per_visit);
-  if (!(options.target > 0)) refuse("target must be positive", options.target);
-  if (!(options.budget_s > 0)) refuse("budget must be positive", options.budget_s);
-  if (!(options.drift_tolerance > 0)) refuse("drift tolerance must be positive", options.drift_tolerance);
-}
-
 MeasureResult measure(const Carriers& carriers, std::span<const lut::OperatorKey> operators, Runner& runner,
-                      Journal& journal, const MeasureOptions& options, const MeasureHooks& hooks) {
-  check(options);
+                      Journal& journal, const RoundOptions& options, const MeasureHooks& hooks) {
   return Measurement(carriers, operators, runner, journal, options, hooks).run();
 }
 
 Rehearsal rehearse(const Carriers& carriers, std::span<const lut::OperatorKey> operators, Runner& runner,
-                   const MeasureOptions& options) {
+                   const RoundOptions& options) {
   check(options);
   Rehearsal result;
   result.unsupported.resize(operators.size());

@@ -9,7 +9,6 @@
 
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <optional>
 #include <span>
@@ -18,21 +17,10 @@
 
 #include "carriers.h"
 #include "journal.h"
+#include "rounds.h"
 #include "runner.h"
 
 namespace latgrad::profile {
-
-struct MeasureOptions {
-  int warmup = 1;                 // runs of a whole network before the first sample of each visit
-  int samples_per_visit = 3;      // timed runs of a whole network
-  double target = 0.02;           // half the 95 % confidence interval of each median, relative
-  double budget_s = 150;          // of this run; ends the rounds after the first, which is always finished
-  double drift_tolerance = 0.05;  // how far a visit may lie from the fast ones
-  uint64_t seed = 0;              // of the architectures and the orders
-};
-
-// Errors: ValueError for an option out of range.
-void check(const MeasureOptions& options);
 
 // What is about to happen.
 struct Visit {
@@ -55,7 +43,7 @@ struct MeasureResult {
 // The samples are in the journal; what it already holds counts.
 // Errors: ValueError as check; what the journal and the runner throw.
 MeasureResult measure(const Carriers& carriers, std::span<const lut::OperatorKey> operators, Runner& runner,
-                      Journal& journal, const MeasureOptions& options, const MeasureHooks& hooks);
+                      Journal& journal, const RoundOptions& options, const MeasureHooks& hooks);
 
 // What measuring would take, from running every carrier of one round once.
 struct Rehearsal {
@@ -64,6 +52,6 @@ struct Rehearsal {
 };
 
 Rehearsal rehearse(const Carriers& carriers, std::span<const lut::OperatorKey> operators, Runner& runner,
-                   const MeasureOptions& options);
+                   const RoundOptions& options);
 
 }  // namespace latgrad::profile

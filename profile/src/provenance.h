@@ -31,7 +31,7 @@ struct Provenance {
   std::string device;
   RunnerInfo runner;
   std::string runner_command;
-  MeasureOptions options;
+  RoundOptions options;
   bool budget_spent = false;
   bool resumed = false;                 // the samples come from several runs
   std::string date_utc;                 // "2026-01-31T12:00:00Z"

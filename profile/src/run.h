@@ -27,7 +27,7 @@ struct Options {
   std::string device;            // empty: named after the runner's CPU and engine
   RunnerSettings runner;
   std::string runner_command;  // for the provenance
-  MeasureOptions measure;
+  RoundOptions measure;
   bool force = false;  // puts records of different machines or engines into one table
 };
 

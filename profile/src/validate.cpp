@@ -3,29 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <map>
 #include <numeric>
 #include <random>
 #include <set>
 
 #include "carriers.h"
-#include "latgrad/lut/error.h"
 #include "latgrad/search/lowering.h"
 #include "random.h"
 #include "samples.h"
 
 namespace latgrad::profile {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-// No run is longer, so that a network whose median cannot settle does not hold a run with a generous budget.
-constexpr size_t kMaxRounds = 1000;
-
-// Rounds that a median of ordinary noise takes, before there is an interval to go by.
-constexpr double kUsualRounds = 10;
 
 // So many random architectures in a row that were all there already: the space has no more, or hardly any.
 constexpr int kMaxRepeats = 200;
@@ -72,18 +61,6 @@ class SubjectMaker {
   Subjects subjects_;
 };
 
-void check(const ValidateOptions& options) {
-  auto refuse = [](std::string_view rule, double value) {
-    throw ValueError(fmt::format("{}, got {}", rule, value));
-  };
-  if (options.warmup < 0) refuse("warmup must not be negative", options.warmup);
-  if (options.samples_per_visit < 1) {
-    refuse("samples per visit must be at least 1", options.samples_per_visit);
-  }
-  if (!(options.target > 0)) refuse("target must be positive", options.target);
-  if (!(options.budget_s > 0)) refuse("budget must be positive", options.budget_s);
-}
-
 // The distinct operators of the networks. They are timed, too, in a run after each sample: by what networks
 // share, each run shows whether the machine was disturbed (samples.h).
 class OperatorPlaces {
@@ -107,7 +84,7 @@ class OperatorPlaces {
 
 class Validation {
  public:
-  Validation(std::span<const Subject> subjects, Runner& runner, const ValidateOptions& options,
+  Validation(std::span<const Subject> subjects, Runner& runner, const RoundOptions& options,
              const std::function<void(const ValidateVisit&)>& on_visit)
       : subjects_(subjects),
         runner_(runner),
@@ -119,7 +96,7 @@ class Validation {
         reasons_(subjects.size()) {}
 
   ValidateResult run() {
-    while (result_.rounds < kMaxRounds && run_round()) ++result_.rounds;
+    while (rounds_.begin(net_times(runs_.counting()), can_run())) run_round();
     const std::vector<bool> counts = runs_.counting();
     const std::vector<Times> times = net_times(counts);
     const std::vector<Times> all_times = net_times(std::vector<bool>(counts.size(), true));
@@ -136,7 +113,9 @@ class Validation {
       result_.agreement = agreement(pairs, options_.seed);
       result_.agreement_now = agreement(sums_now(), options_.seed);
     }
-    result_.elapsed_s = elapsed_s();
+    result_.rounds = rounds_.done();
+    result_.budget_spent = rounds_.budget_spent();
+    result_.elapsed_s = rounds_.elapsed_s();
     return std::move(result_);
   }
 
@@ -146,50 +125,26 @@ class Validation {
     std::vector<double> total_us;
   };
 
-  // False when there is nothing more to do.
-  bool run_round() {
-    std::vector<size_t> order = unsettled();
+  void run_round() {
+    std::vector<size_t> order;
+    for (size_t i = 0; i < subjects_.size(); ++i) {
+      if (rounds_.unsettled()[i]) order.push_back(i);
+    }
     shuffle(order, random_);
     for (size_t i : order) {
-      if (result_.rounds >= 1 && elapsed_s() >= options_.budget_s) {
-        result_.budget_spent = true;
-        return false;
-      }
+      if (!rounds_.has_time()) return;
       visit(i);
     }
-    return !order.empty();
   }
 
-  double elapsed_s() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
-
-  // The networks to visit in the next round; also recomputes how many rounds it may take.
-  std::vector<size_t> unsettled() {
-    std::vector<size_t> order;
-    rounds_left_ = 0;
-    const std::vector<Times> times = net_times(runs_.counting());
-    for (size_t i = 0; i < subjects_.size(); ++i) {
-      if (!reasons_[i].empty()) continue;
-      const std::optional<double> error = times[i].relative_error();
-      if (error && *error <= options_.target) continue;
-      order.push_back(i);
-      // The interval shrinks with the root of the number of visits.
-      const double visits = static_cast<double>(times[i].visits());
-      const double wanted =
-          error ? visits * std::pow(*error / options_.target, 2) : std::max(visits + 1, kUsualRounds);
-      rounds_left_ = std::max(rounds_left_, wanted - visits);
-    }
-    settled_ = subjects_.size() - order.size();
-    return order;
-  }
-
-  std::optional<double> left_s() const {
-    if (result_.rounds == 0) return std::nullopt;
-    const double left = rounds_left_ * elapsed_s() / static_cast<double>(result_.rounds);
-    return std::clamp(left, 0.0, std::max(0.0, options_.budget_s - elapsed_s()));
+  std::vector<bool> can_run() const {
+    std::vector<bool> can_run;
+    for (const std::vector<std::string>& reasons : reasons_) can_run.push_back(reasons.empty());
+    return can_run;
   }
 
   void visit(size_t i) {
-    if (on_visit_) on_visit_({subjects_[i], settled_, subjects_.size(), left_s()});
+    if (on_visit_) on_visit_({subjects_[i], rounds_.settled(), subjects_.size(), rounds_.left_s()});
     const Chain& chain = subjects_[i].chain;
     const Timings timings = runner_.measure({.chain = chain,
                                              .warmup = options_.warmup,
@@ -291,7 +246,7 @@ class Validation {
 
   std::span<const Subject> subjects_;
   Runner& runner_;
-  const ValidateOptions& options_;
+  const RoundOptions& options_;
   const std::function<void(const ValidateVisit&)>& on_visit_;
 
   std::mt19937_64 random_;
@@ -299,10 +254,8 @@ class Validation {
   Samples runs_;  // one after each sample of a visit, with the operators timed
   std::vector<NetVisit> visits_;
   std::vector<std::vector<std::string>> reasons_;  // by subject: why it cannot run; empty for the others
+  Rounds rounds_{options_};
   ValidateResult result_;
-  Clock::time_point start_ = Clock::now();
-  size_t settled_ = 0;
-  double rounds_left_ = 0;
 };
 
 }  // namespace
@@ -338,9 +291,8 @@ Subjects make_subjects(const SubjectOptions& options, const lut::Table& table,
   return maker.take();
 }
 
-ValidateResult validate(std::span<const Subject> subjects, Runner& runner, const ValidateOptions& options,
+ValidateResult validate(std::span<const Subject> subjects, Runner& runner, const RoundOptions& options,
                         const std::function<void(const ValidateVisit&)>& on_visit) {
-  check(options);
   return Validation(subjects, runner, options, on_visit).run();
 }
 

@@ -1,7 +1,7 @@
 // Does the sum over a table predict what whole networks take? Measures whole networks and compares.
 //
 //   Subjects subjects = make_subjects({.space = &space, .random = 20}, table, {.device = device});
-//   ValidateResult result = validate(subjects.priced, runner, {.budget_s = 60});
+//   ValidateResult result = validate(subjects.priced, runner, {.target = 0.01, .budget_s = 60});
 //   result.agreement->mape;
 //
 // Networks are run from end to end, between two looks at the clock, in rounds over all of them in random
@@ -23,6 +23,7 @@
 #include "latgrad/lut/estimate.h"
 #include "latgrad/search/space.h"
 #include "networks.h"
+#include "rounds.h"
 #include "runner.h"
 #include "statistics.h"
 
@@ -65,15 +66,6 @@ struct SubjectOptions {
 // lut::estimate.
 Subjects make_subjects(const SubjectOptions& options, const lut::Table& table,
                        const lut::EstimateOptions& pricing);
-
-struct ValidateOptions {
-  int warmup = 1;                 // runs before the first sample of each visit
-  int samples_per_visit = 3;      // timed runs
-  double target = 0.01;           // half the 95 % confidence interval of each median, relative
-  double budget_s = 120;          // ends the rounds; the first one is always finished
-  double drift_tolerance = 0.05;  // how far a visit may lie from the fast ones: samples.h
-  uint64_t seed = 0;              // of the orders and of the resampling
-};
 
 // A network that was measured.
 struct ValidatedNet {
@@ -119,7 +111,7 @@ struct ValidateVisit {
 
 // `on_visit` may be empty. Precondition: the runner is open.
 // Errors: ValueError for an option out of range; what the runner throws.
-ValidateResult validate(std::span<const Subject> subjects, Runner& runner, const ValidateOptions& options,
+ValidateResult validate(std::span<const Subject> subjects, Runner& runner, const RoundOptions& options,
                         const std::function<void(const ValidateVisit&)>& on_visit = {});
 
 }  // namespace latgrad::profile

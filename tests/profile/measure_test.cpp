@@ -1,9 +1,10 @@
 #include "measure.h"
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <cmath>
 
-#include "latgrad/lut/error.h"
-#include "lut/expect_error.h"
 #include "lut/temporary_folder.h"
 #include "made_up_runner.h"
 #include "plan.h"
@@ -36,7 +37,7 @@ class MeasureTest : public ::testing::Test {
   Plan plan_;
   std::optional<Carriers> carriers_;
   MadeUpRunner runner_;
-  MeasureOptions options_;
+  RoundOptions options_;
 };
 
 TEST_F(MeasureTest, EndsWhenEveryMedianIsKnown) {
@@ -137,17 +138,6 @@ TEST_F(MeasureTest, RehearsalEstimatesFromOneRunAndListsWhatCannotRun) {
   EXPECT_LT(rehearsal.estimated_s, 5);
   options_.budget_s = 1e-3;
   EXPECT_LT(rehearse(*carriers_, plan_.operators(), runner_, options_).estimated_s, 0.1);
-}
-
-TEST(MeasureOptionsTest, AreChecked) {
-  auto expect = [](MeasureOptions options, const char* message) {
-    LATGRAD_EXPECT_ERROR(check(options), ValueError, ::testing::StrEq(message));
-  };
-  expect({.warmup = -1}, "warmup must not be negative, got -1");
-  expect({.samples_per_visit = 0}, "samples per visit must be at least 1, got 0");
-  expect({.target = 0}, "target must be positive, got 0");
-  expect({.budget_s = -1}, "budget must be positive, got -1");
-  expect({.drift_tolerance = 0}, "drift tolerance must be positive, got 0");
 }
 
 }  // namespace
