@@ -181,6 +181,21 @@ def test_retrains_what_was_chosen(whole_run, tmp_path):
     assert (network(pixels).argmax(1) == labels).double().mean().item() == result["test_accuracy"]
 
 
+def test_comparison_prints_what_its_runs_found(tiny_options, tmp_path):
+    arguments = [tmp_path, *tiny_options[2:], "--seeds", "1", "--term", "--beta 5", "--retrain-epochs", "1", "--"]
+    command = [sys.executable, EXAMPLES / "compare_losses.py", *arguments, *tiny_options[:2], *SHORT[:-4], "--epochs", "1", "--warm-up-epochs", "0"]
+    printed = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
+    assert printed.returncode == 0, printed.stderr
+    results = {name: read_json(tmp_path / f"{name}-0" / "result.json") for name in ("none", "term", "target")}
+    ms = {name: result["arg_max"]["latency_us"] / 1000 for name, result in results.items()}
+    accuracy = [read_json(tmp_path / f"{name}-0" / "retrain" / "result.json")["test_accuracy"] for name in results]
+    row = next(line for line in printed.stdout.splitlines() if line.startswith("| 0 |"))
+    for figure in [*(f" {value:.3f} " for value in ms.values()), *(f" {100 * value:.1f} % " for value in accuracy)]:
+        assert figure in row
+    assert f" {100 * (1 - ms['term'] / ms['none']):.0f} % " in row
+    assert f"target {(ms['none'] + ms['term']) / 2:.3g} ms" in printed.stdout
+
+
 def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -280,6 +295,24 @@ def test_two_processes_with_samples_of_their_own_stay_in_step(tiny_options, tmp_
     assert_equal_parameters([{k: v for k, v in rank.items() if "running" not in k} for rank in ranks])
     shared = search_together(tmp_path / "shared", [*tiny_options, *SHORT])
     assert not torch.equal(shared[0]["theta"], ranks[0]["theta"])
+
+
+@needs_distributed
+def test_torchrun_searches_and_retrains(tiny_options, tmp_path):
+    def torchrun(*arguments):
+        launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(free_port())]
+        program, *rest = command(*arguments)
+        return subprocess.run([program, *launcher, *rest], capture_output=True, text=True, timeout=300)
+
+    searched = torchrun("search", tmp_path / "run", *tiny_options, *SHORT)
+    assert searched.returncode == 0, searched.stderr
+    search_together(tmp_path / "two", [*tiny_options, *SHORT])
+    assert read_log(tmp_path / "run") == read_log(tmp_path / "two")
+    retrained = torchrun("retrain", tmp_path / "run", "--epochs", "1", "--batch", "32", "--threads", "1")
+    assert retrained.returncode == 0, retrained.stderr
+    result = read_json(tmp_path / "run" / "retrain" / "result.json")
+    assert len(read_log(tmp_path / "run" / "retrain")) == 1
+    assert retrained.stdout.count(f"{result['test_accuracy']:.1%}") == 2  # of the epoch and at the end: one process speaks
 
 
 def test_refuses_other_settings(whole_run, tiny_options):
