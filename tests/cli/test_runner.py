@@ -84,8 +84,23 @@ def test_provenance_names_the_machine_the_engine_and_the_cores(tmp_path):
     provenance = json.loads((tmp_path / "t.provenance.json").read_text())
     assert provenance["engine"] == {"name": "qnnpack", "int8": "QNNPACK", "fp32": "LibTorch's default CPU kernels"}
     assert provenance["framework"].startswith("torch ")
+    env = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+    torch("profile", "--space", "tiny", "-o", "t.json", "--budget", "1s", "--force", cwd=tmp_path, env=env)
+    limited = json.loads((tmp_path / "t.provenance.json").read_text())
+    assert limited["framework"].endswith(", oneDNN up to AVX2")
     assert len(provenance["pinned_to_cores"]) == provenance["threads"] == 1
     assert provenance["cpu"]["architecture"] and provenance["cpu"]["logical_cores"] >= 1
+
+
+@needs_torch_runner
+def test_onednn_measures_a_published_network(tmp_path):
+    if not (SHARED / "zoo").exists():
+        pytest.skip("needs the published networks of ../shared/zoo")
+    arguments = ["--net", SHARED / "zoo/FBNet-96/int8", "-o", "t.json", "--engine", "onednn", "--budget", "1s"]
+    result = torch("profile", *arguments, cwd=tmp_path)
+    if "engine must be one that torch" in result.stderr:
+        pytest.skip("this torch has no engine onednn")
+    assert result.returncode == 0, result.stderr
 
 
 @needs_torch_runner

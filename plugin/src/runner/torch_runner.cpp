@@ -129,10 +129,10 @@ RunnerInfo TorchRunner::open(const RunnerSettings& settings) {
     impl->device = at::Device(at::kCUDA, 0);
     info.fp32 = "LibTorch's CUDA kernels";
   } else {
-    const at::QEngine engine = find_engine(settings.engine);
-    info.int8 = at::toString(engine);
-    if (engine == at::QEngine::ONEDNN && !onednn_isa_limit().empty())
-      info.int8 += " up to " + onednn_isa_limit();
+    info.int8 = at::toString(find_engine(settings.engine));
+    // It computes float convolutions with every engine.
+    if (const std::string limit = onednn_isa_limit(); !limit.empty())
+      info.framework += ", oneDNN up to " + limit;
   }
   // Before torch starts threads: they inherit it.
   if (settings.pin) {
