@@ -64,7 +64,7 @@ struct ValidateCommandOptions {
   std::vector<std::string> inputs;
   size_t random = kRandomByDefault;
   bool named = false;
-  profile::RoundOptions rounds{.target = 0.01, .budget_s = 120};
+  profile::RoundOptions rounds = profile::kValidateRounds;
   RunnerOptions runner;
   std::string plot;
   bool json = false;

@@ -35,7 +35,9 @@ class Measurement {
     while (rounds_.begin(journal_.samples().times(), can_run())) {
       // Another seed for each round, also of a run that is resumed.
       std::mt19937_64 random = generator(options_.seed, journal_.samples().visits());
-      for (const Carrier& carrier : carriers_.round(rounds_.unsettled(), random)) {
+      const std::vector<Carrier> carriers = carriers_.round(rounds_.unsettled(), random);
+      if (carriers.empty()) break;  // no network holds what is left
+      for (const Carrier& carrier : carriers) {
         if (!rounds_.has_time()) return {.budget_spent = true};
         if (hooks_.stop_requested && hooks_.stop_requested()) return {.stopped = true};
         visit(carrier);

@@ -5,6 +5,8 @@
 //     for (size_t i : in_random_order(rounds.unsettled()))
 //       if (rounds.has_time()) visit(i);
 //   }
+//
+// Not synchronised.
 
 #pragma once
 
@@ -36,11 +38,12 @@ void check(const RoundOptions& options);
 
 class Rounds {
  public:
-  // The time of the budget begins. Errors: as check. The options must outlive it.
+  // The time of the budget begins. Errors: as check.
   explicit Rounds(const RoundOptions& options);
 
   // Begins the next round, by what each thing has so far and whether it can run at all. False when there is
   // nothing more to do: all are settled, or the budget is spent, or this would be one round too many.
+  // O(things). Precondition: the two are of one length.
   bool begin(std::span<const Times> times, const std::vector<bool>& can_run);
 
   // By thing: whether this round is to visit it.
@@ -51,12 +54,13 @@ class Rounds {
   bool has_time();
   bool budget_spent() const { return budget_spent_; }
 
-  size_t done() const { return done_; }  // from their beginning to their end
+  // Those that were visited to their end; the last one counts when begin() is called once more.
+  size_t done() const { return done_; }
   double elapsed_s() const;
   std::optional<double> left_s() const;  // nothing in the first round
 
  private:
-  const RoundOptions& options_;
+  RoundOptions options_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   bool in_round_ = false;
   size_t done_ = 0;

@@ -67,6 +67,9 @@ struct SubjectOptions {
 Subjects make_subjects(const SubjectOptions& options, const lut::Table& table,
                        const lut::EstimateOptions& pricing);
 
+// How well whole networks are measured where nobody says otherwise: there are fewer of them than operators.
+inline constexpr RoundOptions kValidateRounds{.target = 0.01, .budget_s = 120};
+
 // A network that was measured.
 struct ValidatedNet {
   std::string name;

@@ -162,7 +162,7 @@ TEST_F(ValidateTest, ListsOperatorsOfUnknownTypeAndWhatDependsOnThem) {
 
 TEST_F(ValidateTest, FindsThatAPerfectPredictionIsPerfect) {
   const Subjects made = subjects();
-  const ValidateResult result = validate(made.priced, runner_, {});
+  const ValidateResult result = validate(made.priced, runner_, kValidateRounds);
   ASSERT_THAT(result.nets, SizeIs(6));
   for (size_t i = 0; i < 6; ++i) {
     EXPECT_EQ(result.nets[i].name, made.priced[i].name);
@@ -179,7 +179,7 @@ TEST_F(ValidateTest, FindsThatAPerfectPredictionIsPerfect) {
 
 TEST_F(ValidateTest, FindsThatASlowerMachineIsPricedTooLow) {
   runner_.factor = 1 / 0.95;
-  const ValidateResult result = validate(subjects().priced, runner_, {});
+  const ValidateResult result = validate(subjects().priced, runner_, kValidateRounds);
   EXPECT_NEAR(result.agreement->bias, -0.05, 1e-6);
   EXPECT_NEAR(result.agreement->mape, 0.05, 1e-6);
   EXPECT_EQ(result.agreement->tau, 1);
@@ -203,7 +203,7 @@ TEST_F(ValidateTest, AveragesNoiseAwayUntilTheTargetIsReached) {
 
 TEST_F(ValidateTest, MeasuresTheOthersWhereANetworkCannotRun) {
   runner_.cannot_run = "Int8ChannelShuffle";
-  const ValidateResult result = validate(subjects({.named = true}).priced, runner_, {});
+  const ValidateResult result = validate(subjects({.named = true}).priced, runner_, kValidateRounds);
   ASSERT_THAT(result.nets, SizeIs(1));
   EXPECT_EQ(result.nets[0].name, "smallest");
   ASSERT_THAT(result.unmeasured, SizeIs(1));
@@ -217,22 +217,22 @@ TEST_F(ValidateTest, MeasuresTheOthersWhereANetworkCannotRun) {
 
 TEST_F(ValidateTest, HasNoAgreementWhereNothingRuns) {
   runner_.cannot_run = "Int8Quantize";
-  const ValidateResult result = validate(subjects().priced, runner_, {});
+  const ValidateResult result = validate(subjects().priced, runner_, kValidateRounds);
   EXPECT_THAT(result.unmeasured, SizeIs(6));
   EXPECT_FALSE(result.agreement);
-  EXPECT_FALSE(validate({}, runner_, {}).agreement);
+  EXPECT_FALSE(validate({}, runner_, kValidateRounds).agreement);
 }
 
 TEST_F(ValidateTest, CannotCompareANetworkThatTakesNoTime) {
   runner_.factor = 0;
-  const ValidateResult result = validate(subjects().priced, runner_, {});
+  const ValidateResult result = validate(subjects().priced, runner_, kValidateRounds);
   EXPECT_THAT(result.unmeasured, SizeIs(6));
   EXPECT_THAT(result.unmeasured[0].reasons, ElementsAre("the runner's clock saw it take no time"));
 }
 
 TEST_F(ValidateTest, ComparesWithTheWholeNetworkAndNotWithItsOperators) {
   runner_.whole_factor = 1.1;
-  const ValidateResult result = validate(subjects().priced, runner_, {});
+  const ValidateResult result = validate(subjects().priced, runner_, kValidateRounds);
   EXPECT_NEAR(result.agreement->bias, 1 / 1.1 - 1, 1e-6);
   EXPECT_NEAR(result.agreement_now->bias, 1 / 1.1 - 1, 1e-6);  // no drift explains it
   EXPECT_NEAR(*result.operators_now, 1, 1e-9);
@@ -240,13 +240,13 @@ TEST_F(ValidateTest, ComparesWithTheWholeNetworkAndNotWithItsOperators) {
 
 TEST_F(ValidateTest, SaysHowMuchSlowerTheMachineIsNow) {
   runner_.factor = 1.05;
-  EXPECT_NEAR(*validate(subjects().priced, runner_, {}).operators_now, 1.05, 1e-9);
+  EXPECT_NEAR(*validate(subjects().priced, runner_, kValidateRounds).operators_now, 1.05, 1e-9);
 }
 
 // ---- rounds ----
 
 TEST_F(ValidateTest, VisitsEveryNetworkOnceARoundInAnotherOrder) {
-  const ValidateResult result = validate(subjects().priced, runner_, {});
+  const ValidateResult result = validate(subjects().priced, runner_, kValidateRounds);
   ASSERT_EQ(runner_.log.size(), 6 * result.rounds);
   std::set<std::vector<double>> orders;
   for (size_t round = 0; round < result.rounds; ++round) {
@@ -285,7 +285,7 @@ TEST_F(ValidateTest, EndsAfterTheFirstRoundWhenTheBudgetIsSpent) {
 TEST_F(ValidateTest, TellsHowFarItIs) {
   std::vector<size_t> settled;
   bool any_left = false;
-  validate(subjects().priced, runner_, {}, [&](const ValidateVisit& visit) {
+  validate(subjects().priced, runner_, kValidateRounds, [&](const ValidateVisit& visit) {
     EXPECT_EQ(visit.total, 6u);
     settled.push_back(visit.settled);
     any_left = any_left || visit.left_s.has_value();
@@ -300,6 +300,7 @@ TEST_F(ValidateTest, RefusesOptionsOutOfRange) {
   EXPECT_THROW(validate({}, runner_, {.samples_per_visit = 0}), ValueError);
   EXPECT_THROW(validate({}, runner_, {.target = 0}), ValueError);
   EXPECT_THROW(validate({}, runner_, {.budget_s = -1}), ValueError);
+  EXPECT_THROW(validate({}, runner_, {.drift_tolerance = 0}), ValueError);
 }
 
 // ---- real networks ----
