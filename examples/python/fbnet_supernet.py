@@ -8,7 +8,7 @@
 RUN is a folder that holds the whole search (docs/run-format.md). Interrupted, by Ctrl-C or anything else, the same command
 continues it. Without --lut the operators are measured on this machine first. Several machines, or several processes on one:
 
-    torchrun --nproc-per-node 2 examples/python/fbnet_supernet.py search RUN ...
+    torchrun --nproc_per_node 2 examples/python/fbnet_supernet.py search RUN ...
 """
 
 import argparse
