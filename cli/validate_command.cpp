@@ -294,8 +294,7 @@ std::string report_text(const Report& report) {
     if (result.operators_now && std::abs(*result.operators_now - 1) > kSameSpeed) {
       text += fmt::format(
           "\nThe operators themselves take {} against their times in the table: the machine is {} than when "
-          "it "
-          "was measured.\nBy the sums of their times of now: MAPE {:.2f}%, bias {}{}\n",
+          "it was measured.\nBy the sums of their times of now: MAPE {:.2f}%, bias {}{}\n",
           percent(*result.operators_now - 1), *result.operators_now > 1 ? "slower" : "faster",
           100 * result.agreement_now->mape, percent(result.agreement_now->bias),
           result.agreement_now->tau ? fmt::format(", Kendall tau {:.3f}", *result.agreement_now->tau) : "");
