@@ -23,7 +23,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("out", type=pathlib.Path, metavar="OUT")
     parser.add_argument("--lut", type=pathlib.Path, required=True)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--term", default="", help="options of the search with the latency term alone, as one text: '--beta 5'")
     parser.add_argument("--target-ms", type=float, help="default: the middle of what the first two searches of seed 0 find")
     parser.add_argument("--target-loss", default="tunas", help="the loss that goes for the target, with its --weight")
     parser.add_argument("--target-weight", type=float, default=1.0)
@@ -79,7 +78,7 @@ def main() -> int:
     rows = []
     for seed in range(arguments.seeds):
         without = search_and_retrain(arguments, "none", seed, "--loss", "none")
-        term = search_and_retrain(arguments, "term", seed, *arguments.term.split())
+        term = search_and_retrain(arguments, "term", seed)
         if target_ms is None:
             target_ms = round((figures(without)["arg_max_ms"] + figures(term)["arg_max_ms"]) / 2, 3)
         target = search_and_retrain(

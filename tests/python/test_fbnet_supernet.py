@@ -181,8 +181,9 @@ def test_retrains_what_was_chosen(whole_run, tmp_path):
 
 def test_comparison_prints_what_its_runs_found(tiny_options, tmp_path):
     space, lut = tiny_options[:2], tiny_options[2:]
-    comparison = [tmp_path, *lut, "--seeds", "1", "--term", "--beta 5", "--retrain-epochs", "1"]
-    program = [sys.executable, EXAMPLES / "compare_losses.py", *comparison, "--", *space, *SMALL, "--epochs", "1", "--warm-up-epochs", "0"]
+    comparison = [tmp_path, *lut, "--seeds", "1", "--retrain-epochs", "1"]
+    options = [*space, *SMALL, "--epochs", "1", "--warm-up-epochs", "0", "--beta", "5"]
+    program = [sys.executable, EXAMPLES / "compare_losses.py", *comparison, "--", *options]
     printed = subprocess.run(list(map(str, program)), capture_output=True, text=True, timeout=300)
     assert printed.returncode == 0, printed.stderr
     none, term, target = (tmp_path / f"{name}-0" for name in ("none", "term", "target"))
