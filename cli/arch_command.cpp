@@ -5,7 +5,8 @@
 
 #include "command.h"
 #include "json_writer.h"
-#include "latgrad/lut/netdef.h"
+#include "latgrad/net/init_net.h"
+#include "latgrad/net/netdef.h"
 #include "latgrad/search/lowering.h"
 #include "missing_operators.h"
 #include "output.h"
@@ -61,15 +62,15 @@ struct ShownArch {
   search::Space space;
   search::Architecture arch;
   search::Precision precision;
-  lut::Net net;
-  lut::NetShapes shapes;
+  net::Net net;
+  net::NetShapes shapes;
   std::optional<PricedArch> priced;
 };
 
 // Prices a part and notes what it misses.
-Part price_part(std::string name, std::string candidate, const lut::Net& net, const Pricing& pricing,
+Part price_part(std::string name, std::string candidate, const net::Net& net, const Pricing& pricing,
                 MissingOperators& missing) {
-  const lut::NetShapes shapes = lut::infer_shapes(net);
+  const net::NetShapes shapes = net::infer_shapes(net);
   Part part{std::move(name), std::move(candidate),
             lut::estimate(net, shapes, pricing.table, pricing.options)};
   for (size_t i = 0; i < net.ops.size(); ++i) {
@@ -121,8 +122,8 @@ std::string arch_json(const ShownArch& shown, const Pricing* pricing) {
   json.member("architecture", shown.arch);
   json.member("blocks", shown.space.format_architecture(shown.arch));
   json.member("precision", search::to_string(shown.precision));
-  json.member("macs", lut::count_macs(shown.shapes));
-  const lut::ParameterCount params = lut::count_parameters(shown.net, shown.shapes);
+  json.member("macs", net::count_macs(shown.shapes));
+  const net::ParameterCount params = net::count_parameters(shown.net, shown.shapes);
   json.member("params", params.weights);
   json.member("other_params", params.others);
   if (pricing != nullptr) write_price(json, shown, *pricing);
@@ -157,8 +158,8 @@ std::string arch_text(const ShownArch& shown) {
   return fmt::format("An architecture of {} in {}:\n{}\n\nMACs        {}\nparameters  {}\n",
                      shown.space.name(), search::to_string(shown.precision),
                      shown.space.format_architecture(shown.arch),
-                     format_millions(lut::count_macs(shown.shapes)),
-                     format_millions(lut::count_parameters(shown.net, shown.shapes).weights));
+                     format_millions(net::count_macs(shown.shapes)),
+                     format_millions(net::count_parameters(shown.net, shown.shapes).weights));
 }
 
 int run(const ArchOptions& options) {
@@ -169,8 +170,8 @@ int run(const ArchOptions& options) {
   const search::Precision precision = search::parse_precision(options.precision);
   search::Space space = load_space(options.space);
   search::Architecture arch = space.parse_architecture(options.arch);
-  lut::Net net = search::lower(space, arch, precision);
-  lut::NetShapes shapes = lut::infer_shapes(net);
+  net::Net net = search::lower(space, arch, precision);
+  net::NetShapes shapes = net::infer_shapes(net);
   ShownArch shown{std::move(space), std::move(arch),   precision,
                   std::move(net),   std::move(shapes), std::nullopt};
   std::optional<Pricing> pricing;
@@ -178,10 +179,10 @@ int run(const ArchOptions& options) {
     pricing = load_pricing(options.pricing);
     shown.priced = price(shown, *pricing);
   }
-  if (!options.netdef.empty() && !to_stdout) lut::write_netdef(shown.net, options.netdef);
-  if (!options.init_out.empty()) lut::write_netdef(lut::init_net(shown.net), options.init_out);
+  if (!options.netdef.empty() && !to_stdout) net::write_netdef(shown.net, options.netdef);
+  if (!options.init_out.empty()) net::write_netdef(net::init_net(shown.net), options.init_out);
   if (to_stdout) {
-    write_output(lut::netdef_text(shown.net));
+    write_output(net::netdef_text(shown.net));
   } else if (options.json) {
     write_output(arch_json(shown, pricing ? &*pricing : nullptr));
   } else {

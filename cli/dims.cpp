@@ -7,13 +7,13 @@
 #include <optional>
 #include <utility>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 
 namespace latgrad::cli {
 
 namespace {
 
-constexpr int kLastDtype = static_cast<int>(lut::DataType::kDouble);
+constexpr int kLastDtype = static_cast<int>(net::DataType::kDouble);
 
 // The whole text as a number of that type.
 std::optional<int64_t> parse_integer(std::string_view text) {
@@ -29,14 +29,14 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-bool is_defined(lut::DataType dtype) { return lut::to_string(dtype) != "undefined"; }
+bool is_defined(net::DataType dtype) { return net::to_string(dtype) != "undefined"; }
 
 }  // namespace
 
-lut::Shape parse_shape(std::string_view text) {
+net::Shape parse_shape(std::string_view text) {
   std::string_view rest = trimmed(text);
   if (rest.starts_with('[') && rest.ends_with(']')) rest = rest.substr(1, rest.size() - 2);
-  lut::Shape shape;
+  net::Shape shape;
   while (true) {
     const size_t comma = rest.find(',');
     const auto dim = parse_integer(trimmed(rest.substr(0, comma)));
@@ -47,18 +47,18 @@ lut::Shape parse_shape(std::string_view text) {
     if (comma == std::string_view::npos) break;
     rest.remove_prefix(comma + 1);
   }
-  lut::num_elements(shape);
+  net::num_elements(shape);
   return shape;
 }
 
-lut::DataType parse_dtype(std::string_view text) {
+net::DataType parse_dtype(std::string_view text) {
   const auto number = parse_integer(text);
   std::vector<std::string> names;
   for (int i = 1; i <= kLastDtype; ++i) {
-    const auto dtype = static_cast<lut::DataType>(i);
+    const auto dtype = static_cast<net::DataType>(i);
     if (!is_defined(dtype)) continue;
-    if (number == i || text == lut::to_string(dtype)) return dtype;
-    names.push_back(fmt::format("{} {}", i, lut::to_string(dtype)));
+    if (number == i || text == net::to_string(dtype)) return dtype;
+    names.push_back(fmt::format("{} {}", i, net::to_string(dtype)));
   }
   throw ValueError(fmt::format("a dtype must be a number or name of Caffe2's ({}), got \"{}\"",
                                fmt::join(names, ", "), text));
@@ -79,10 +79,10 @@ InputOption parse_input(std::string_view text) {
   return input;
 }
 
-void set_inputs(lut::Net& net, const std::vector<std::string>& texts) {
+void set_inputs(net::Net& net, const std::vector<std::string>& texts) {
   for (const std::string& text : texts) {
     InputOption input = parse_input(text);
-    lut::set_input(net, input.blob, std::move(input.shape), input.dtype);
+    net::set_input(net, input.blob, std::move(input.shape), input.dtype);
   }
 }
 

@@ -7,27 +7,27 @@
 #include <string_view>
 #include <vector>
 
-#include "latgrad/lut/net.h"
+#include "latgrad/net/net.h"
 
 namespace latgrad::cli {
 
 // "1,56,56,24" or "[1, 56, 56, 24]". Errors: ValueError.
-lut::Shape parse_shape(std::string_view text);
+net::Shape parse_shape(std::string_view text);
 
 // Caffe2's number or name: "6", "uint8". Errors: ValueError that lists the names.
-lut::DataType parse_dtype(std::string_view text);
+net::DataType parse_dtype(std::string_view text);
 
 struct InputOption {
   std::string blob;
-  lut::Shape shape;
-  std::optional<lut::DataType> dtype;  // absent: the network's own, or float32
+  net::Shape shape;
+  std::optional<net::DataType> dtype;  // absent: the network's own, or float32
 };
 
 // "data=1,3,224,224" or "data=1,224,224,3:uint8". Errors: ValueError.
 InputOption parse_input(std::string_view text);
 
 // Sets the shapes of the data inputs.
-// Errors: ValueError as parse_input and lut::set_input.
-void set_inputs(lut::Net& net, const std::vector<std::string>& texts);
+// Errors: ValueError as parse_input and net::set_input.
+void set_inputs(net::Net& net, const std::vector<std::string>& texts);
 
 }  // namespace latgrad::cli

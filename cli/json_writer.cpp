@@ -4,20 +4,20 @@
 
 #include <cmath>
 
-#include "latgrad/lut/json_string.h"
+#include "latgrad/base/json_string.h"
 
 namespace latgrad::cli {
 
 void JsonWriter::key(std::string_view name) {
   separate();
-  text_ += lut::json_string(name);
+  text_ += base::json_string(name);
   text_ += ": ";
   after_key_ = true;
 }
 
 void JsonWriter::value(std::string_view text) {
   separate();
-  text_ += lut::json_string(text);
+  text_ += base::json_string(text);
 }
 
 void JsonWriter::value(bool flag) { raw(flag ? "true" : "false"); }

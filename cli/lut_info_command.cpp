@@ -9,8 +9,8 @@
 
 #include "command.h"
 #include "json_writer.h"
-#include "latgrad/lut/netdef.h"
 #include "latgrad/lut/table.h"
+#include "latgrad/net/netdef.h"
 #include "output.h"
 #include "quantities.h"
 #include "text_table.h"
@@ -36,7 +36,7 @@ struct TableInfo {
   size_t records = 0;
   std::map<std::string, size_t> devices;
   std::map<std::string, size_t> op_types;
-  std::map<std::vector<lut::DataType>, size_t> dtypes;
+  std::map<std::vector<net::DataType>, size_t> dtypes;
   size_t repeated_operators = 0;  // that several records of one device price
   size_t repeated_records = 0;    // how many those are
   std::optional<double> min_p50_us;
@@ -48,7 +48,7 @@ struct TableInfo {
 
 lut::OperatorKey key_of(const lut::Record& record) {
   lut::OperatorKey key{record.op_type, {}, record.input_shapes, record.input_dtypes};
-  for (const std::string& arg : record.op_args) key.args.push_back(lut::parse_argument_text(arg));
+  for (const std::string& arg : record.op_args) key.args.push_back(net::parse_argument_text(arg));
   return key;
 }
 
@@ -80,15 +80,15 @@ TableInfo inspect(const lut::Table& table) {
   return info;
 }
 
-std::vector<int> numbers(const std::vector<lut::DataType>& dtypes) {
+std::vector<int> numbers(const std::vector<net::DataType>& dtypes) {
   std::vector<int> result;
-  for (const lut::DataType dtype : dtypes) result.push_back(static_cast<int>(dtype));
+  for (const net::DataType dtype : dtypes) result.push_back(static_cast<int>(dtype));
   return result;
 }
 
-std::string names(const std::vector<lut::DataType>& dtypes) {
+std::string names(const std::vector<net::DataType>& dtypes) {
   std::vector<std::string_view> result;
-  for (const lut::DataType dtype : dtypes) result.push_back(lut::to_string(dtype));
+  for (const net::DataType dtype : dtypes) result.push_back(net::to_string(dtype));
   return result.empty() ? "no input" : fmt::format("{}", fmt::join(result, ", "));
 }
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "command.h"
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 #include "output.h"
 
 namespace latgrad::cli {

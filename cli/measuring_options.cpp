@@ -4,27 +4,27 @@
 
 #include <string>
 
-#include "duration.h"
+#include "latgrad/base/duration.h"
+#include "latgrad/base/percentage.h"
 #include "option_check.h"
-#include "percentage.h"
 
 namespace latgrad::cli {
 
 void add_measuring_options(CLI::App& app, const char* what, double& target, double& budget_s) {
   app.add_option_function<std::string>(
-         "--target", [&target](const std::string& text) { target = profile::parse_percentage(text); },
+         "--target", [&target](const std::string& text) { target = base::parse_percentage(text); },
          fmt::format("How well {} is to be known: half its 95 % confidence interval [{:g}%]", what,
                      100 * target))
       ->type_name("PERCENT")
-      ->check(valid_by(profile::parse_percentage));
+      ->check(valid_by(base::parse_percentage));
   app.add_option_function<std::string>(
-         "--budget", [&budget_s](const std::string& text) { budget_s = profile::parse_duration_s(text); },
+         "--budget", [&budget_s](const std::string& text) { budget_s = base::parse_duration_s(text); },
          fmt::format(
              "Time after which the rounds end, target or not, like 90s or 5m; the first round is always "
              "finished [{}]",
-             profile::format_duration(budget_s)))
+             base::format_duration(budget_s)))
       ->type_name("TIME")
-      ->check(valid_by(profile::parse_duration_s));
+      ->check(valid_by(base::parse_duration_s));
 }
 
 }  // namespace latgrad::cli

@@ -71,7 +71,7 @@ void write_operator(JsonWriter& json, const lut::OperatorKey& key) {
   json.member("op_args", lut::reference_args(key));
   json.member("input_shapes", key.input_shapes);
   std::vector<int> dtypes;
-  for (const lut::DataType dtype : key.input_dtypes) dtypes.push_back(static_cast<int>(dtype));
+  for (const net::DataType dtype : key.input_dtypes) dtypes.push_back(static_cast<int>(dtype));
   json.member("input_dtypes", dtypes);
 }
 

@@ -7,7 +7,7 @@
 #include "command.h"
 #include "dims.h"
 #include "json_writer.h"
-#include "latgrad/lut/netdef.h"
+#include "latgrad/net/read_net.h"
 #include "missing_operators.h"
 #include "option_check.h"
 #include "output.h"
@@ -45,29 +45,29 @@ struct NetOptions {
 };
 
 struct PricedNet {
-  lut::Net net;
-  lut::NetShapes shapes;
+  net::Net net;
+  net::NetShapes shapes;
   Pricing pricing;
   lut::Estimate estimate;
 };
 
-void write_blob(JsonWriter& json, const std::string& blob, const lut::TensorInfo* info) {
+void write_blob(JsonWriter& json, const std::string& blob, const net::TensorInfo* info) {
   if (info != nullptr) {
     json.member(blob, info->shape);
   } else {
-    json.member(blob, std::optional<lut::Shape>());
+    json.member(blob, std::optional<net::Shape>());
   }
 }
 
 void write_blobs(JsonWriter& json, const char* section,
-                 const std::map<std::string, lut::TensorInfo, std::less<>>& blobs) {
+                 const std::map<std::string, net::TensorInfo, std::less<>>& blobs) {
   json.key(section);
   json.begin_object();
   for (const auto& [blob, info] : blobs) write_blob(json, blob, &info);
   json.end_object();
 }
 
-std::string shapes_json(const lut::Net& net, const lut::NetShapes& shapes) {
+std::string shapes_json(const net::Net& net, const net::NetShapes& shapes) {
   JsonWriter json;
   json.begin_object();
   write_blobs(json, "inputs", net.inputs);
@@ -75,7 +75,7 @@ std::string shapes_json(const lut::Net& net, const lut::NetShapes& shapes) {
   json.key("blobs");
   json.begin_object();
   std::set<std::string_view> written;
-  for (const lut::Operator& op : net.ops) {
+  for (const net::Operator& op : net.ops) {
     for (const std::string& blob : op.outputs) {
       if (!written.insert(blob).second) continue;
       const auto found = shapes.blobs.find(blob);
@@ -88,18 +88,18 @@ std::string shapes_json(const lut::Net& net, const lut::NetShapes& shapes) {
 }
 
 void write_op(JsonWriter& json, const PricedNet& priced, size_t i) {
-  const lut::Operator& op = priced.net.ops[i];
-  const lut::OpShapes& shapes = priced.shapes.ops[i];
+  const net::Operator& op = priced.net.ops[i];
+  const net::OpShapes& shapes = priced.shapes.ops[i];
   const lut::OpEstimate& estimate = priced.estimate.ops[i];
   json.begin_object(JsonWriter::Layout::kInline);
   json.member("index", i);
   json.member("type", op.type);
   json.member("inputs", op.inputs);
   json.member("outputs", op.outputs);
-  std::optional<std::vector<lut::Shape>> input_shapes;
+  std::optional<std::vector<net::Shape>> input_shapes;
   if (shapes.known) {
     input_shapes.emplace();
-    for (const lut::TensorInfo& input : shapes.inputs) input_shapes->push_back(input.shape);
+    for (const net::TensorInfo& input : shapes.inputs) input_shapes->push_back(input.shape);
   }
   json.member("input_shapes", input_shapes);
   json.member("macs", shapes.macs);
@@ -111,7 +111,7 @@ void write_op(JsonWriter& json, const PricedNet& priced, size_t i) {
 }
 
 std::string net_json(const PricedNet& priced, const NetOptions& options) {
-  const lut::ParameterCount params = lut::count_parameters(priced.net, priced.shapes);
+  const net::ParameterCount params = net::count_parameters(priced.net, priced.shapes);
   JsonWriter json;
   json.begin_object();
   json.member("model", options.model);
@@ -120,7 +120,7 @@ std::string net_json(const PricedNet& priced, const NetOptions& options) {
   json.member("total_us", priced.estimate.total_us());
   json.member("found_us", priced.estimate.found_us);
   json.member("all_found", priced.estimate.all_found);
-  json.member("macs", lut::count_macs(priced.shapes));
+  json.member("macs", net::count_macs(priced.shapes));
   json.member("params", params.weights);
   json.member("other_params", params.others);
   json.key("ops");
@@ -132,7 +132,7 @@ std::string net_json(const PricedNet& priced, const NetOptions& options) {
 }
 
 std::string operator_text(const PricedNet& priced, size_t i) {
-  const lut::OpShapes& shapes = priced.shapes.ops[i];
+  const net::OpShapes& shapes = priced.shapes.ops[i];
   return shapes.known ? lut::describe(lut::operator_key(priced.net.ops[i], shapes))
                       : priced.net.ops[i].type + " of unknown shape";
 }
@@ -192,8 +192,8 @@ std::string net_text(const PricedNet& priced, const NetOptions& options) {
   const bool with_shares = priced.estimate.all_found || options.partial;
   std::string text = fmt::format("{} on {}\n\n{}\n", options.model, priced.pricing.text(),
                                  operator_table(priced, with_shares));
-  text += fmt::format("MACs         {}\nparameters   {}\n", format_millions(lut::count_macs(priced.shapes)),
-                      format_millions(lut::count_parameters(priced.net, priced.shapes).weights));
+  text += fmt::format("MACs         {}\nparameters   {}\n", format_millions(net::count_macs(priced.shapes)),
+                      format_millions(net::count_parameters(priced.net, priced.shapes).weights));
   if (const auto total_us = priced.estimate.total_us()) {
     text += fmt::format("total        {}\n", format_ms_and_us(*total_us));
   } else {
@@ -206,9 +206,9 @@ int run(const NetOptions& options) {
   if (!options.shapes && options.pricing.lut.empty()) {
     throw CLI::RequiredError("--lut (or --shapes, which needs none)");
   }
-  lut::Net net = lut::read_net(options.model, options.init);
+  net::Net net = net::read_net(options.model, options.init);
   set_inputs(net, options.inputs);
-  lut::NetShapes shapes = lut::infer_shapes(net, {.allow_unknown = options.allow_unknown});
+  net::NetShapes shapes = net::infer_shapes(net, {.allow_unknown = options.allow_unknown});
   if (options.shapes) {
     write_output(shapes_json(net, shapes));
     return kComplete;

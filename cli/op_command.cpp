@@ -7,8 +7,8 @@
 #include "command.h"
 #include "dims.h"
 #include "json_writer.h"
-#include "latgrad/lut/error.h"
-#include "latgrad/lut/netdef.h"
+#include "latgrad/base/error.h"
+#include "latgrad/net/netdef.h"
 #include "missing_operators.h"
 #include "operator_query.h"
 #include "option_check.h"
@@ -48,11 +48,11 @@ struct OpOptions {
 lut::OperatorKey key_of(const OpOptions& options) {
   lut::OperatorKey key{.op_type = options.type};
   for (const std::string& arg : options.args) key.args.push_back(parse_argument(arg));
-  for (const std::string& text : options.arg_texts) key.args.push_back(lut::parse_argument_text(text));
+  for (const std::string& text : options.arg_texts) key.args.push_back(net::parse_argument_text(text));
   for (const std::string& shape : options.shapes) key.input_shapes.push_back(parse_shape(shape));
   for (const std::string& dtype : options.dtypes) key.input_dtypes.push_back(parse_dtype(dtype));
   if (options.dtypes.empty() && !options.type.starts_with("Int8")) {
-    key.input_dtypes.assign(key.input_shapes.size(), lut::DataType::kFloat);
+    key.input_dtypes.assign(key.input_shapes.size(), net::DataType::kFloat);
   }
   if (key.input_dtypes.size() != key.input_shapes.size()) {
     throw CLI::ValidationError(
@@ -204,7 +204,7 @@ Command add_op_command(CLI::App& parent) {
                   "An argument as protobuf text: 'name: \"kernel\" i: 3' (repeatable)")
       ->type_name("TEXT")
       ->allow_extra_args(false)
-      ->check(valid_by(lut::parse_argument_text))
+      ->check(valid_by(net::parse_argument_text))
       ->excludes(from_stdin);
   return {app, [options] { return run(*options); }};
 }

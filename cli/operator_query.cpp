@@ -9,8 +9,8 @@
 #include <optional>
 
 #include "json_quote.h"
-#include "latgrad/lut/error.h"
-#include "latgrad/lut/netdef.h"
+#include "latgrad/base/error.h"
+#include "latgrad/net/netdef.h"
 
 namespace latgrad::cli {
 
@@ -88,31 +88,31 @@ class QueryReader {
     return value;
   }
 
-  lut::Argument argument(const std::string& arg_text) const {
+  net::Argument argument(const std::string& arg_text) const {
     try {
-      return lut::parse_argument_text(arg_text);
+      return net::parse_argument_text(arg_text);
     } catch (const Error& error) {
       fail(fmt::format("must hold arguments as protobuf text: {}", error.what()));
     }
   }
 
-  lut::Shape read_shape(dom::element element) const {
-    lut::Shape shape;
+  net::Shape read_shape(dom::element element) const {
+    net::Shape shape;
     for (const dom::element dim : list(element)) shape.push_back(integer(dim));
     try {
-      lut::num_elements(shape);
+      net::num_elements(shape);
     } catch (const Error& error) {
       fail(fmt::format("must hold shapes: {}", error.what()));
     }
     return shape;
   }
 
-  lut::DataType read_dtype(dom::element element) const {
+  net::DataType read_dtype(dom::element element) const {
     const int64_t number = integer(element);
     if (number < 0 || number > std::numeric_limits<int>::max()) {
       fail(fmt::format("must hold numbers of Caffe2's types, got {}", number));
     }
-    return static_cast<lut::DataType>(number);
+    return static_cast<net::DataType>(number);
   }
 
   dom::parser parser_;
@@ -153,7 +153,7 @@ std::optional<std::vector<Number>> parse_list(std::string_view text) {
 
 OperatorQuery parse_query(std::string_view json) { return QueryReader().read(json); }
 
-lut::Argument parse_argument(std::string_view text) {
+net::Argument parse_argument(std::string_view text) {
   const size_t equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0) {
     throw ValueError(fmt::format("an argument must be NAME=VALUE, got \"{}\"", text));
@@ -161,26 +161,26 @@ lut::Argument parse_argument(std::string_view text) {
   std::string name(text.substr(0, equals));
   std::string_view value = text.substr(equals + 1);
   if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
-    return lut::Argument::of_string(std::move(name), std::string(value.substr(1, value.size() - 2)));
+    return net::Argument::of_string(std::move(name), std::string(value.substr(1, value.size() - 2)));
   }
   const bool bracketed = value.size() >= 2 && value.front() == '[' && value.back() == ']';
   const std::string_view items = bracketed ? value.substr(1, value.size() - 2) : value;
   const bool is_list = bracketed || items.find(',') != std::string_view::npos;
   if (const auto integers = parse_list<int64_t>(items)) {
-    if (!is_list) return lut::Argument::of_int(std::move(name), integers->front());
-    lut::Argument arg;
+    if (!is_list) return net::Argument::of_int(std::move(name), integers->front());
+    net::Argument arg;
     arg.name = std::move(name);
     arg.ints = *integers;
     return arg;
   }
   if (const auto floats = parse_list<float>(items)) {
-    if (!is_list) return lut::Argument::of_float(std::move(name), floats->front());
-    lut::Argument arg;
+    if (!is_list) return net::Argument::of_float(std::move(name), floats->front());
+    net::Argument arg;
     arg.name = std::move(name);
     arg.floats = *floats;
     return arg;
   }
-  return lut::Argument::of_string(std::move(name), std::string(value));
+  return net::Argument::of_string(std::move(name), std::string(value));
 }
 
 }  // namespace latgrad::cli

@@ -21,6 +21,6 @@ OperatorQuery parse_query(std::string_view json);
 
 // "kernel=3" is an integer, "scale=0.5" a float, "pads=1,1,2,2" a list of either; anything else, and what
 // stands in double quotes, is a string. Errors: ValueError.
-lut::Argument parse_argument(std::string_view text);
+net::Argument parse_argument(std::string_view text);
 
 }  // namespace latgrad::cli

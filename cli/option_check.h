@@ -5,7 +5,7 @@
 #include <CLI/Validators.hpp>
 #include <string>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 
 namespace latgrad::cli {
 

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 
 namespace latgrad::cli {
 

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 
 namespace latgrad::cli {
 

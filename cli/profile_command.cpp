@@ -11,13 +11,13 @@
 
 #include "command.h"
 #include "dims.h"
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
+#include "latgrad/profile/run.h"
+#include "latgrad/profile/self_test.h"
 #include "measuring_options.h"
 #include "option_check.h"
 #include "output.h"
-#include "run.h"
 #include "runner_options.h"
-#include "self_test.h"
 #include "space_lookup.h"
 
 namespace latgrad::cli {
@@ -87,7 +87,7 @@ void stop_on_interrupt() {
 }
 
 int run_self_test(const ProfileOptions& options) {
-  const std::unique_ptr<profile::Runner> runner = start_runner(options.runner);
+  const std::unique_ptr<runner::Runner> runner = start_runner(options.runner);
   runner->open(options.run.runner);
   bool passed = true;
   std::string text = "     known   measured\n";
@@ -103,11 +103,11 @@ int run_self_test(const ProfileOptions& options) {
 }
 
 int run_dry(const ProfileOptions& options) {
-  std::unique_ptr<profile::Runner> runner = start_runner(options.runner);
+  std::unique_ptr<runner::Runner> runner = start_runner(options.runner);
   profile::DryRunResult result;
   try {
     result = profile::dry_run(options.run, runner.get());
-  } catch (const profile::RunnerError& error) {
+  } catch (const runner::RunnerError& error) {
     write_error(fmt::format("latgrad: no estimate of the time: {}\n", error.what()));
     result = profile::dry_run(options.run, nullptr);
   }
@@ -120,7 +120,7 @@ int run_dry(const ProfileOptions& options) {
 }
 
 int run_profile(const ProfileOptions& options) {
-  const std::unique_ptr<profile::Runner> runner = start_runner(options.runner);
+  const std::unique_ptr<runner::Runner> runner = start_runner(options.runner);
   stop_on_interrupt();
   profile::Progress progress(std::cerr,
                              options.quiet ? profile::Progress::Style::kQuiet : profile::stderr_style(),

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "command.h"
-#include "latgrad/lut/replace_file.h"
+#include "latgrad/base/replace_file.h"
 #include "output.h"
 #include "quantities.h"
 #include "report/report_page.h"
@@ -36,7 +36,7 @@ int run(const ReportOptions& options) {
   const report::Run search = report::read_run(options.run);
   const std::string page = report::report_page(search);
   const std::filesystem::path path = options.output.empty() ? options.run / "report.html" : options.output;
-  lut::replace_file(path, page);
+  base::replace_file(path, page);
   write_text(fmt::format("{}: {:.0f} kB, {}{}\n", path.string(), static_cast<double>(page.size()) / 1000,
                          format_count(search.epochs.size(), "epoch"),
                          search.result ? "" : ", the search has not ended"));

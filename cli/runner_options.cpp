@@ -7,10 +7,10 @@
 #include <filesystem>
 #include <vector>
 
-#include "duration.h"
 #include "executable_path.h"
+#include "latgrad/base/duration.h"
+#include "latgrad/runner/process_runner.h"
 #include "option_check.h"
-#include "process_runner.h"
 
 namespace latgrad::cli {
 
@@ -57,20 +57,20 @@ void add_runner_options(CLI::App& app, RunnerOptions& options) {
       ->type_name("COMMAND");
   app.add_option_function<std::string>(
          "--runner-timeout",
-         [&options](const std::string& text) { options.timeout_s = profile::parse_duration_s(text); },
+         [&options](const std::string& text) { options.timeout_s = base::parse_duration_s(text); },
          "How long one answer of the runner may take [5m]")
       ->type_name("TIME")
-      ->check(valid_by(profile::parse_duration_s));
+      ->check(valid_by(base::parse_duration_s));
 }
 
 std::string runner_text(const RunnerOptions& options) {
   return options.command.empty() ? kProgram : options.command;
 }
 
-std::unique_ptr<profile::Runner> start_runner(const RunnerOptions& options) {
+std::unique_ptr<runner::Runner> start_runner(const RunnerOptions& options) {
   std::vector<std::string> command = {local_program()};
   if (!options.command.empty()) command = {"/bin/sh", "-c", options.command};
-  return std::make_unique<profile::ProcessRunner>(std::move(command), options.timeout_s);
+  return std::make_unique<runner::ProcessRunner>(std::move(command), options.timeout_s);
 }
 
 }  // namespace latgrad::cli

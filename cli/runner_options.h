@@ -6,12 +6,12 @@
 #include <memory>
 #include <string>
 
-#include "runner.h"
+#include "latgrad/runner/runner.h"
 
 namespace latgrad::cli {
 
 struct RunnerOptions {
-  profile::RunnerSettings settings;
+  runner::RunnerSettings settings;
   std::string command;  // empty: latgrad-runner on this machine
   double timeout_s = 300;
 };
@@ -24,6 +24,6 @@ std::string runner_text(const RunnerOptions& options);
 
 // Starts it; nothing is asked of it yet.
 // Errors: RunnerError when no process can be made. A program that is not there shows with the first request.
-std::unique_ptr<profile::Runner> start_runner(const RunnerOptions& options);
+std::unique_ptr<runner::Runner> start_runner(const RunnerOptions& options);
 
 }  // namespace latgrad::cli

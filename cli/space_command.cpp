@@ -9,7 +9,7 @@
 
 #include "command.h"
 #include "json_writer.h"
-#include "latgrad/lut/replace_file.h"
+#include "latgrad/base/replace_file.h"
 #include "latgrad/search/latency_model.h"
 #include "latgrad/search/scaling.h"
 #include "missing_operators.h"
@@ -211,7 +211,7 @@ std::string layers_text(const search::Space& space) {
 std::string heading(const ShownSpace& shown) {
   return fmt::format("{}: {}, {} architectures, input {}\nPricing all of them needs {} in {}\n",
                      shown.space.name(), format_count(shown.space.layers().size(), "layer"),
-                     count_architectures(shown.space), lut::to_string(shown.space.input_shape()),
+                     count_architectures(shown.space), net::to_string(shown.space.input_shape()),
                      format_count(shown.num_operators, "distinct operator"),
                      search::to_string(shown.precision));
 }
@@ -295,7 +295,7 @@ std::string model_text(const ShownSpace& shown, const SpaceOptions& options, con
 int run(const SpaceOptions& options) {
   const search::Precision precision = search::parse_precision(options.precision);
   search::Space space = search::scaled(load_space(options.space), options.scale);
-  if (!options.write.empty()) lut::replace_file(options.write, space.text());
+  if (!options.write.empty()) base::replace_file(options.write, space.text());
   const size_t num_operators = search::required_operators(space, precision).size();
   ShownSpace shown{.space = std::move(space), .precision = precision, .num_operators = num_operators};
   std::optional<Pricing> pricing;

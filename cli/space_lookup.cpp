@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "executable_path.h"
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 
 namespace latgrad::cli {
 

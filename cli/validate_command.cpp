@@ -13,20 +13,20 @@
 #include "command.h"
 #include "dims.h"
 #include "json_writer.h"
-#include "latgrad/lut/replace_file.h"
+#include "latgrad/base/replace_file.h"
+#include "latgrad/profile/progress.h"
+#include "latgrad/profile/provenance.h"
+#include "latgrad/profile/scatter_svg.h"
+#include "latgrad/profile/validate.h"
 #include "measuring_options.h"
 #include "missing_operators.h"
 #include "option_check.h"
 #include "output.h"
 #include "pricing_options.h"
-#include "progress.h"
-#include "provenance.h"
 #include "quantities.h"
 #include "runner_options.h"
-#include "scatter_svg.h"
 #include "space_lookup.h"
 #include "text_table.h"
-#include "validate.h"
 
 namespace latgrad::cli {
 
@@ -83,9 +83,9 @@ void check_plot(const std::string& text) {
 struct Report {
   const ValidateCommandOptions& options;
   const Pricing& pricing;
-  std::string space_name;                          // empty: none
-  std::optional<profile::RunnerInfo> runner = {};  // nothing where there was nothing to measure
-  std::string table_differs = {};                  // how the table's machine differs; empty: not, or unknown
+  std::string space_name;                         // empty: none
+  std::optional<runner::RunnerInfo> runner = {};  // nothing where there was nothing to measure
+  std::string table_differs = {};                 // how the table's machine differs; empty: not, or unknown
   profile::ValidateResult result = {};
   std::vector<profile::UnpricedSubject> unpriced = {};
 
@@ -145,7 +145,7 @@ void write_nets(JsonWriter& json, const profile::ValidateResult& result) {
   json.end_array();
 }
 
-void write_runner(JsonWriter& json, const std::optional<profile::RunnerInfo>& runner) {
+void write_runner(JsonWriter& json, const std::optional<runner::RunnerInfo>& runner) {
   json.key("runner");
   if (!runner) {
     json.raw("null");
@@ -348,7 +348,7 @@ profile::Subjects make_subjects(const ValidateCommandOptions& options, const sea
 // Fills in what the runner says.
 void measure(const std::vector<profile::Subject>& subjects, Report& report) {
   const ValidateCommandOptions& options = report.options;
-  const std::unique_ptr<profile::Runner> runner = start_runner(options.runner);
+  const std::unique_ptr<runner::Runner> runner = start_runner(options.runner);
   report.runner = runner->open(options.runner.settings);
   if (const std::optional<profile::Origin> there = profile::read_origin(report.pricing.lut)) {
     report.table_differs = profile::differences(*there, profile::origin_of(*report.runner));
@@ -382,7 +382,7 @@ int run(const ValidateCommandOptions& options) {
 
   if (!options.plot.empty()) {
     if (report.result.agreement) {
-      lut::replace_file(options.plot, plot(report));
+      base::replace_file(options.plot, plot(report));
     } else {
       write_error("latgrad: no plot, as no network was measured\n");
     }

@@ -4,15 +4,15 @@
 
 #include <algorithm>
 
+#include "latgrad/base/xml_text.h"
 #include "quantities.h"
 #include "report/colours.h"
 #include "report/latency_map.h"
 #include "report/text.h"
-#include "xml_text.h"
 
 namespace latgrad::cli::report {
 
-using profile::xml_text;
+using base::xml_text;
 
 namespace {
 
@@ -55,7 +55,7 @@ class Drawing {
 
  private:
   std::string input_text() const {
-    const lut::Shape input = space_->input_shape();
+    const net::Shape input = space_->input_shape();
     return "input " + map_text(input[1], input[2], input[3]);
   }
   static std::string input_text_of(const search::LayerInfo& layer) {

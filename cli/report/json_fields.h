@@ -20,7 +20,7 @@
 #include <string_view>
 #include <vector>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 
 namespace latgrad::cli::report {
 

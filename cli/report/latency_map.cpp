@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "latgrad/base/xml_text.h"
 #include "quantities.h"
 #include "report/colours.h"
-#include "xml_text.h"
 
 namespace latgrad::cli::report {
 
-using profile::xml_text;
+using base::xml_text;
 
 namespace {
 

@@ -5,14 +5,14 @@
 #include <algorithm>
 #include <cmath>
 
-#include "axis_ticks.h"
+#include "latgrad/base/text_builder.h"
+#include "latgrad/base/xml_text.h"
+#include "latgrad/profile/axis_ticks.h"
 #include "report/spread.h"
-#include "text_builder.h"
-#include "xml_text.h"
 
 namespace latgrad::cli::report {
 
-using profile::xml_text;
+using base::xml_text;
 
 namespace {
 
@@ -53,7 +53,7 @@ bool has_number(const Series& series) {
   return std::ranges::any_of(series.values, [](const auto& value) { return value.has_value(); });
 }
 
-class Drawing : private profile::TextBuilder {
+class Drawing : private base::TextBuilder {
  public:
   explicit Drawing(const LineChart& chart) : chart_(chart), range_(range_of(chart)) {
     for (const Series& series : chart.series) epochs_ = std::max(epochs_, series.values.size());

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "latgrad/base/xml_text.h"
 #include "report/colours.h"
-#include "xml_text.h"
 
 namespace latgrad::cli::report {
 
@@ -148,7 +148,7 @@ std::string page(const std::string& title, const std::string& body) {
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>{}</title>\n"
       "<style>{}{}</style>\n</head>\n<body>\n<main>\n{}</main>\n</body>\n</html>\n",
-      profile::xml_text(title), kStyle, level_style(), body);
+      base::xml_text(title), kStyle, level_style(), body);
 }
 
 }  // namespace latgrad::cli::report

@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "duration.h"
+#include "latgrad/base/duration.h"
+#include "latgrad/base/xml_text.h"
 #include "quantities.h"
 #include "report/architecture_drawing.h"
 #include "report/breakdown.h"
@@ -15,11 +16,10 @@
 #include "report/share_bars.h"
 #include "report/text.h"
 #include "report/theta_map.h"
-#include "xml_text.h"
 
 namespace latgrad::cli::report {
 
-using profile::xml_text;
+using base::xml_text;
 
 namespace {
 
@@ -121,7 +121,7 @@ std::string key_figures(const Run& run, const Pick& pick) {
   for (const Epoch& epoch : run.epochs) seconds += epoch.seconds.value_or(0);
   figures += key_figure("epochs", std::to_string(run.epochs.size()), run.result ? "searched" : "so far");
   if (seconds > 0 && seconds <= kLargestNumber) {
-    figures += key_figure("search time", profile::format_duration(seconds),
+    figures += key_figure("search time", base::format_duration(seconds),
                           fmt::format("{:.3g} s an epoch", seconds / static_cast<double>(run.epochs.size())));
   }
   return "<dl class=\"figures\">\n" + figures + "</dl>\n";

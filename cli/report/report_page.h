@@ -1,6 +1,6 @@
 // The report of a search: what its folder holds, as one HTML page.
 //
-//   lut::replace_file("report.html", report_page(read_run("runs/pixel")));
+//   base::replace_file("report.html", report_page(read_run("runs/pixel")));
 //
 // Of what the folder lacks, the page says so and goes on, and so of what is too large to be shown. Every text
 // of the run is escaped. Linear in the run, with a limit on what takes much more of the page than of the run:

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 
+#include "latgrad/base/xml_text.h"
 #include "quantities.h"
 #include "report/text.h"
-#include "xml_text.h"
 
 namespace latgrad::cli::report {
 
-using profile::xml_text;
+using base::xml_text;
 
 std::string share_bars(const char* heading, const std::vector<Share>& shares, double whole_us) {
   if (shares.empty()) return "";

@@ -6,15 +6,15 @@
 #include <cmath>
 #include <map>
 
+#include "latgrad/base/text_builder.h"
+#include "latgrad/base/xml_text.h"
 #include "report/colours.h"
 #include "report/spread.h"
 #include "report/text.h"
-#include "text_builder.h"
-#include "xml_text.h"
 
 namespace latgrad::cli::report {
 
-using profile::xml_text;
+using base::xml_text;
 
 namespace {
 
@@ -29,7 +29,7 @@ constexpr double kFoot = 15;
 constexpr size_t kLetters = 8;  // of a name that find room
 
 // The map of one layer. Rows are those of the last epoch.
-class LayerMap : private profile::TextBuilder {
+class LayerMap : private base::TextBuilder {
  public:
   LayerMap(const Run& run, const Pick& pick, size_t layer) : run_(run), pick_(pick), layer_(layer) {
     for (size_t epoch : evenly_spread(run.epochs.size(), kMostColumns)) {

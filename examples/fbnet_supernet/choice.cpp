@@ -1,8 +1,8 @@
 #include "choice.h"
 
 #include <latgrad/lut/estimate.h>
-#include <latgrad/lut/shape_inference.h>
 #include <latgrad/lut/table.h>
+#include <latgrad/net/infer_shapes.h>
 #include <latgrad/search/lowering.h>
 #include <torch/torch.h>
 
@@ -116,10 +116,10 @@ std::vector<JsonObject> export_network(const std::filesystem::path& folder, cons
   write_text(folder / "shapes.json", JsonObject().add("inputs", inputs).line() + '\n');
   save_priced_network(network, prices, arch, folder / "network.pt");
 
-  const lut::Net net = search::lower(prices.space, {chosen.architecture.begin(), chosen.architecture.end()},
+  const net::Net net = search::lower(prices.space, {chosen.architecture.begin(), chosen.architecture.end()},
                                      search::parse_precision(prices.model->precision()));
   const lut::Estimate estimate =
-      lut::estimate(net, lut::infer_shapes(net), lut::Table::load(prices.lut),
+      lut::estimate(net, net::infer_shapes(net), lut::Table::load(prices.lut),
                     {.device = prices.model->device(), .statistic = lut::parse_statistic(prices.statistic)});
   std::vector<JsonObject> operators;
   for (size_t i = 0; i < net.ops.size(); ++i) {

@@ -1,6 +1,6 @@
 #include "json.h"
 
-#include <latgrad/lut/json_string.h>
+#include <latgrad/base/json_string.h>
 
 #include <array>
 #include <charconv>
@@ -17,7 +17,7 @@ std::string json(double number) {
   return {digits.data(), end};
 }
 
-std::string json(std::string_view text) { return latgrad::lut::json_string(text); }
+std::string json(std::string_view text) { return latgrad::base::json_string(text); }
 
 std::string json(const JsonObject& object) { return object.line(); }
 

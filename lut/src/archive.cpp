@@ -10,7 +10,7 @@
 #include <memory>
 #include <vector>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 
 namespace latgrad::lut {
 

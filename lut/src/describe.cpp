@@ -12,7 +12,7 @@ namespace latgrad::lut {
 
 namespace {
 
-std::string compact(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ",")); }
+std::string compact(const net::Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ",")); }
 
 // `3` for a square window, `3x5` for any other.
 std::string compact_sides(std::span<const int64_t> sides) {
@@ -22,7 +22,7 @@ std::string compact_sides(std::span<const int64_t> sides) {
   return fmt::format("{}", fmt::join(sides, "x"));
 }
 
-std::string compact(const Argument& arg) {
+std::string compact(const net::Argument& arg) {
   std::vector<std::string> values;
   if (arg.f) values.push_back(fmt::to_string(*arg.f));
   if (arg.i) values.push_back(fmt::to_string(*arg.i));
@@ -34,38 +34,38 @@ std::string compact(const Argument& arg) {
 }
 
 // The layout that the operator type has anyway tells nothing.
-bool is_usual_order(const Argument& arg, std::string_view op_type) {
-  return arg == Argument::of_string("order", std::string(default_order(op_type)));
+bool is_usual_order(const net::Argument& arg, std::string_view op_type) {
+  return arg == net::Argument::of_string("order", std::string(net::default_order(op_type)));
 }
 
 }  // namespace
 
 std::string describe(const OperatorKey& key) {
   std::string line = key.op_type;
-  const bool with_window = has_window(key.op_type);
+  const bool with_window = net::has_window(key.op_type);
   for (size_t i = 0; i < key.input_shapes.size(); ++i) {
     if (with_window && i == 2) break;  // the bias repeats what the weight says
     line += with_window && i == 1 ? " w" : " ";
     line += compact(key.input_shapes[i]);
   }
-  std::vector<const Argument*> args;
-  for (const Argument& arg : key.args) {
+  std::vector<const net::Argument*> args;
+  for (const net::Argument& arg : key.args) {
     if (!is_output_scale(arg) && !mentions_workspace(arg)) args.push_back(&arg);
   }
   if (with_window) {
-    const Window window = read_window(key.op_type, args);
+    const net::Window window = net::read_window(key.op_type, args);
     if (!window.covers_image) {
       line += fmt::format(" k{} s{} p{}", compact_sides(window.kernels), compact_sides(window.strides),
                           compact_sides(window.pads));
     }
     if (compact_sides(window.dilations) != "1") line += fmt::format(" d{}", compact_sides(window.dilations));
-    for (const Argument*& arg : args) {
+    for (const net::Argument*& arg : args) {
       if (window.consumed[&arg - args.data()]) arg = nullptr;
     }
     std::erase(args, nullptr);
   }
-  for (const Argument* arg : args) {
-    if (with_window && *arg == Argument::of_int("group", arg->i.value_or(0))) {
+  for (const net::Argument* arg : args) {
+    if (with_window && *arg == net::Argument::of_int("group", arg->i.value_or(0))) {
       if (*arg->i != 1) line += fmt::format(" g{}", *arg->i);
     } else if (!is_usual_order(*arg, key.op_type)) {
       line += fmt::format(" {}", compact(*arg));

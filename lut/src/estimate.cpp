@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 
 namespace latgrad::lut {
 
@@ -123,7 +123,7 @@ OpEstimate estimate_operator(const OperatorKey& key, const Table& table, const E
   return estimate_on(key, table, device_of(options, table), options);
 }
 
-Estimate estimate(const Net& net, const NetShapes& shapes, const Table& table,
+Estimate estimate(const net::Net& net, const net::NetShapes& shapes, const Table& table,
                   const EstimateOptions& options) {
   if (shapes.ops.size() != net.ops.size()) {
     throw ValueError(fmt::format("the shapes must be those of the network: it has {} operators, they have {}",

@@ -44,7 +44,7 @@ void append_ints(std::string& out, std::span<const int64_t> values) {
   for (const int64_t value : values) append_signed(out, value);
 }
 
-void append_argument(std::string& out, const Argument& arg) {
+void append_argument(std::string& out, const net::Argument& arg) {
   append_string(out, arg.name);
   if (arg.f) {
     out.push_back('f');
@@ -107,39 +107,40 @@ constexpr Default kDefaults[] = {
     {"adj", 0, "Int8ConvTranspose"},
 };
 
-bool is_operator_default(const Argument& arg, std::string_view op_type) {
+bool is_operator_default(const net::Argument& arg, std::string_view op_type) {
   return std::ranges::any_of(kDefaults, [&](const Default& entry) {
     return entry.arg == arg.name && entry.op_type == op_type &&
-           arg == Argument::of_int(arg.name, entry.value);
+           arg == net::Argument::of_int(arg.name, entry.value);
   });
 }
 
 // Whether the argument says what its absence says.
-bool is_default(const Argument& arg, std::string_view op_type, bool with_window) {
-  if (arg.name == "order") return arg == Argument::of_string("order", std::string(default_order(op_type)));
-  if (arg.name == "exhaustive_search") return arg == Argument::of_int("exhaustive_search", 0);
+bool is_default(const net::Argument& arg, std::string_view op_type, bool with_window) {
+  if (arg.name == "order")
+    return arg == net::Argument::of_string("order", std::string(net::default_order(op_type)));
+  if (arg.name == "exhaustive_search") return arg == net::Argument::of_int("exhaustive_search", 0);
   if (is_operator_default(arg, op_type)) return true;
   if (!with_window) return false;
-  if (arg.name == "group") return arg == Argument::of_int("group", 1);
-  if (arg.name == "legacy_pad") return arg == Argument::of_int("legacy_pad", 0);
-  if (arg.name == "global_pooling") return arg == Argument::of_int("global_pooling", 0);
+  if (arg.name == "group") return arg == net::Argument::of_int("group", 1);
+  if (arg.name == "legacy_pad") return arg == net::Argument::of_int("legacy_pad", 0);
+  if (arg.name == "global_pooling") return arg == net::Argument::of_int("global_pooling", 0);
   return false;
 }
 
 // Different arguments of one name, which Caffe2 refuses. All of them count, in an order that does not depend
 // on theirs, so that such an operator only equals another one that is as odd.
-void append_contradiction(std::string& out, std::span<const Argument* const> args) {
+void append_contradiction(std::string& out, std::span<const net::Argument* const> args) {
   std::vector<std::string> encodings;
-  for (const Argument* arg : args) append_argument(encodings.emplace_back(), *arg);
+  for (const net::Argument* arg : args) append_argument(encodings.emplace_back(), *arg);
   std::ranges::sort(encodings);
   for (const std::string& encoding : encodings) out.append(encoding);
 }
 
 }  // namespace
 
-bool is_output_scale(const Argument& arg) { return arg.name == "Y_scale" || arg.name == "Y_zero_point"; }
+bool is_output_scale(const net::Argument& arg) { return arg.name == "Y_scale" || arg.name == "Y_zero_point"; }
 
-bool mentions_workspace(const Argument& arg) {
+bool mentions_workspace(const net::Argument& arg) {
   // The text of an argument holds its strings in quotes and escapes none of these letters, so
   // searching the strings finds what searching the text would.
   const auto mentions = [](std::string_view text) {
@@ -148,24 +149,24 @@ bool mentions_workspace(const Argument& arg) {
   return mentions(arg.name) || (arg.s && mentions(*arg.s)) || std::ranges::any_of(arg.strings, mentions);
 }
 
-void append_arguments(std::string& out, std::string_view op_type, std::span<const Argument> args) {
-  std::vector<const Argument*> counted;
+void append_arguments(std::string& out, std::string_view op_type, std::span<const net::Argument> args) {
+  std::vector<const net::Argument*> counted;
   counted.reserve(args.size());
-  for (const Argument& arg : args) {
-    const auto repeats = [&arg](const Argument* other) { return *other == arg; };
+  for (const net::Argument& arg : args) {
+    const auto repeats = [&arg](const net::Argument* other) { return *other == arg; };
     if (!is_output_scale(arg) && !mentions_workspace(arg) && std::ranges::none_of(counted, repeats)) {
       counted.push_back(&arg);
     }
   }
-  std::ranges::sort(counted, {}, &Argument::name);
-  const bool with_window = has_window(op_type);
+  std::ranges::sort(counted, {}, &net::Argument::name);
+  const bool with_window = net::has_window(op_type);
   if (with_window) {
-    const Window window = read_window(op_type, counted);
+    const net::Window window = net::read_window(op_type, counted);
     append_ints(out, window.kernels);
     append_ints(out, window.strides);
     append_ints(out, window.dilations);
     append_ints(out, window.pads);
-    for (const Argument*& arg : counted) {
+    for (const net::Argument*& arg : counted) {
       if (window.consumed[&arg - counted.data()]) arg = nullptr;
     }
     std::erase(counted, nullptr);
@@ -182,25 +183,27 @@ void append_arguments(std::string& out, std::string_view op_type, std::span<cons
   }
 }
 
-void append_inputs(std::string& out, std::span<const Shape> shapes, std::span<const DataType> dtypes) {
+void append_inputs(std::string& out, std::span<const net::Shape> shapes,
+                   std::span<const net::DataType> dtypes) {
   append_varint(out, shapes.size());
-  for (const Shape& shape : shapes) {
+  for (const net::Shape& shape : shapes) {
     append_varint(out, shape.size());
     for (const int64_t dim : shape) append_varint(out, static_cast<uint64_t>(dim));
   }
   append_varint(out, dtypes.size());
-  for (const DataType dtype : dtypes) append_varint(out, static_cast<uint32_t>(dtype));
+  for (const net::DataType dtype : dtypes) append_varint(out, static_cast<uint32_t>(dtype));
 }
 
-void read_inputs(std::string_view bytes, std::vector<Shape>& shapes, std::vector<DataType>& dtypes) {
+void read_inputs(std::string_view bytes, std::vector<net::Shape>& shapes,
+                 std::vector<net::DataType>& dtypes) {
   const char* at = bytes.data();
   shapes.resize(read_varint(at));
-  for (Shape& shape : shapes) {
+  for (net::Shape& shape : shapes) {
     shape.resize(read_varint(at));
     for (int64_t& dim : shape) dim = static_cast<int64_t>(read_varint(at));
   }
   dtypes.resize(read_varint(at));
-  for (DataType& dtype : dtypes) dtype = static_cast<DataType>(read_varint(at));
+  for (net::DataType& dtype : dtypes) dtype = static_cast<net::DataType>(read_varint(at));
 }
 
 }  // namespace latgrad::lut

@@ -27,15 +27,16 @@ inline void append_varint(std::string& out, uint64_t value) {
 uint64_t read_varint(const char*& at);
 
 // What counts of the arguments, however they are ordered and spelled.
-void append_arguments(std::string& out, std::string_view op_type, std::span<const Argument> args);
+void append_arguments(std::string& out, std::string_view op_type, std::span<const net::Argument> args);
 
 // Precondition: no dimension is negative.
-void append_inputs(std::string& out, std::span<const Shape> shapes, std::span<const DataType> dtypes);
+void append_inputs(std::string& out, std::span<const net::Shape> shapes,
+                   std::span<const net::DataType> dtypes);
 // The inverse. Precondition: `bytes` come from append_inputs.
-void read_inputs(std::string_view bytes, std::vector<Shape>& shapes, std::vector<DataType>& dtypes);
+void read_inputs(std::string_view bytes, std::vector<net::Shape>& shapes, std::vector<net::DataType>& dtypes);
 
 // The lookup keeps these out of the comparison, whatever their value.
-bool is_output_scale(const Argument& arg);     // Y_scale, Y_zero_point
-bool mentions_workspace(const Argument& arg);  // `ws_nbytes_limit` stands in its name or in a string
+bool is_output_scale(const net::Argument& arg);     // Y_scale, Y_zero_point
+bool mentions_workspace(const net::Argument& arg);  // `ws_nbytes_limit` stands in its name or in a string
 
 }  // namespace latgrad::lut

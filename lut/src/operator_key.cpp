@@ -3,13 +3,13 @@
 #include <algorithm>
 
 #include "key_encoding.h"
-#include "latgrad/lut/netdef.h"
+#include "latgrad/net/netdef.h"
 
 namespace latgrad::lut {
 
-OperatorKey operator_key(const Operator& op, const OpShapes& shapes) {
+OperatorKey operator_key(const net::Operator& op, const net::OpShapes& shapes) {
   OperatorKey key{op.type, op.args, {}, {}};
-  for (const TensorInfo& input : shapes.inputs) {
+  for (const net::TensorInfo& input : shapes.inputs) {
     key.input_shapes.push_back(input.shape);
     key.input_dtypes.push_back(input.dtype);
   }
@@ -29,13 +29,13 @@ std::string canonical(const OperatorKey& key) {
 }
 
 std::vector<std::string> reference_args(const OperatorKey& key) {
-  std::vector<const Argument*> sorted;
-  for (const Argument& arg : key.args) {
+  std::vector<const net::Argument*> sorted;
+  for (const net::Argument& arg : key.args) {
     if (!is_output_scale(arg) && !mentions_workspace(arg)) sorted.push_back(&arg);
   }
-  std::ranges::stable_sort(sorted, {}, &Argument::name);
+  std::ranges::stable_sort(sorted, {}, &net::Argument::name);
   std::vector<std::string> texts;
-  for (const Argument* arg : sorted) texts.push_back(argument_text(*arg));
+  for (const net::Argument* arg : sorted) texts.push_back(net::argument_text(*arg));
   return texts;
 }
 

@@ -4,9 +4,9 @@
 
 #include <cmath>
 
-#include "latgrad/lut/error.h"
-#include "latgrad/lut/json_string.h"
-#include "latgrad/lut/replace_file.h"
+#include "latgrad/base/error.h"
+#include "latgrad/base/json_string.h"
+#include "latgrad/base/replace_file.h"
 #include "latgrad/lut/table.h"
 #include "python_text.h"
 
@@ -18,7 +18,7 @@ std::string checked_string(std::string_view field, const std::string& text) {
   if (!simdjson::validate_utf8(text)) {
     throw ValueError(fmt::format("{} must be valid UTF-8", field), {.field = std::string(field)});
   }
-  return json_string(text);
+  return base::json_string(text);
 }
 
 std::string checked_time(std::string_view field, double time_us) {
@@ -35,9 +35,9 @@ std::string record_json(const Record& record) {
   std::vector<std::string> args;
   for (const std::string& text : record.op_args) args.push_back(checked_string("op_args", text));
   std::vector<std::string> shapes;
-  for (const Shape& shape : record.input_shapes) shapes.push_back(to_string(shape));
+  for (const net::Shape& shape : record.input_shapes) shapes.push_back(net::to_string(shape));
   std::vector<int> dtypes;
-  for (const DataType dtype : record.input_dtypes) dtypes.push_back(static_cast<int>(dtype));
+  for (const net::DataType dtype : record.input_dtypes) dtypes.push_back(static_cast<int>(dtype));
   const std::string p50 = checked_time("runtime_us_p50", record.p50_us);
   return fmt::format(
       R"({{"op_type": {}, "op_args": [{}], "input_shapes": [{}], "input_dtypes": [{}], )"
@@ -56,7 +56,7 @@ void write_records(const std::vector<Record>& records, const std::filesystem::pa
     lines += record_json(record);
     lines += '\n';
   }
-  replace_file(path, lines);
+  base::replace_file(path, lines);
 }
 
 }  // namespace latgrad::lut

@@ -11,9 +11,9 @@
 #include <optional>
 #include <utility>
 
-#include "byte_order_mark.h"
 #include "key_encoding.h"
-#include "parallel_for.h"
+#include "latgrad/base/byte_order_mark.h"
+#include "latgrad/base/parallel_for.h"
 
 namespace latgrad::lut {
 
@@ -348,7 +348,7 @@ int64_t line_number(std::string_view text, const char* line) {
 }  // namespace
 
 std::vector<RecordBatch> read_records(std::string_view json_lines, const std::string& source) {
-  std::vector<Piece> pieces = cut_at_newlines(without_byte_order_mark(json_lines));
+  std::vector<Piece> pieces = cut_at_newlines(base::without_byte_order_mark(json_lines));
   const char* readable_end = json_lines.data() + json_lines.size();
   parallel_for(pieces.size(), [&](size_t i) { read_piece(pieces[i], readable_end); });
   std::vector<RecordBatch> batches;
@@ -364,7 +364,7 @@ std::vector<RecordBatch> read_records(std::string_view json_lines, const std::st
 }
 
 Place place_of_record(std::string_view json_lines, const std::string& source, size_t record) {
-  std::string_view text = without_byte_order_mark(json_lines);
+  std::string_view text = base::without_byte_order_mark(json_lines);
   while (const auto line = next_line(text)) {
     if (is_blank(*line)) continue;
     if (record-- == 0) return {.file = source, .line = line_number(json_lines, line->data())};

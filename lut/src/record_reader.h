@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 #include "record_batch.h"
 
 namespace latgrad::lut {

@@ -16,7 +16,7 @@ std::string python_number(double value, bool is_integer) {
 
 }  // namespace
 
-std::string reference_report(const Net& net, const NetShapes& shapes, const Table& table,
+std::string reference_report(const net::Net& net, const net::NetShapes& shapes, const Table& table,
                              const Estimate& estimate) {
   std::string text;
   // Python's sum starts with the integer 0 and stays one until the first float.
@@ -29,7 +29,8 @@ std::string reference_report(const Net& net, const NetShapes& shapes, const Tabl
     }
     total_is_integer = total_is_integer && op.time_is_integer;
     std::vector<std::string> input_shapes;
-    for (const TensorInfo& input : shapes.ops[i].inputs) input_shapes.push_back(to_string(input.shape));
+    for (const net::TensorInfo& input : shapes.ops[i].inputs)
+      input_shapes.push_back(net::to_string(input.shape));
     std::vector<std::string> times;
     for (const uint32_t record : op.records) {
       times.push_back(python_number(table.time_us(record, Statistic::kP50), table.p50_is_integer(record)));

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 
 namespace latgrad::lut {
 

@@ -13,11 +13,11 @@
 #include <utility>
 
 #include "archive.h"
-#include "file_io.h"
 #include "key_encoding.h"
-#include "latgrad/lut/error.h"
-#include "latgrad/lut/netdef.h"
-#include "parallel_for.h"
+#include "latgrad/base/error.h"
+#include "latgrad/base/mapped_file.h"
+#include "latgrad/base/parallel_for.h"
+#include "latgrad/net/netdef.h"
 #include "record_batch.h"
 #include "record_index.h"
 #include "record_reader.h"
@@ -31,7 +31,7 @@ namespace {
 using LocateRecord = std::function<Place(size_t record)>;
 
 // Type and arguments as bytes, equal for those that are the same by meaning.
-std::string meaning_bytes(std::string_view op_type, std::span<const Argument> args) {
+std::string meaning_bytes(std::string_view op_type, std::span<const net::Argument> args) {
   std::string bytes;
   bytes.reserve(160);
   append_varint(bytes, op_type.size());
@@ -72,12 +72,12 @@ void check(const Record& record, size_t index) {
   if (record.p50_is_integer && record.p50_us != std::floor(record.p50_us)) {
     fail("p50_us", fmt::format("must be whole to be an integer, got {}", record.p50_us));
   }
-  for (const Shape& shape : record.input_shapes) {
+  for (const net::Shape& shape : record.input_shapes) {
     if (std::ranges::any_of(shape, [](int64_t dim) { return dim < 0; })) {
-      fail("input_shapes", fmt::format("must not have a negative dimension, got {}", to_string(shape)));
+      fail("input_shapes", fmt::format("must not have a negative dimension, got {}", net::to_string(shape)));
     }
   }
-  for (const DataType dtype : record.input_dtypes) {
+  for (const net::DataType dtype : record.input_dtypes) {
     if (static_cast<int>(dtype) < 0) {
       fail("input_dtypes", fmt::format("must not be negative, got {}", static_cast<int>(dtype)));
     }
@@ -172,11 +172,11 @@ void Table::Impl::join_records(const std::vector<RecordBatch>& batches) {
 }
 
 void Table::Impl::interpret_ops(const LocateRecord& locate) {
-  std::vector<Argument> parsed(all.arg_texts.size());
+  std::vector<net::Argument> parsed(all.arg_texts.size());
   std::vector<bool> counts(all.arg_texts.size());
   for (uint32_t text = 0; text < all.arg_texts.size(); ++text) {
     try {
-      parsed[text] = parse_argument_text(all.arg_texts[text]);
+      parsed[text] = net::parse_argument_text(all.arg_texts[text]);
     } catch (const Error& error) {
       Place place = locate(first_record_with_arg(text));
       place.field = "op_args";
@@ -186,7 +186,7 @@ void Table::Impl::interpret_ops(const LocateRecord& locate) {
     counts[text] = all.arg_texts[text].find("ws_nbytes_limit") == std::string_view::npos;
   }
   for (const OpText& text : all.ops()) {
-    std::vector<Argument> args;
+    std::vector<net::Argument> args;
     std::vector<std::string_view> arg_texts;
     for (const uint32_t arg : text.args) {
       if (!counts[arg]) continue;
@@ -233,7 +233,7 @@ void Table::Impl::build_index() {
 std::optional<uint32_t> Table::Impl::find_group(const OperatorKey& key, std::string_view device) const {
   const auto device_id = all.devices.find(device);
   if (!device_id) return std::nullopt;
-  for (const Shape& shape : key.input_shapes) {
+  for (const net::Shape& shape : key.input_shapes) {
     if (std::ranges::any_of(shape, [](int64_t dim) { return dim < 0; })) return std::nullopt;
   }
   const auto meaning = meanings.find(meaning_bytes(key.op_type, key.args));
@@ -254,7 +254,7 @@ Table& Table::operator=(Table&&) noexcept = default;
 Table::~Table() = default;
 
 Table Table::load(const std::filesystem::path& path) {
-  const MappedFile file(path);
+  const base::MappedFile file(path);
   const TableText text = unpack(file.bytes(), path.string());
   Table table = parse(text.view(), path.string());
   table.impl_->member = text.member;

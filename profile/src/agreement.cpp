@@ -1,4 +1,4 @@
-#include "agreement.h"
+#include "latgrad/profile/agreement.h"
 
 #include <fmt/format.h>
 
@@ -8,8 +8,8 @@
 #include <tuple>
 #include <vector>
 
-#include "latgrad/lut/error.h"
-#include "random.h"
+#include "latgrad/base/error.h"
+#include "latgrad/base/random.h"
 
 namespace latgrad::profile {
 namespace {
@@ -127,7 +127,7 @@ Agreement agreement(std::span<const TimePair> pairs, uint64_t seed) {
   std::vector<double> mapes, taus;
   std::vector<TimePair> resample(pairs.size());
   for (int i = 0; i < kResamples; ++i) {
-    for (TimePair& pair : resample) pair = pairs[random_below(pairs.size(), random)];
+    for (TimePair& pair : resample) pair = pairs[base::random_below(pairs.size(), random)];
     mapes.push_back(mean_absolute_error(resample));
     if (std::optional<double> tau = kendall_tau(resample)) taus.push_back(*tau);
   }

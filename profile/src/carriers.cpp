@@ -1,9 +1,9 @@
-#include "carriers.h"
+#include "latgrad/profile/carriers.h"
 
 #include <algorithm>
 
+#include "latgrad/base/random.h"
 #include "latgrad/search/lowering.h"
-#include "random.h"
 
 namespace latgrad::profile {
 namespace {
@@ -27,7 +27,7 @@ search::Architecture random_architecture(const search::Space& space, std::mt1993
   search::Architecture arch;
   for (const search::LayerInfo& layer : space.layers()) {
     std::vector<int> candidates = offered(layer);
-    arch.push_back(candidates[random_below(candidates.size(), random)]);
+    arch.push_back(candidates[base::random_below(candidates.size(), random)]);
   }
   return arch;
 }
@@ -42,15 +42,16 @@ int Carriers::place(const lut::OperatorKey& key) const {
   return found == places_.end() ? kNotPlanned : found->second;
 }
 
-Carrier Carriers::make_carrier(std::string name, const lut::Net& net) const {
-  Carrier carrier{std::move(name), make_chain(net, lut::infer_shapes(net, {.allow_unknown = true})), {}};
-  for (const ChainOperator& link : carrier.chain) carrier.operators.push_back(place(link.key));
+Carrier Carriers::make_carrier(std::string name, const net::Net& net) const {
+  Carrier carrier{
+      std::move(name), runner::make_chain(net, net::infer_shapes(net, {.allow_unknown = true})), {}};
+  for (const runner::ChainOperator& link : carrier.chain) carrier.operators.push_back(place(link.key));
   return carrier;
 }
 
-std::vector<int> Carriers::places(const lut::Net& net) const { return make_carrier("", net).operators; }
+std::vector<int> Carriers::places(const net::Net& net) const { return make_carrier("", net).operators; }
 
-void Carriers::add_net(std::string name, const lut::Net& net) {
+void Carriers::add_net(std::string name, const net::Net& net) {
   nets_.push_back(make_carrier(std::move(name), net));
 }
 
@@ -76,7 +77,7 @@ void Carriers::add_architectures(const SpaceCarrier& carrier, const std::vector<
     for (size_t candidate = 0; candidate < blocks.size(); ++candidate) {
       if (any_needed(blocks[candidate], needed)) candidates.push_back(static_cast<int>(candidate));
     }
-    shuffle(candidates, random);
+    base::shuffle(candidates, random);
     num_architectures = std::max(num_architectures, candidates.size());
   }
   for (size_t turn = 0; turn < num_architectures; ++turn) {
@@ -95,7 +96,7 @@ std::vector<Carrier> Carriers::round(const std::vector<bool>& needed, std::mt199
     if (any_needed(net.operators, needed)) carriers.push_back(net);
   }
   for (const SpaceCarrier& space : spaces_) add_architectures(space, needed, random, carriers);
-  shuffle(carriers, random);
+  base::shuffle(carriers, random);
   return carriers;
 }
 

@@ -1,4 +1,4 @@
-#include "journal.h"
+#include "latgrad/profile/journal.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -10,8 +10,8 @@
 #include <optional>
 #include <utility>
 
-#include "latgrad/lut/error.h"
-#include "latgrad/lut/json_string.h"
+#include "latgrad/base/error.h"
+#include "latgrad/base/json_string.h"
 
 namespace latgrad::profile {
 namespace {
@@ -24,8 +24,8 @@ std::string header_line(const RunSettings& settings) {
   return fmt::format(
       R"({{"latgrad_profile_journal": 2, "device": {}, "cpu": {}, "engine": {}, "framework": {}, "threads": {}, )"
       R"("cores": [{}], "warmup": {}, "seed": {}, "plan": "{:016x}"}})",
-      lut::json_string(settings.device), lut::json_string(settings.cpu_model),
-      lut::json_string(settings.engine), lut::json_string(settings.framework), settings.threads,
+      base::json_string(settings.device), base::json_string(settings.cpu_model),
+      base::json_string(settings.engine), base::json_string(settings.framework), settings.threads,
       fmt::join(settings.cores, ", "), settings.warmup, settings.seed, settings.plan_hash);
 }
 
@@ -180,7 +180,7 @@ void Journal::add_visit(std::vector<OperatorSamples> visit) {
 }
 
 void Journal::add_unsupported(size_t op, std::string reason) {
-  write_line(fmt::format("{{\"unsupported\": {{\"{}\": {}}}}}", op, lut::json_string(reason)));
+  write_line(fmt::format("{{\"unsupported\": {{\"{}\": {}}}}}", op, base::json_string(reason)));
   unsupported_.at(op) = std::move(reason);
 }
 

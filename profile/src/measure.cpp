@@ -1,4 +1,4 @@
-#include "measure.h"
+#include "latgrad/profile/measure.h"
 
 #include <algorithm>
 #include <chrono>
@@ -22,7 +22,7 @@ std::mt19937_64 generator(uint64_t seed, size_t round) {
 
 class Measurement {
  public:
-  Measurement(const Carriers& carriers, std::span<const lut::OperatorKey> operators, Runner& runner,
+  Measurement(const Carriers& carriers, std::span<const lut::OperatorKey> operators, runner::Runner& runner,
               Journal& journal, const RoundOptions& options, const MeasureHooks& hooks)
       : carriers_(carriers),
         num_operators_(operators.size()),
@@ -58,7 +58,7 @@ class Measurement {
 
   void visit(const Carrier& carrier) {
     if (hooks_.on_visit) hooks_.on_visit({carrier, rounds_.settled(), num_operators_, rounds_.left_s()});
-    Timings timings = runner_.measure(
+    runner::Timings timings = runner_.measure(
         {.chain = carrier.chain, .warmup = options_.warmup, .samples = options_.samples_per_visit});
     std::map<size_t, std::vector<double>> samples_us;  // one operator may stand in several places
     for (size_t i = 0; i < carrier.operators.size(); ++i) {
@@ -78,7 +78,7 @@ class Measurement {
 
   const Carriers& carriers_;
   size_t num_operators_;
-  Runner& runner_;
+  runner::Runner& runner_;
   Journal& journal_;
   const RoundOptions& options_;
   const MeasureHooks& hooks_;
@@ -87,13 +87,14 @@ class Measurement {
 
 }  // namespace
 
-MeasureResult measure(const Carriers& carriers, std::span<const lut::OperatorKey> operators, Runner& runner,
-                      Journal& journal, const RoundOptions& options, const MeasureHooks& hooks) {
+MeasureResult measure(const Carriers& carriers, std::span<const lut::OperatorKey> operators,
+                      runner::Runner& runner, Journal& journal, const RoundOptions& options,
+                      const MeasureHooks& hooks) {
   return Measurement(carriers, operators, runner, journal, options, hooks).run();
 }
 
-Rehearsal rehearse(const Carriers& carriers, std::span<const lut::OperatorKey> operators, Runner& runner,
-                   const RoundOptions& options) {
+Rehearsal rehearse(const Carriers& carriers, std::span<const lut::OperatorKey> operators,
+                   runner::Runner& runner, const RoundOptions& options) {
   check(options);
   Rehearsal result;
   result.unsupported.resize(operators.size());
@@ -101,8 +102,8 @@ Rehearsal rehearse(const Carriers& carriers, std::span<const lut::OperatorKey> o
   double round_s = 0;
   for (const Carrier& carrier : carriers.round(std::vector<bool>(operators.size(), true), random)) {
     Clock::time_point start = Clock::now();
-    Timings timings =
-        runner.measure({.chain = carrier.chain, .warmup = 0, .samples = 1, .timing = Timing::kWhole});
+    runner::Timings timings =
+        runner.measure({.chain = carrier.chain, .warmup = 0, .samples = 1, .timing = runner::Timing::kWhole});
     double run_s = timings.total_us.front() / 1e6;
     // Preparing and one run were timed here; a visit has more runs.
     round_s += seconds_since(start) + (options.warmup + options.samples_per_visit - 1) * run_s;

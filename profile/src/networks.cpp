@@ -1,11 +1,11 @@
-#include "networks.h"
+#include "latgrad/profile/networks.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "latgrad/lut/error.h"
-#include "latgrad/lut/netdef.h"
+#include "latgrad/base/error.h"
+#include "latgrad/net/read_net.h"
 
 namespace latgrad::profile {
 namespace {
@@ -23,12 +23,12 @@ std::string short_name(const fs::path& path) {
 
 std::vector<NamedNet> read_nets(std::span<const fs::path> paths, std::span<const DataInput> inputs) {
   std::vector<NamedNet> nets;
-  for (const fs::path& path : paths) nets.push_back({short_name(path), lut::read_net(path)});
+  for (const fs::path& path : paths) nets.push_back({short_name(path), net::read_net(path)});
   for (const DataInput& input : inputs) {
     bool found = false;
     for (NamedNet& net : nets) {
-      if (!lut::is_data_input(net.net, input.blob)) continue;
-      lut::set_input(net.net, input.blob, input.shape, input.dtype);
+      if (!net::is_data_input(net.net, input.blob)) continue;
+      net::set_input(net.net, input.blob, input.shape, input.dtype);
       found = true;
     }
     if (!found)

@@ -1,8 +1,8 @@
-#include "plan.h"
+#include "latgrad/profile/plan.h"
 
 #include <fmt/format.h>
 
-#include "latgrad/lut/shape_inference.h"
+#include "latgrad/net/infer_shapes.h"
 #include "latgrad/search/latency_model.h"
 
 namespace latgrad::profile {
@@ -17,14 +17,14 @@ void Plan::add_space(const search::Space& space, search::Precision precision) {
   }
 }
 
-void Plan::add_net(const lut::Net& net) {
-  lut::NetShapes shapes = lut::infer_shapes(net, {.allow_unknown = true});
+void Plan::add_net(const net::Net& net) {
+  net::NetShapes shapes = net::infer_shapes(net, {.allow_unknown = true});
   for (size_t index = 0; index < net.ops.size(); ++index) {
     if (shapes.ops[index].known) {
       add(lut::operator_key(net.ops[index], shapes.ops[index]));
       continue;
     }
-    const lut::Operator& op = net.ops[index];
+    const net::Operator& op = net.ops[index];
     std::string description = fmt::format("{} of unknown shape ({}, op {})", op.type, net.source, index);
     if (!seen_.insert(description).second) continue;
     missing_.push_back({op.type, std::move(description),

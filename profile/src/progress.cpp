@@ -1,4 +1,4 @@
-#include "progress.h"
+#include "latgrad/profile/progress.h"
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "duration.h"
+#include "latgrad/base/duration.h"
 
 namespace latgrad::profile {
 namespace {
@@ -32,7 +32,7 @@ void Progress::show(size_t done, size_t total, std::optional<double> left_s, std
   if (last_ && now - *last_ < (terminal ? steady_clock::duration(kTerminalInterval) : kPlainInterval)) return;
   last_ = now;
 
-  std::string left = left_s ? format_duration(*left_s) + " left" : "";
+  std::string left = left_s ? base::format_duration(*left_s) + " left" : "";
   std::string line =
       fmt::format("[{:>{}}/{}] {:>14}  {}", done, fmt::formatted_size("{}", total), total, left, current);
   if (terminal) line = bar(done, total) + line;

@@ -1,4 +1,4 @@
-#include "provenance.h"
+#include "latgrad/profile/provenance.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -9,14 +9,14 @@
 #include <ctime>
 #include <iterator>
 
-#include "latgrad/lut/error.h"
-#include "latgrad/lut/json_string.h"
+#include "latgrad/base/error.h"
+#include "latgrad/base/json_string.h"
 
 namespace latgrad::profile {
 namespace {
 
 namespace fs = std::filesystem;
-using lut::json_string;
+using base::json_string;
 
 constexpr const char* kProtocol =
     "Operators are timed inside whole networks: those of the plan, and random architectures of its spaces in "
@@ -46,7 +46,7 @@ std::string json_slowdowns(const std::vector<double>& slowdowns) {
   return json + "]";
 }
 
-std::string machine_json(const Machine& machine) {
+std::string machine_json(const runner::Machine& machine) {
   return fmt::format(
       R"({{"model": {}, "family": {}, "model_number": {}, "architecture": {}, "logical_cores": {}, "caches": {}, )"
       R"("governor": {}, "frequency": {}}})",
@@ -73,7 +73,7 @@ double median_spread(const std::vector<MeasuredOperator>& operators) {
 }
 
 std::string provenance_json(const Provenance& p) {
-  const RunnerInfo& runner = p.runner;
+  const runner::RunnerInfo& runner = p.runner;
   std::string json = fmt::format(
       R"({{
   "table": {},
@@ -142,7 +142,7 @@ std::string read_provenance(const fs::path& table) {
   return simdjson::minify(object);
 }
 
-Origin origin_of(const RunnerInfo& runner) {
+Origin origin_of(const runner::RunnerInfo& runner) {
   return {runner.machine.cpu_model, runner.engine, runner.framework, runner.threads};
 }
 

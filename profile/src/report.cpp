@@ -1,13 +1,13 @@
 #include <fmt/format.h>
 
-#include "duration.h"
-#include "latgrad/lut/json_string.h"
-#include "run.h"
+#include "latgrad/base/duration.h"
+#include "latgrad/base/json_string.h"
+#include "latgrad/profile/run.h"
 
 namespace latgrad::profile {
 namespace {
 
-using lut::json_string;
+using base::json_string;
 
 // So many operators are listed by name for people; --json lists all.
 constexpr size_t kListed = 10;
@@ -86,7 +86,7 @@ std::string report_json(const RunResult& result) {
 
 std::string report_text(const Options& options, const RunResult& result) {
   std::string text = fmt::format("Measured {} operators in {} for {}", result.measured,
-                                 format_duration(result.elapsed_s), result.device);
+                                 base::format_duration(result.elapsed_s), result.device);
   if (options.lut) text += fmt::format(", {} more were in {}", result.known, options.lut->string());
   text += fmt::format("\nMedian spread (p90 - p10) / p50: {:.1f} %\n", 100 * result.median_spread);
   if (result.discarded_visits > 0) {
@@ -122,7 +122,7 @@ std::string report_text(const Options& options, const DryRunResult& result) {
   std::string text;
   for (const std::string& op : result.operators) text += op + "\n";
   text += fmt::format("{} distinct operators to measure for {}", result.operators.size(), result.device);
-  text += result.estimated_s ? fmt::format(", about {}\n", format_duration(*result.estimated_s)) : "\n";
+  text += result.estimated_s ? fmt::format(", about {}\n", base::format_duration(*result.estimated_s)) : "\n";
   if (options.lut) text += fmt::format("{} more are in {}\n", result.known, options.lut->string());
   return text + missing_text(result.missing);
 }

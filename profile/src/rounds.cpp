@@ -1,11 +1,11 @@
-#include "rounds.h"
+#include "latgrad/profile/rounds.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 
 namespace latgrad::profile {
 namespace {

@@ -1,12 +1,12 @@
-#include "run.h"
+#include "latgrad/profile/run.h"
 
 #include <fmt/format.h>
 
 #include <chrono>
 
-#include "journal.h"
-#include "latgrad/lut/error.h"
-#include "latgrad/lut/replace_file.h"
+#include "latgrad/base/error.h"
+#include "latgrad/base/replace_file.h"
+#include "latgrad/profile/journal.h"
 
 namespace latgrad::profile {
 namespace {
@@ -42,13 +42,13 @@ std::optional<lut::Table> load_known(const Options& options) {
   return lut::Table::load(*options.lut);
 }
 
-std::string device_name(const Options& options, const Machine& machine, const std::string& engine) {
-  return options.device.empty() ? default_device(machine, engine) : options.device;
+std::string device_name(const Options& options, const runner::Machine& machine, const std::string& engine) {
+  return options.device.empty() ? runner::default_device(machine, engine) : options.device;
 }
 
 // Records of one table are priced together, so they must come from one machine and engine.
 void check_origin(const Options& options, const lut::Table& known, const std::string& device,
-                  const RunnerInfo& runner) {
+                  const runner::RunnerInfo& runner) {
   if (options.force || known.size() == 0) return;
   const std::string table = options.lut->string();
   for (const std::string& other : known.devices()) {
@@ -106,7 +106,7 @@ fs::path journal_path(const fs::path& output) {
 
 }  // namespace
 
-RunResult run(const Options& options, Runner& runner, Progress& progress,
+RunResult run(const Options& options, runner::Runner& runner, Progress& progress,
               const std::function<bool()>& stop_requested) {
   auto start = std::chrono::steady_clock::now();
   check(options.measure);
@@ -136,7 +136,7 @@ RunResult run(const Options& options, Runner& runner, Progress& progress,
   provenance.runner = result.runner;
   provenance.runner_command = options.runner_command;
   provenance.options = options.measure;
-  provenance.load_at_start = load_average();
+  provenance.load_at_start = runner::load_average();
   Journal journal(journal_path(result.output),
                   {.device = result.device,
                    .cpu_model = result.runner.machine.cpu_model,
@@ -200,23 +200,23 @@ RunResult run(const Options& options, Runner& runner, Progress& progress,
   provenance.resumed = journal.resumed();
   provenance.date_utc = date_utc();
   provenance.elapsed_s = result.elapsed_s;
-  provenance.load_at_end = load_average();
+  provenance.load_at_end = runner::load_average();
   provenance.visits = result.visits;
   provenance.discarded_visits = result.discarded_visits;
   provenance.slowdowns = journal.samples().slowdowns();
   provenance.missing = result.missing;
-  lut::replace_file(provenance_path(result.output), provenance_json(provenance));
+  base::replace_file(provenance_path(result.output), provenance_json(provenance));
   lut::write_records(records, result.output);
   journal.discard();
   return result;
 }
 
-DryRunResult dry_run(const Options& options, Runner* runner) {
+DryRunResult dry_run(const Options& options, runner::Runner* runner) {
   DryRunResult result;
-  std::optional<RunnerInfo> info;
+  std::optional<runner::RunnerInfo> info;
   if (runner != nullptr) info = runner->open(options.runner);
   result.device = info ? device_name(options, info->machine, info->engine)
-                       : device_name(options, this_machine(), options.runner.engine);
+                       : device_name(options, runner::this_machine(), options.runner.engine);
   std::optional<lut::Table> known = load_known(options);
   Work work = plan_work(options, known ? &*known : nullptr, result.device);
   for (const lut::OperatorKey& key : work.plan.operators()) result.operators.push_back(lut::describe(key));

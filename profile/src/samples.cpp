@@ -1,4 +1,4 @@
-#include "samples.h"
+#include "latgrad/profile/samples.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,14 +1,14 @@
-#include "scatter_svg.h"
+#include "latgrad/profile/scatter_svg.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "axis_ticks.h"
-#include "latgrad/lut/error.h"
-#include "text_builder.h"
-#include "xml_text.h"
+#include "latgrad/base/error.h"
+#include "latgrad/base/text_builder.h"
+#include "latgrad/base/xml_text.h"
+#include "latgrad/profile/axis_ticks.h"
 
 namespace latgrad::profile {
 namespace {
@@ -139,7 +139,7 @@ class ErrorAxis {
 
 // ---- parts of the picture ----
 
-class Drawing : private TextBuilder {
+class Drawing : private base::TextBuilder {
  public:
   explicit Drawing(const Scatter& scatter)
       : scatter_(scatter), axis_(scatter.points), errors_(scatter.points) {}
@@ -150,7 +150,7 @@ class Drawing : private TextBuilder {
         "fill=\"#222\">\n",
         kWidth, kHeight);
     // Named in the file itself: a viewer shows it as the window's title, a screen reader reads it.
-    add("<title>{}</title>\n", xml_text(scatter_.title));
+    add("<title>{}</title>\n", base::xml_text(scatter_.title));
     add("<rect width=\"{}\" height=\"{}\" fill=\"#fff\"/>\n", kWidth, kHeight);
     add_title();
     add_axes();
@@ -173,7 +173,7 @@ class Drawing : private TextBuilder {
   void add_centred(const std::string& text, double y, double size, const char* attributes) {
     const double letters = static_cast<double>(std::max<size_t>(1, text.size()));
     add("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\" font-size=\"{:.1f}\" {}>{}</text>\n", kWidth / 2, y,
-        std::clamp((kWidth - 40) / (kGlyphWidth * letters), 8.0, size), attributes, xml_text(text));
+        std::clamp((kWidth - 40) / (kGlyphWidth * letters), 8.0, size), attributes, base::xml_text(text));
   }
 
   void add_frame(double top, double height) {
@@ -260,7 +260,7 @@ class Drawing : private TextBuilder {
         if (point.group != style.group) continue;
         const double x = axis_.x(point.measured_us / 1e3);
         const std::string title = fmt::format("<title>{}\nmeasured {}\npredicted {}\nerror {}</title>",
-                                              xml_text(point.name), ms_text(point.measured_us),
+                                              base::xml_text(point.name), ms_text(point.measured_us),
                                               ms_text(point.predicted_us), percent_text(error_of(point)));
         // One element for both places, so that the title is said once.
         add("<g>{}{}/>{}/></g>\n", title, marker(point.group, x, axis_.y(point.predicted_us / 1e3), radius()),

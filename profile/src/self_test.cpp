@@ -1,8 +1,8 @@
-#include "self_test.h"
+#include "latgrad/profile/self_test.h"
 
 #include <cstdint>
 
-#include "statistics.h"
+#include "latgrad/profile/statistics.h"
 
 namespace latgrad::profile {
 namespace {
@@ -12,17 +12,17 @@ constexpr int kSamples = 31;
 
 }  // namespace
 
-std::vector<DelayCheck> self_test(Runner& runner) {
-  Chain chain;
+std::vector<DelayCheck> self_test(runner::Runner& runner) {
+  runner::Chain chain;
   for (int64_t delay_us : kDelays_us) {
-    chain.push_back({{"LatgradDelay", {lut::Argument::of_int("delay_us", delay_us)}, {}, {}}, {}});
+    chain.push_back({{"LatgradDelay", {net::Argument::of_int("delay_us", delay_us)}, {}, {}}, {}});
   }
-  Timings timings = runner.measure({.chain = chain, .warmup = 2, .samples = kSamples});
+  runner::Timings timings = runner.measure({.chain = chain, .warmup = 2, .samples = kSamples});
   std::vector<DelayCheck> checks;
   for (size_t op = 0; op < chain.size(); ++op) {
     if (!timings.unsupported[op].empty()) {
-      throw RunnerError("a self-test needs a runner that knows LatgradDelay, this one says: " +
-                        timings.unsupported[op]);
+      throw runner::RunnerError("a self-test needs a runner that knows LatgradDelay, this one says: " +
+                                timings.unsupported[op]);
     }
     checks.push_back({static_cast<double>(kDelays_us[op]), percentiles(timings.operators_us[op]).p50_us});
   }

@@ -1,10 +1,10 @@
-#include "statistics.h"
+#include "latgrad/profile/statistics.h"
 
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 
 namespace latgrad::profile {
 namespace {

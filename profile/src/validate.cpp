@@ -1,4 +1,4 @@
-#include "validate.h"
+#include "latgrad/profile/validate.h"
 
 #include <fmt/format.h>
 
@@ -8,10 +8,10 @@
 #include <random>
 #include <set>
 
-#include "carriers.h"
+#include "latgrad/base/random.h"
+#include "latgrad/profile/carriers.h"
+#include "latgrad/profile/samples.h"
 #include "latgrad/search/lowering.h"
-#include "random.h"
-#include "samples.h"
 
 namespace latgrad::profile {
 namespace {
@@ -31,11 +31,12 @@ class SubjectMaker {
   SubjectMaker(const lut::Table& table, const lut::EstimateOptions& pricing)
       : table_(table), pricing_(pricing) {}
 
-  void add(std::string name, bool from_space, const lut::Net& net) {
-    const lut::NetShapes shapes = lut::infer_shapes(net, {.allow_unknown = true});
+  void add(std::string name, bool from_space, const net::Net& net) {
+    const net::NetShapes shapes = net::infer_shapes(net, {.allow_unknown = true});
     const lut::Estimate estimate = lut::estimate(net, shapes, table_, pricing_);
     if (std::optional<double> total_us = estimate.total_us()) {
-      subjects_.priced.push_back({std::move(name), from_space, make_chain(net, shapes), *total_us, {}});
+      subjects_.priced.push_back(
+          {std::move(name), from_space, runner::make_chain(net, shapes), *total_us, {}});
       for (const lut::OpEstimate& op : estimate.ops) {
         subjects_.priced.back().operators_us.push_back(*op.time_us);
       }
@@ -68,7 +69,7 @@ class OperatorPlaces {
   explicit OperatorPlaces(std::span<const Subject> subjects) {
     for (const Subject& subject : subjects) {
       std::vector<size_t>& places = by_subject_.emplace_back();
-      for (const ChainOperator& link : subject.chain) {
+      for (const runner::ChainOperator& link : subject.chain) {
         places.push_back(places_.emplace(lut::canonical(link.key), places_.size()).first->second);
       }
     }
@@ -84,7 +85,7 @@ class OperatorPlaces {
 
 class Validation {
  public:
-  Validation(std::span<const Subject> subjects, Runner& runner, const RoundOptions& options,
+  Validation(std::span<const Subject> subjects, runner::Runner& runner, const RoundOptions& options,
              const std::function<void(const ValidateVisit&)>& on_visit)
       : subjects_(subjects),
         runner_(runner),
@@ -130,7 +131,7 @@ class Validation {
     for (size_t i = 0; i < subjects_.size(); ++i) {
       if (rounds_.unsettled()[i]) order.push_back(i);
     }
-    shuffle(order, random_);
+    base::shuffle(order, random_);
     for (size_t i : order) {
       if (!rounds_.has_time()) return;
       visit(i);
@@ -145,11 +146,11 @@ class Validation {
 
   void visit(size_t i) {
     if (on_visit_) on_visit_({subjects_[i], rounds_.settled(), subjects_.size(), rounds_.left_s()});
-    const Chain& chain = subjects_[i].chain;
-    const Timings timings = runner_.measure({.chain = chain,
-                                             .warmup = options_.warmup,
-                                             .samples = options_.samples_per_visit,
-                                             .timing = Timing::kWhole});
+    const runner::Chain& chain = subjects_[i].chain;
+    const runner::Timings timings = runner_.measure({.chain = chain,
+                                                     .warmup = options_.warmup,
+                                                     .samples = options_.samples_per_visit,
+                                                     .timing = runner::Timing::kWhole});
     // A runner leaves out what it cannot run: the time of the rest is not the network's.
     for (size_t op = 0; op < timings.unsupported.size(); ++op) {
       if (timings.unsupported[op].empty()) continue;
@@ -245,7 +246,7 @@ class Validation {
   }
 
   std::span<const Subject> subjects_;
-  Runner& runner_;
+  runner::Runner& runner_;
   const RoundOptions& options_;
   const std::function<void(const ValidateVisit&)>& on_visit_;
 
@@ -291,7 +292,8 @@ Subjects make_subjects(const SubjectOptions& options, const lut::Table& table,
   return maker.take();
 }
 
-ValidateResult validate(std::span<const Subject> subjects, Runner& runner, const RoundOptions& options,
+ValidateResult validate(std::span<const Subject> subjects, runner::Runner& runner,
+                        const RoundOptions& options,
                         const std::function<void(const ValidateVisit&)>& on_visit) {
   return Validation(subjects, runner, options, on_visit).run();
 }

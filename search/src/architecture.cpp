@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 
 namespace latgrad::search::internal {
 namespace {

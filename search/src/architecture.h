@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 #include "latgrad/search/space.h"
 #include "space_impl.h"
 

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 #include "range_check.h"
 
 namespace latgrad::search::internal {

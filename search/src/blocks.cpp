@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "architecture.h"
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 #include "space_impl.h"
 
 namespace latgrad::search {

@@ -4,10 +4,10 @@
 
 #include <array>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
+#include "latgrad/base/parallel_for.h"
 #include "latgrad/search/lowering.h"
 #include "operator_collection.h"
-#include "parallel_for.h"
 
 namespace latgrad::search {
 namespace {
@@ -17,8 +17,8 @@ struct Price {
   std::vector<lut::OperatorKey> missing;
 };
 
-Price price(const lut::Net& net, const lut::Table& table, const lut::EstimateOptions& options) {
-  const lut::NetShapes shapes = lut::infer_shapes(net);
+Price price(const net::Net& net, const lut::Table& table, const lut::EstimateOptions& options) {
+  const net::NetShapes shapes = net::infer_shapes(net);
   const lut::Estimate estimate = lut::estimate(net, shapes, table, options);
   Price result;
   for (size_t i = 0; i < net.ops.size(); ++i) {

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "architecture.h"
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 #include "net_builder.h"
 
 namespace latgrad::search {
@@ -51,7 +51,7 @@ std::string net_name(const SpaceImpl& space, Precision precision) {
 
 }  // namespace
 
-lut::Net lower(const Space& space, const Architecture& arch, Precision precision) {
+net::Net lower(const Space& space, const Architecture& arch, Precision precision) {
   space.check(arch);
   const SpaceImpl& impl = space.impl();
   NetBuilder builder(impl, precision, net_name(impl, precision));
@@ -63,7 +63,7 @@ lut::Net lower(const Space& space, const Architecture& arch, Precision precision
   return builder.finish();
 }
 
-lut::Net lower_fixed(const Space& space, Precision precision) {
+net::Net lower_fixed(const Space& space, Precision precision) {
   const SpaceImpl& impl = space.impl();
   NetBuilder builder(impl, precision, net_name(impl, precision) + "_fixed");
   const Blob layers_in = write_begin(builder, impl);
@@ -75,7 +75,7 @@ lut::Net lower_fixed(const Space& space, Precision precision) {
   return builder.finish();
 }
 
-lut::Net lower_block(const Space& space, size_t layer, size_t candidate, Precision precision) {
+net::Net lower_block(const Space& space, size_t layer, size_t candidate, Precision precision) {
   const SpaceImpl& impl = space.impl();
   internal::offered_block(impl, layer, candidate);  // before the layer is read
   const LayerInfo& info = impl.layers[layer];

@@ -6,9 +6,9 @@
 namespace latgrad::search::internal {
 namespace {
 
-using lut::Argument;
-using lut::DataType;
-using lut::Operator;
+using net::Argument;
+using net::DataType;
+using net::Operator;
 
 // A softmax is at most 1, and QNNPACK accepts no other scale for it.
 constexpr float kSoftmaxScale = 1.0f / 256;
@@ -166,12 +166,12 @@ std::string NetBuilder::typed(std::string_view type) const {
 
 Argument NetBuilder::order() const { return Argument::of_string("order", is_int8() ? "NHWC" : "NCHW"); }
 
-lut::Shape NetBuilder::activation_shape(const Blob& blob) const {
+net::Shape NetBuilder::activation_shape(const Blob& blob) const {
   if (is_int8()) return {blob.batch, blob.height, blob.width, blob.channels};
   return {blob.batch, blob.channels, blob.height, blob.width};
 }
 
-void NetBuilder::parameter(Operator& op, const std::string& name, lut::Shape shape, DataType dtype) {
+void NetBuilder::parameter(Operator& op, const std::string& name, net::Shape shape, DataType dtype) {
   op.inputs.push_back(name);
   net_.external_inputs.push_back(name);
   net_.parameters[name] = {std::move(shape), dtype};

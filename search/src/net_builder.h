@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "latgrad/lut/net.h"
+#include "latgrad/net/net.h"
 #include "space_impl.h"
 
 namespace latgrad::search::internal {
@@ -44,25 +44,25 @@ class NetBuilder {
   Blob softmax(const Blob& in, const std::string& name);
 
   void output(const Blob& blob) { net_.external_outputs.push_back(blob.name); }
-  lut::Net finish() { return std::move(net_); }
+  net::Net finish() { return std::move(net_); }
 
  private:
   bool is_int8() const { return precision_ == Precision::kInt8; }
   std::string typed(std::string_view type) const;
-  lut::Argument order() const;
-  lut::Shape activation_shape(const Blob& blob) const;
-  void parameter(lut::Operator& op, const std::string& name, lut::Shape shape, lut::DataType dtype);
-  lut::Operator begin(std::string type, const Blob& in) const;
+  net::Argument order() const;
+  net::Shape activation_shape(const Blob& blob) const;
+  void parameter(net::Operator& op, const std::string& name, net::Shape shape, net::DataType dtype);
+  net::Operator begin(std::string type, const Blob& in) const;
   // Appends the arguments and the engine of the rules, and the output.
-  void end(lut::Operator op, proto::OperatorClass operator_class, const std::string& output);
-  void end_quantized(lut::Operator op, proto::OperatorClass operator_class, const std::string& output,
+  void end(net::Operator op, proto::OperatorClass operator_class, const std::string& output);
+  void end_quantized(net::Operator op, proto::OperatorClass operator_class, const std::string& output,
                      float scale = 1.0f);
   Blob relu(const Blob& in, const std::string& name);
   Blob shuffle(const Blob& in, int64_t groups, const std::string& name);
 
   const SpaceImpl& space_;
   Precision precision_;
-  lut::Net net_;
+  net::Net net_;
 };
 
 }  // namespace latgrad::search::internal

@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 #include "latgrad/search/space.h"
 
 namespace latgrad::search {

@@ -1,5 +1,5 @@
 
-#include "latgrad/lut/shape_inference.h"
+#include "latgrad/net/infer_shapes.h"
 #include "latgrad/search/latency_model.h"
 #include "latgrad/search/lowering.h"
 #include "operator_collection.h"
@@ -8,8 +8,8 @@ namespace latgrad::search {
 
 std::vector<MissingOperator> required_operators(const Space& space, Precision precision) {
   internal::OperatorCollection collection;
-  const auto add = [&](const lut::Net& net, const std::string& user) {
-    const lut::NetShapes shapes = lut::infer_shapes(net);
+  const auto add = [&](const net::Net& net, const std::string& user) {
+    const net::NetShapes shapes = net::infer_shapes(net);
     for (size_t i = 0; i < net.ops.size(); ++i) {
       collection.add(lut::operator_key(net.ops[i], shapes.ops[i]), user);
     }

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <string>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 #include "space_file.h"
 #include "space_impl.h"
 

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "architecture.h"
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 #include "space_file.h"
 #include "space_impl.h"
 
@@ -53,7 +53,7 @@ const std::vector<LayerInfo>& Space::layers() const { return impl_->layers; }
 
 size_t Space::max_candidates() const { return impl_->max_candidates; }
 
-lut::Shape Space::input_shape() const {
+net::Shape Space::input_shape() const {
   const internal::proto::Input& input = impl_->file.input();
   return {input.batch(), input.channels(), input.height(), input.width()};
 }

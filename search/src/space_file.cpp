@@ -1,8 +1,6 @@
 #include "space_file.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/io/tokenizer.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/text_format.h>
 
 #include <algorithm>
@@ -12,51 +10,22 @@
 #include <optional>
 #include <vector>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
+#include "latgrad/base/proto_text.h"
 
 namespace latgrad::search::internal {
 namespace {
 
 constexpr size_t kMaxFileBytes = 4 << 20;
 constexpr size_t kMaxBaseDepth = 8;
-constexpr int kMaxMessageDepth = 16;
-
-// Keeps the first error and swallows warnings, which protobuf would otherwise print.
-class FirstError : public google::protobuf::io::ErrorCollector {
- public:
-  void AddError(int line, google::protobuf::io::ColumnNumber, const std::string& message) override {
-    if (!message_) {
-      line_ = line;
-      message_ = message;
-    }
-  }
-  void AddWarning(int, google::protobuf::io::ColumnNumber, const std::string&) override {}
-
-  std::string message() const { return message_.value_or("does not follow the text format"); }
-  // Protobuf counts from 0 and says -1 where there is no line.
-  std::optional<int64_t> line() const { return line_ < 0 ? std::nullopt : std::optional<int64_t>(line_ + 1); }
-
- private:
-  std::optional<std::string> message_;
-  int line_ = -1;
-};
 
 proto::Space parse_one(std::string_view text, const std::string& source) {
   if (text.size() > kMaxFileBytes) {
     throw ParseError(fmt::format("a space must have at most {} bytes, got {}", kMaxFileBytes, text.size()),
                      {.file = source});
   }
-  const google::protobuf::LogSilencer silencer;
-  FirstError errors;
-  google::protobuf::TextFormat::Parser parser;
-  parser.RecordErrorsTo(&errors);
-  parser.SetRecursionLimit(kMaxMessageDepth);
-  google::protobuf::io::ArrayInputStream stream(text.data(), static_cast<int>(text.size()));
   proto::Space file;
-  if (!parser.Parse(&stream, &file)) {
-    throw ParseError(fmt::format("space text is malformed: {}", errors.message()),
-                     {.file = source, .line = errors.line()});
-  }
+  base::parse_proto_text(text, "space", source, file, {.allow_unknown_fields = false});
   return file;
 }
 

@@ -5,7 +5,7 @@
 #include <set>
 #include <string_view>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 #include "range_check.h"
 #include "space_impl.h"
 

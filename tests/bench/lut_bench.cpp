@@ -17,8 +17,8 @@
 #include <string>
 #include <vector>
 
-#include "latgrad/lut/netdef.h"
 #include "latgrad/lut/table.h"
+#include "latgrad/net/net.h"
 
 namespace {
 

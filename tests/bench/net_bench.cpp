@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "latgrad/lut/estimate.h"
-#include "latgrad/lut/netdef.h"
+#include "latgrad/net/init_net.h"
+#include "latgrad/net/netdef.h"
+#include "latgrad/net/read_net.h"
 #include "latgrad/search/latency_model.h"
 #include "latgrad/search/lowering.h"
 
@@ -41,11 +43,11 @@ lut::Table complete_table(const search::Space& space, search::Precision precisio
 // ChamNet-A as files, removed at the end.
 class NetworkFiles {
  public:
-  explicit NetworkFiles(const lut::Net& net) {
+  explicit NetworkFiles(const net::Net& net) {
     std::filesystem::create_directories(folder_);
-    lut::write_netdef(net, folder_ / "model.pb");
-    lut::write_netdef(net, folder_ / "model.pbtxt");
-    lut::write_netdef(lut::init_net(net), folder_ / "model_init.pb");
+    net::write_netdef(net, folder_ / "model.pb");
+    net::write_netdef(net, folder_ / "model.pbtxt");
+    net::write_netdef(net::init_net(net), folder_ / "model_init.pb");
   }
   ~NetworkFiles() { std::filesystem::remove_all(folder_); }
   std::filesystem::path binary() const { return folder_ / "model.pb"; }
@@ -56,9 +58,9 @@ class NetworkFiles {
 };
 
 double price_us(const std::filesystem::path& model, const lut::Table& table) {
-  lut::Net net = lut::read_net(model);
-  net.inputs["data"] = {{1, 3, 224, 224}, lut::DataType::kFloat};
-  return lut::estimate(net, lut::infer_shapes(net), table, {}).total_us().value();
+  net::Net net = net::read_net(model);
+  net.inputs["data"] = {{1, 3, 224, 224}, net::DataType::kFloat};
+  return lut::estimate(net, net::infer_shapes(net), table, {}).total_us().value();
 }
 
 // One argument: the precision.

@@ -12,7 +12,7 @@ import time
 import pytest
 from conftest import BIN, assert_fails, run
 
-FAKE = pathlib.Path(__file__).parent.parent / "profile" / "fake_runner.py"
+FAKE = pathlib.Path(__file__).parent.parent / "runner" / "fake_runner.py"
 
 
 def runner(*behaviour):

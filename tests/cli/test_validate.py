@@ -10,7 +10,7 @@ import pytest
 
 from conftest import assert_fails, conv_record, relu_record, run, run_json, write_lut
 
-FAKE = pathlib.Path(__file__).resolve().parents[1] / "profile" / "fake_runner.py"
+FAKE = pathlib.Path(__file__).resolve().parents[1] / "runner" / "fake_runner.py"
 SVG = "{http://www.w3.org/2000/svg}"
 
 

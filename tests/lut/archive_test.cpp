@@ -5,7 +5,7 @@
 
 #include <sstream>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 #include "lut/archive_builder.h"
 
 namespace latgrad::lut {

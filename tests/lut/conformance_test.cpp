@@ -10,7 +10,8 @@
 #include <sstream>
 
 #include "latgrad/lut/estimate.h"
-#include "latgrad/lut/netdef.h"
+#include "latgrad/net/netdef.h"
+#include "latgrad/net/read_net.h"
 #include "shared_data.h"
 
 namespace latgrad::lut {
@@ -36,8 +37,8 @@ TEST(ConformanceTest, ReferenceEstimatesAreThoseRecorded) {
       parser.load(shared_data("conformance/expected.json").string()).get_object();
   ASSERT_EQ(networks.size(), kNetworks.size());
   for (const auto [name, modes] : networks) {
-    const Net net = read_net(shared_data("zoo/" + std::string(name)));
-    const NetShapes shapes = infer_shapes(net);
+    const net::Net net = net::read_net(shared_data("zoo/" + std::string(name)));
+    const net::NetShapes shapes = net::infer_shapes(net);
     for (const auto [mode, expected] : modes.get_object()) {
       SCOPED_TRACE(std::string(name) + " " + std::string(mode));
       const Estimate result =
@@ -61,8 +62,8 @@ TEST(ConformanceTest, ReferenceReportsAreThoseRecorded) {
   LATGRAD_NEED_SHARED("conformance");
   const Table table = Table::load(shared_data(kTable));
   for (const std::string& name : kNetworks) {
-    const Net net = read_net(shared_data("zoo/" + name));
-    const NetShapes shapes = infer_shapes(net);
+    const net::Net net = net::read_net(shared_data("zoo/" + name));
+    const net::NetShapes shapes = net::infer_shapes(net);
     const Estimate result = estimate(net, shapes, table, {.matching = Matching::kReference});
     std::string file = "conformance/" + name + ".ave.txt";
     file.replace(file.find('/', 12), 1, ".");
@@ -72,12 +73,13 @@ TEST(ConformanceTest, ReferenceReportsAreThoseRecorded) {
 
 // What the arguments of the published networks say, one by one, with the defaults of their operators filled
 // in.
-std::map<std::string, std::string> slow_meaning(const std::string& type, const std::vector<Argument>& args) {
+std::map<std::string, std::string> slow_meaning(const std::string& type,
+                                                const std::vector<net::Argument>& args) {
   std::map<std::string, std::string> meaning = {{"order", "NCHW"}, {"exhaustive_search", "0"}};
   if (type.find("Conv") != std::string::npos || type.find("Pool") != std::string::npos) {
     meaning.insert({{"kernel", "0"}, {"stride", "1"}, {"pad", "0"}, {"dilation", "1"}, {"group", "1"}});
   }
-  for (const Argument& arg : args) {
+  for (const net::Argument& arg : args) {
     if (arg.name == "Y_scale" || arg.name == "Y_zero_point" || arg.name == "ws_nbytes_limit") continue;
     meaning[arg.name] = arg.s ? *arg.s : std::to_string(arg.i.value());
   }
@@ -93,8 +95,8 @@ std::vector<uint32_t> slow_find(const OperatorKey& key, const std::vector<Record
         record.input_dtypes != key.input_dtypes) {
       continue;
     }
-    std::vector<Argument> args;
-    for (const std::string& text : record.op_args) args.push_back(parse_argument_text(text));
+    std::vector<net::Argument> args;
+    for (const std::string& text : record.op_args) args.push_back(net::parse_argument_text(text));
     if (slow_meaning(key.op_type, args) == slow_meaning(key.op_type, key.args)) found.push_back(i);
   }
   return found;
@@ -109,8 +111,8 @@ TEST(ConformanceTest, FindByMeaningIsALinearScan) {
     size_t num_exact = 0;
     size_t num_substituted = 0;
     for (const std::string& name : kNetworks) {
-      const Net net = read_net(shared_data("zoo/" + name));
-      const NetShapes shapes = infer_shapes(net);
+      const net::Net net = net::read_net(shared_data("zoo/" + name));
+      const net::NetShapes shapes = net::infer_shapes(net);
       const Estimate result = estimate(net, shapes, table, {.device = device});
       for (size_t i = 0; i < net.ops.size(); ++i) {
         SCOPED_TRACE(name + " op " + std::to_string(i));
@@ -143,8 +145,8 @@ TEST(ConformanceTest, MeaningFindsWhatTheReferenceFindsAndMore) {
   const Table table = Table::load(shared_data(kTable));
   size_t num_more = 0;
   for (const std::string& name : kNetworks) {
-    const Net net = read_net(shared_data("zoo/" + name));
-    const NetShapes shapes = infer_shapes(net);
+    const net::Net net = net::read_net(shared_data("zoo/" + name));
+    const net::NetShapes shapes = net::infer_shapes(net);
     for (size_t i = 0; i < net.ops.size(); ++i) {
       const OperatorKey key = operator_key(net.ops[i], shapes.ops[i]);
       const auto by_meaning = table.find(key, table.default_device());

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "expect_error.h"
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 
 namespace latgrad::lut {
 namespace {
@@ -21,22 +21,22 @@ std::string line(const std::string& op_type, const std::string& p50, const std::
          device + "\"}\n";
 }
 
-OperatorKey key(const std::string& op_type) { return {op_type, {}, {{1, 8}}, {DataType::kFloat}}; }
+OperatorKey key(const std::string& op_type) { return {op_type, {}, {{1, 8}}, {net::DataType::kFloat}}; }
 
 struct KnownNet {
-  Net net;
-  NetShapes shapes;
+  net::Net net;
+  net::NetShapes shapes;
 };
 
 // Operators with one float input [1, 8] each.
 KnownNet net_of(const std::vector<std::string>& types) {
   KnownNet known;
   for (const std::string& type : types) {
-    Operator op;
+    net::Operator op;
     op.type = type;
     known.net.ops.push_back(op);
-    OpShapes shapes;
-    shapes.inputs = {{{1, 8}, DataType::kFloat}};
+    net::OpShapes shapes;
+    shapes.inputs = {{{1, 8}, net::DataType::kFloat}};
     known.shapes.ops.push_back(shapes);
   }
   return known;
@@ -87,7 +87,7 @@ TEST(EstimateOperatorTest, IntegersStayIntegersUnlessAveraged) {
 Table steady_and_shaky() {
   const Record steady{.op_type = "A",
                       .input_shapes = {{1, 8}},
-                      .input_dtypes = {DataType::kFloat},
+                      .input_dtypes = {net::DataType::kFloat},
                       .p0_us = 39,
                       .p10_us = 40,
                       .p50_us = 41,
@@ -250,7 +250,7 @@ std::string report(const KnownNet& known, const Table& table, Mode mode = Mode::
 
 TEST(ReferenceReportTest, PrintsAsThePublishedToolDoes) {
   KnownNet known = net_of({"A", "Gone", "Int8Conv", "Sum", "Scalar"});
-  known.shapes.ops[3].inputs = {{{1, 2, 3}, DataType::kFloat}, {{}, DataType::kFloat}};
+  known.shapes.ops[3].inputs = {{{1, 2, 3}, net::DataType::kFloat}, {{}, net::DataType::kFloat}};
   known.shapes.ops[4].inputs = {};
   const Table table = parse(line("A", "259.0") + line("A", "860") + line("Int8ConvRelu", "0.00001"));
   EXPECT_EQ(report(known, table),
@@ -267,10 +267,10 @@ TEST(ReferenceReportTest, PrintsAsThePublishedToolDoes) {
 
 TEST(ReferenceReportTest, PrintsShapesAsPythonLists) {
   KnownNet known = net_of({"Sum"});
-  known.shapes.ops[0].inputs = {{{1, 2}, DataType::kFloat}, {{}, DataType::kFloat}};
+  known.shapes.ops[0].inputs = {{{1, 2}, net::DataType::kFloat}, {{}, net::DataType::kFloat}};
   Record record{.op_type = "Sum",
                 .input_shapes = {{1, 2}, {}},
-                .input_dtypes = {DataType::kFloat, DataType::kFloat},
+                .input_dtypes = {net::DataType::kFloat, net::DataType::kFloat},
                 .p50_us = 2.5,
                 .device = "phone"};
   EXPECT_EQ(report(known, Table::from_records({record}, "made")),

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "expect_error.h"
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 #include "latgrad/lut/table.h"
 
 namespace latgrad::lut {

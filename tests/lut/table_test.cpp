@@ -8,7 +8,7 @@
 #include <limits>
 #include <sstream>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 #include "lut/archive_builder.h"
 #include "shared_data.h"
 
@@ -33,8 +33,8 @@ std::string line(const std::string& op_type, const std::string& p50, const std::
          R"(, "runtime_us_p90": 0, "runtime_us_p100": 0, "device": ")" + device + "\"}\n";
 }
 
-OperatorKey key(const std::string& op_type, std::vector<Argument> args = {}) {
-  return {op_type, std::move(args), {{1, 8}}, {DataType::kFloat}};
+OperatorKey key(const std::string& op_type, std::vector<net::Argument> args = {}) {
+  return {op_type, std::move(args), {{1, 8}}, {net::DataType::kFloat}};
 }
 
 Table parse(const std::string& text) { return Table::parse(text, "lut.json"); }
@@ -65,8 +65,10 @@ TEST(TableTest, ReadsEveryFieldOfALine) {
   const Record record = table.record(0);
   EXPECT_EQ(record.op_type, "Conv");
   EXPECT_THAT(record.op_args, ElementsAre("name: \"kernel\"\ni: 3\n", "name: \"stride\"\ni: 2\n"));
-  EXPECT_THAT(record.input_shapes, ElementsAre(Shape{1, 3, 224, 224}, Shape{32, 3, 3, 3}, Shape{32}));
-  EXPECT_THAT(record.input_dtypes, ElementsAre(DataType::kFloat, DataType::kFloat, DataType::kFloat));
+  EXPECT_THAT(record.input_shapes,
+              ElementsAre(net::Shape{1, 3, 224, 224}, net::Shape{32, 3, 3, 3}, net::Shape{32}));
+  EXPECT_THAT(record.input_dtypes,
+              ElementsAre(net::DataType::kFloat, net::DataType::kFloat, net::DataType::kFloat));
   EXPECT_EQ(record.p0_us, 1.5);
   EXPECT_EQ(record.p10_us, 2.25);
   EXPECT_EQ(record.p50_us, 259);
@@ -115,12 +117,12 @@ TEST(TableTest, ResolvesEscapesInStrings) {
 
 TEST(TableTest, KeepsEmptyShapes) {
   const Table table = parse(line("A", "1", "phone", "", "[], [0, 4], []"));
-  EXPECT_THAT(table.record(0).input_shapes, ElementsAre(Shape{}, Shape{0, 4}, Shape{}));
+  EXPECT_THAT(table.record(0).input_shapes, ElementsAre(net::Shape{}, net::Shape{0, 4}, net::Shape{}));
 }
 
 TEST(TableTest, KeepsTheLargestDimensions) {
   const Table table = parse(line("A", "1", "phone", "", "[9223372036854775807, 128, 127]"));
-  EXPECT_THAT(table.record(0).input_shapes, ElementsAre(Shape{9223372036854775807, 128, 127}));
+  EXPECT_THAT(table.record(0).input_shapes, ElementsAre(net::Shape{9223372036854775807, 128, 127}));
 }
 
 TEST(TableTest, MayBeEmpty) {
@@ -200,10 +202,10 @@ TEST(TableTest, FindReturnsNothingForUnknownKey) {
   const Table table = parse(line("A", "1"));
   EXPECT_THAT(table.find(key("C"), "phone"), IsEmpty());
   EXPECT_THAT(table.find(key("A"), "tablet"), IsEmpty());
-  EXPECT_THAT(table.find(key("A", {Argument::of_int("x", 1)}), "phone"), IsEmpty());
-  EXPECT_THAT(table.find({"A", {}, {{1, 9}}, {DataType::kFloat}}, "phone"), IsEmpty());
-  EXPECT_THAT(table.find({"A", {}, {{1, -8}}, {DataType::kFloat}}, "phone"), IsEmpty());
-  EXPECT_THAT(table.find({"A", {}, {{1, 8}}, {DataType::kInt8}}, "phone"), IsEmpty());
+  EXPECT_THAT(table.find(key("A", {net::Argument::of_int("x", 1)}), "phone"), IsEmpty());
+  EXPECT_THAT(table.find({"A", {}, {{1, 9}}, {net::DataType::kFloat}}, "phone"), IsEmpty());
+  EXPECT_THAT(table.find({"A", {}, {{1, -8}}, {net::DataType::kFloat}}, "phone"), IsEmpty());
+  EXPECT_THAT(table.find({"A", {}, {{1, 8}}, {net::DataType::kInt8}}, "phone"), IsEmpty());
 }
 
 TEST(TableTest, FindComparesByMeaningAndFindReferenceByText) {
@@ -218,24 +220,25 @@ TEST(TableTest, FindComparesByMeaningAndFindReferenceByText) {
             line("Conv", "4", "phone", kernel + "," + stride) +                    // as the tool writes it
             line("Conv", "5", "phone", kernel));
   const OperatorKey query =
-      key("Conv", {Argument::of_int("stride", 2), Argument::of_int("ws_nbytes_limit", 7),
-                   Argument::of_int("kernel", 3), Argument::of_float("Y_scale", 0.5F)});
+      key("Conv", {net::Argument::of_int("stride", 2), net::Argument::of_int("ws_nbytes_limit", 7),
+                   net::Argument::of_int("kernel", 3), net::Argument::of_float("Y_scale", 0.5F)});
   EXPECT_THAT(table.find(query, "phone"), ElementsAre(0, 1, 2, 3));
   EXPECT_THAT(table.find_reference(query, "phone"), ElementsAre(1, 3));
-  const OperatorKey with_group = key(
-      "Conv", {Argument::of_int("stride", 2), Argument::of_int("group", 1), Argument::of_int("kernel", 3)});
+  const OperatorKey with_group =
+      key("Conv", {net::Argument::of_int("stride", 2), net::Argument::of_int("group", 1),
+                   net::Argument::of_int("kernel", 3)});
   EXPECT_THAT(table.find(with_group, "phone"), ElementsAre(0, 1, 2, 3));
   EXPECT_THAT(table.find_reference(with_group, "phone"), ElementsAre(2));
   const OperatorKey other_spelling =
-      key("Conv",
-          {Argument::of_int("kernel_h", 3), Argument::of_int("kernel_w", 3), Argument::of_int("stride", 2)});
+      key("Conv", {net::Argument::of_int("kernel_h", 3), net::Argument::of_int("kernel_w", 3),
+                   net::Argument::of_int("stride", 2)});
   EXPECT_THAT(table.find(other_spelling, "phone"), ElementsAre(0, 1, 2, 3));
   EXPECT_THAT(table.find_reference(other_spelling, "phone"), IsEmpty());
 }
 
 TEST(TableTest, OutputScaleOfARecordCountsForTheReferenceOnly) {
   const Table table = parse(line("Int8Relu", "1", "phone", R"("name: \"Y_scale\"\nf: 0.5\n")"));
-  const OperatorKey query = key("Int8Relu", {Argument::of_float("Y_scale", 0.5F)});
+  const OperatorKey query = key("Int8Relu", {net::Argument::of_float("Y_scale", 0.5F)});
   EXPECT_THAT(table.find(query, "phone"), ElementsAre(0));
   EXPECT_THAT(table.find_reference(query, "phone"), IsEmpty());
 }
@@ -243,7 +246,7 @@ TEST(TableTest, OutputScaleOfARecordCountsForTheReferenceOnly) {
 TEST(TableTest, UnknownArgumentsOfARecordCount) {
   const Table table = parse(line("FC", "1", "phone", R"("name: \"stride\"\ni: 7\n")"));
   EXPECT_THAT(table.find(key("FC"), "phone"), IsEmpty());
-  EXPECT_THAT(table.find(key("FC", {Argument::of_int("stride", 7)}), "phone"), ElementsAre(0));
+  EXPECT_THAT(table.find(key("FC", {net::Argument::of_int("stride", 7)}), "phone"), ElementsAre(0));
 }
 
 // A table of several batches, so that joining them is tested, against a linear scan.
@@ -272,7 +275,7 @@ TEST(TableTest, FindsWhatAScanFindsInALargeTable) {
           }
         }
         const OperatorKey query{
-            "Conv", {Argument::of_int("stride", stride)}, {{size, 8}}, {DataType::kFloat}};
+            "Conv", {net::Argument::of_int("stride", stride)}, {{size, 8}}, {net::DataType::kFloat}};
         const auto found = table.find(query, "device" + std::to_string(device));
         EXPECT_EQ(std::vector(found.begin(), found.end()), expected);
         const auto reference = table.find_reference(query, "device" + std::to_string(device));
@@ -407,7 +410,7 @@ TEST(FromRecordsTest, ChecksRecords) {
                       "p50_us must be whole to be an integer, got 1.5");
   expect_record_error({.input_shapes = {{1, -2}}},
                       "input_shapes must not have a negative dimension, got [1, -2]");
-  expect_record_error({.input_dtypes = {static_cast<DataType>(-3)}},
+  expect_record_error({.input_dtypes = {static_cast<net::DataType>(-3)}},
                       "input_dtypes must not be negative, got -3");
 }
 
@@ -437,7 +440,7 @@ TEST(RecordJsonTest, ReadsBackAsTheSameRecord) {
                             {.op_type = "a\"\\\n\r\t\b\f\x01\x7f",
                              .op_args = {"name: \"x\"\nf: 0.1\n", "name: \"x\"\nf: 0.1\n"},
                              .input_shapes = {{}, {1, 9223372036854775807}},
-                             .input_dtypes = {DataType::kFloat, static_cast<DataType>(99)},
+                             .input_dtypes = {net::DataType::kFloat, static_cast<net::DataType>(99)},
                              .p0_us = 5e-324,
                              .p10_us = 0.1,
                              .p50_us = 123456789.123456789,

@@ -24,7 +24,7 @@ class LatencyTableTest : public testing::Test {
     lut::Record relu{.op_type = "Relu",
                      .op_args = {},
                      .input_shapes = {{1, 8}},
-                     .input_dtypes = {lut::DataType::kFloat},
+                     .input_dtypes = {net::DataType::kFloat},
                      .p50_us = 2.5,
                      .device = "phone"};
     lut::Record other = relu;

@@ -35,9 +35,9 @@ class LawTest : public ::testing::TestWithParam<std::tuple<search::Precision, lu
   }
 
   double exact_price_us(const search::Architecture& arch) const {
-    const lut::Net net = search::lower(*space_, arch, precision_);
+    const net::Net net = search::lower(*space_, arch, precision_);
     const auto total_us =
-        lut::estimate(net, lut::infer_shapes(net), *table_, {.statistic = statistic_}).total_us();
+        lut::estimate(net, net::infer_shapes(net), *table_, {.statistic = statistic_}).total_us();
     EXPECT_TRUE(total_us.has_value());
     return total_us.value_or(-1);
   }

@@ -1,4 +1,4 @@
-#include "agreement.h"
+#include "latgrad/profile/agreement.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 
 namespace latgrad::profile {
 namespace {

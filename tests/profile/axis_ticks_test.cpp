@@ -1,4 +1,4 @@
-#include "axis_ticks.h"
+#include "latgrad/profile/axis_ticks.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,11 +1,11 @@
-#include "carriers.h"
+#include "latgrad/profile/carriers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <set>
 
-#include "plan.h"
+#include "latgrad/profile/plan.h"
 #include "shared_data.h"
 #include "small_net.h"
 

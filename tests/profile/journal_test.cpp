@@ -1,17 +1,17 @@
-#include "journal.h"
+#include "latgrad/profile/journal.h"
 
 #include <fstream>
 
-#include "latgrad/lut/error.h"
-#include "lut/expect_error.h"
-#include "lut/temporary_folder.h"
+#include "expect_error.h"
+#include "latgrad/base/error.h"
+#include "temporary_folder.h"
 
 namespace latgrad::profile {
 namespace {
 
 namespace fs = std::filesystem;
-using lut::Argument;
 using lut::OperatorKey;
+using net::Argument;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -103,7 +103,7 @@ TEST_F(JournalTest, SaysWhereItCannotWrite) {
 
 TEST(PlanHashTest, SeesOrderAndShapesButNotSpelling) {
   auto relu = [](int64_t channels) {
-    return OperatorKey{"Relu", {}, {{1, channels, 4, 4}}, {lut::DataType::kFloat}};
+    return OperatorKey{"Relu", {}, {{1, channels, 4, 4}}, {net::DataType::kFloat}};
   };
   OperatorKey one{"Conv", {Argument::of_int("kernel", 3)}, {}, {}};
   OperatorKey same{"Conv", {Argument::of_int("kernel_h", 3), Argument::of_int("kernel_w", 3)}, {}, {}};

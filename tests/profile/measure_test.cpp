@@ -1,14 +1,14 @@
-#include "measure.h"
+#include "latgrad/profile/measure.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "lut/temporary_folder.h"
+#include "latgrad/profile/plan.h"
 #include "made_up_runner.h"
-#include "plan.h"
 #include "small_net.h"
+#include "temporary_folder.h"
 
 namespace latgrad::profile {
 namespace {

@@ -1,4 +1,4 @@
-#include "plan.h"
+#include "latgrad/profile/plan.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,8 +10,8 @@
 namespace latgrad::profile {
 namespace {
 
-using lut::DataType;
 using lut::OperatorKey;
+using net::DataType;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -54,7 +54,7 @@ TEST(PlanTest, DropsWhatATableHoldsForTheDevice) {
 }
 
 TEST(PlanTest, ListsOperatorsOfUnknownShapeAsMissing) {
-  lut::Net net = small_net();
+  net::Net net = small_net();
   net.ops[1].type = "Mystery";
   Plan plan;
   plan.add_net(net);

@@ -1,4 +1,4 @@
-#include "progress.h"
+#include "latgrad/profile/progress.h"
 
 #include <gtest/gtest.h>
 

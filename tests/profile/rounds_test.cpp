@@ -1,10 +1,10 @@
-#include "rounds.h"
+#include "latgrad/profile/rounds.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "latgrad/lut/error.h"
-#include "lut/expect_error.h"
+#include "expect_error.h"
+#include "latgrad/base/error.h"
 
 namespace latgrad::profile {
 namespace {

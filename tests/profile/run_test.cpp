@@ -1,17 +1,17 @@
 // A whole run of the profiler, with operators whose time is known.
 
-#include "run.h"
+#include "latgrad/profile/run.h"
 
 #include <sstream>
 
-#include "latgrad/lut/error.h"
+#include "expect_error.h"
+#include "latgrad/base/error.h"
 #include "latgrad/lut/estimate.h"
 #include "latgrad/lut/table.h"
-#include "lut/expect_error.h"
-#include "lut/temporary_folder.h"
+#include "latgrad/profile/self_test.h"
 #include "made_up_runner.h"
-#include "self_test.h"
 #include "small_net.h"
+#include "temporary_folder.h"
 
 namespace latgrad::profile {
 namespace {
@@ -59,8 +59,8 @@ TEST_F(RunTest, WritesATableThatPricesTheNetwork) {
   EXPECT_THAT(table.record(1).op_args, ElementsAre("name: \"group\"\ni: 1\n", "name: \"kernel\"\ni: 1\n",
                                                    "name: \"order\"\ns: \"NCHW\"\n"));
   EXPECT_EQ(table.record(2).device, "phone");
-  lut::Net net = small_net();
-  lut::Estimate estimate = lut::estimate(net, lut::infer_shapes(net), table, {});
+  net::Net net = small_net();
+  lut::Estimate estimate = lut::estimate(net, net::infer_shapes(net), table, {});
   EXPECT_EQ(estimate.total_us(), 2 * 100 + 2 * 200 + 50);
   EXPECT_FALSE(fs::exists(options_.output.string() + ".partial"));
 }
@@ -217,7 +217,7 @@ TEST(ProvenancePathTest, LiesBesideTheTablePackedOrNot) {
 
 TEST(SelfTestTest, ComparesWithWhatIsKnown) {
   MadeUpRunner runner;
-  LATGRAD_EXPECT_ERROR(self_test(runner), RunnerError,
+  LATGRAD_EXPECT_ERROR(self_test(runner), runner::RunnerError,
                        HasSubstr("a self-test needs a runner that knows LatgradDelay"));
   runner.time_us["LatgradDelay"] = 1015;
   std::vector<DelayCheck> checks = self_test(runner);

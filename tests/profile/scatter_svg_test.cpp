@@ -1,4 +1,4 @@
-#include "scatter_svg.h"
+#include "latgrad/profile/scatter_svg.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 
 namespace latgrad::profile {
 namespace {

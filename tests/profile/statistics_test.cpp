@@ -1,11 +1,11 @@
-#include "statistics.h"
+#include "latgrad/profile/statistics.h"
 
 #include <algorithm>
 #include <cmath>
 #include <random>
 
-#include "latgrad/lut/error.h"
-#include "lut/expect_error.h"
+#include "expect_error.h"
+#include "latgrad/base/error.h"
 
 namespace latgrad::profile {
 namespace {

@@ -1,4 +1,4 @@
-#include "validate.h"
+#include "latgrad/profile/validate.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "latgrad/lut/error.h"
-#include "latgrad/lut/netdef.h"
+#include "latgrad/base/error.h"
+#include "latgrad/net/netdef.h"
 #include "latgrad/search/lowering.h"
 #include "search/made_up_table.h"
 #include "shared_data.h"
@@ -31,7 +31,7 @@ search::Space tiny() { return search::Space::load(source_file("data/spaces/tiny.
 
 // A machine on which a whole network takes the sum of its operators' made-up times, which is what the made-up
 // table says, times a factor, times noise.
-class MadeUpRunner : public Runner {
+class MadeUpRunner : public runner::Runner {
  public:
   double factor = 1;        // of every operator, and so of every network
   double whole_factor = 1;  // of networks beyond the sum of their operators
@@ -39,14 +39,14 @@ class MadeUpRunner : public Runner {
   std::string cannot_run;   // operator type
   std::vector<double> log;  // the times of the networks without noise, in the order in which they were run
 
-  RunnerInfo open(const RunnerSettings&) override { return {}; }
+  runner::RunnerInfo open(const runner::RunnerSettings&) override { return {}; }
 
-  Timings measure(const MeasureRequest& request) override {
-    EXPECT_EQ(request.timing, Timing::kWhole);
+  runner::Timings measure(const runner::MeasureRequest& request) override {
+    EXPECT_EQ(request.timing, runner::Timing::kWhole);
     EXPECT_EQ(request.warmup, 1);
-    Timings timings;
+    runner::Timings timings;
     double sum_us = 0;
-    for (const ChainOperator& link : request.chain) {
+    for (const runner::ChainOperator& link : request.chain) {
       const bool runs = link.key.op_type != cannot_run;
       timings.unsupported.push_back(runs ? "" : "no kernel");
       std::vector<double>& samples_us = timings.operators_us.emplace_back();
@@ -66,8 +66,8 @@ class MadeUpRunner : public Runner {
   std::mt19937_64 random_{5};
 };
 
-lut::Net small_net() {
-  lut::Net net = lut::parse_netdef_text(R"(
+net::Net small_net() {
+  net::Net net = net::parse_netdef_text(R"(
 name: "small"
 external_input: "data"
 external_output: "y"
@@ -76,7 +76,7 @@ op { input: "a" output: "b" type: "NewOperator" }
 op { input: "b" output: "y" type: "Softmax" }
 )",
                                         "small.pbtxt");
-  net.inputs["data"] = {{1, 8}, lut::DataType::kFloat};
+  net.inputs["data"] = {{1, 8}, net::DataType::kFloat};
   return net;
 }
 
@@ -114,9 +114,9 @@ TEST_F(ValidateTest, TakesNetworksThenNamedThenRandomArchitectures) {
     // Each name is one that the command takes, and gives the network that is priced.
     const Subject& subject = made.priced[i];
     EXPECT_TRUE(subject.from_space);
-    const lut::Net net =
+    const net::Net net =
         search::lower(space_, space_.parse_architecture(subject.name), search::Precision::kInt8);
-    const lut::NetShapes shapes = lut::infer_shapes(net);
+    const net::NetShapes shapes = net::infer_shapes(net);
     EXPECT_EQ(subject.predicted_us, *lut::estimate(net, shapes, table_, kPricing).total_us());
     EXPECT_EQ(subject.chain.size(), net.ops.size());
   }

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <string>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 #include "latgrad/search/space.h"
 #include "shared_data.h"
 

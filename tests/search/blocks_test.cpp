@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 #include "latgrad/search/lowering.h"
 #include "shared_data.h"
 
@@ -16,14 +16,14 @@ namespace latgrad::search {
 namespace {
 
 // What a convolution is in a lowered network, by its operator.
-Convolution read_convolution(const lut::Net& net, size_t index) {
-  const lut::Operator& op = net.ops[index];
+Convolution read_convolution(const net::Net& net, size_t index) {
+  const net::Operator& op = net.ops[index];
   const bool int8 = op.type.starts_with("Int8");
   const auto argument = [&](const char* name, int64_t when_absent) {
-    const lut::Argument* arg = op.find_arg(name);
+    const net::Argument* arg = op.find_arg(name);
     return arg == nullptr ? when_absent : arg->i.value();
   };
-  const lut::Shape& weight = net.parameters.at(op.inputs.at(1)).shape;
+  const net::Shape& weight = net.parameters.at(op.inputs.at(1)).shape;
   Convolution conv;
   conv.out_channels = weight[0];
   conv.kernel = int8 ? weight[1] : weight[2];
@@ -44,11 +44,11 @@ Convolution read_convolution(const lut::Net& net, size_t index) {
   return conv;
 }
 
-bool is_convolution(const lut::Operator& op) {
+bool is_convolution(const net::Operator& op) {
   return op.type == "Conv" || op.type == "Int8Conv" || op.type == "Int8ConvRelu";
 }
 
-std::vector<Convolution> read_convolutions(const lut::Net& net) {
+std::vector<Convolution> read_convolutions(const net::Net& net) {
   std::vector<Convolution> found;
   for (size_t i = 0; i < net.ops.size(); ++i) {
     if (is_convolution(net.ops[i])) found.push_back(read_convolution(net, i));
@@ -71,19 +71,19 @@ TEST_P(BlocksOfSpaceTest, AreTheOperatorsThatAreLowered) {
       for (size_t candidate = 0; candidate < info.candidates.size(); ++candidate) {
         if (!info.offered[candidate]) continue;
         const Block block = block_at(space, layer, candidate, precision);
-        const lut::Net net = lower_block(space, layer, candidate, precision);
+        const net::Net net = lower_block(space, layer, candidate, precision);
         EXPECT_EQ(without_roles(block.convolutions), read_convolutions(net));
         EXPECT_EQ(block.residual, !net.ops.empty() && net.ops.back().type.ends_with("Sum"));
       }
     }
     const FixedPart fixed = fixed_part(space, precision);
-    const lut::Net net = lower_fixed(space, precision);
+    const net::Net net = lower_fixed(space, precision);
     std::vector<Convolution> convolutions;
     if (fixed.stem) convolutions.push_back(*fixed.stem);
     if (fixed.head) convolutions.push_back(*fixed.head);
     EXPECT_EQ(without_roles(convolutions), read_convolutions(net));
-    const lut::Shape& logits = net.parameters.at("logits_w").shape;
-    EXPECT_EQ(logits, (lut::Shape{fixed.classes, fixed.pooled_channels}));
+    const net::Shape& logits = net.parameters.at("logits_w").shape;
+    EXPECT_EQ(logits, (net::Shape{fixed.classes, fixed.pooled_channels}));
   }
 }
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <utility>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 #include "latgrad/search/lowering.h"
 #include "made_up_table.h"
 #include "shared_data.h"
@@ -28,8 +28,8 @@ Space load(const std::string& name) { return Space::load(source_file("data/space
 // By every statistic, the model says of the architecture what the network costs that it describes.
 void expect_law(const LatencyModel& model, const Space& space, const Architecture& arch,
                 const lut::Table& table) {
-  const lut::Net net = lower(space, arch, model.precision);
-  const lut::NetShapes shapes = lut::infer_shapes(net);
+  const net::Net net = lower(space, arch, model.precision);
+  const net::NetShapes shapes = net::infer_shapes(net);
   for (const lut::Statistic statistic : lut::kStatistics) {
     const lut::Estimate estimate = lut::estimate(net, shapes, table, {.statistic = statistic});
     EXPECT_TRUE(estimate.all_found);
@@ -121,8 +121,8 @@ TEST(LatencyModelTest, LaysTheTableOutByLayerAndCandidate) {
     }
   }
   double expected_us = 0;
-  const lut::Net block = lower_block(space, 1, 2, Precision::kInt8);
-  const lut::NetShapes shapes = lut::infer_shapes(block);
+  const net::Net block = lower_block(space, 1, 2, Precision::kInt8);
+  const net::NetShapes shapes = net::infer_shapes(block);
   for (size_t i = 0; i < block.ops.size(); ++i) {
     expected_us += made_up_us(lut::operator_key(block.ops[i], shapes.ops[i]));
   }
@@ -174,8 +174,8 @@ TEST(LatencyModelTest, SpreadIsThatOfEachOperatorSummed) {
   const std::vector<double> spread_us = build_latency_model(space, table).spread_us();
   ASSERT_EQ(spread_us.size(), 16u);
   double expected_us = 0;
-  const lut::Net block = lower_block(space, 1, 2, Precision::kInt8);
-  const lut::NetShapes shapes = lut::infer_shapes(block);
+  const net::Net block = lower_block(space, 1, 2, Precision::kInt8);
+  const net::NetShapes shapes = net::infer_shapes(block);
   for (size_t i = 0; i < block.ops.size(); ++i) {
     const lut::Record record = made_up_record(lut::operator_key(block.ops[i], shapes.ops[i]));
     expected_us += record.p90_us - record.p10_us;
@@ -259,7 +259,7 @@ TEST(LatencyModelTest, HasNoPriceWhileTheFixedPartIsIncomplete) {
 
 TEST(LatencyModelTest, AnEmptyTableMissesAllThatTheSpaceRequires) {
   const Space space = load("tiny");
-  std::vector<lut::Record> records = {made_up_record({"Relu", {}, {{1}}, {lut::DataType::kFloat}})};
+  std::vector<lut::Record> records = {made_up_record({"Relu", {}, {{1}}, {net::DataType::kFloat}})};
   const lut::Table table = lut::Table::from_records(records, "nearly empty");
   const LatencyModel model = build_latency_model(space, table);
   const std::vector<MissingOperator> required = required_operators(space, Precision::kInt8);

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "latgrad/lut/error.h"
-#include "latgrad/lut/netdef.h"
-#include "latgrad/lut/shape_inference.h"
+#include "latgrad/base/error.h"
+#include "latgrad/net/infer_shapes.h"
+#include "latgrad/net/netdef.h"
 #include "shared_data.h"
 
 namespace latgrad::search {
@@ -46,12 +46,12 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 // `Conv in,w,b -> out kernel=3 order=NCHW engine:NNPACK`
-std::vector<std::string> listing(const lut::Net& net) {
+std::vector<std::string> listing(const net::Net& net) {
   std::vector<std::string> lines;
-  for (const lut::Operator& op : net.ops) {
+  for (const net::Operator& op : net.ops) {
     std::string line = op.type;
     line.append(" ").append(joined(op.inputs)).append(" -> ").append(joined(op.outputs));
-    for (const lut::Argument& arg : op.args) {
+    for (const net::Argument& arg : op.args) {
       line.append(" ").append(arg.name).append("=");
       if (arg.i) line.append(std::to_string(*arg.i));
       if (arg.s) line.append(*arg.s);
@@ -64,7 +64,7 @@ std::vector<std::string> listing(const lut::Net& net) {
 }
 
 TEST(LoweringTest, WritesFp32Operators) {
-  const lut::Net net = lower(small_space(), {0, 1}, Precision::kFp32);
+  const net::Net net = lower(small_space(), {0, 1}, Precision::kFp32);
   EXPECT_THAT(
       listing(net),
       ElementsAre(
@@ -89,19 +89,19 @@ TEST(LoweringTest, WritesFp32Operators) {
           "Conv layer02_d_project,head_w,head_b -> head_conv kernel=1 stride=1 pad=0 order=NCHW",
           "Relu head_conv -> head", "AveragePool head -> pool kernel_h=3 kernel_w=2 stride=1 order=NCHW",
           "FC pool,logits_w,logits_b -> logits", "Softmax logits -> softmax"));
-  EXPECT_EQ(net.inputs.at("data"), (lut::TensorInfo{{2, 3, 9, 6}, lut::DataType::kFloat}));
-  EXPECT_EQ(net.parameters.at("stem_w"), (lut::TensorInfo{{4, 3, 3, 3}, lut::DataType::kFloat}));
-  EXPECT_EQ(net.parameters.at("layer01_g_expand_w"), (lut::TensorInfo{{8, 2, 1, 1}, lut::DataType::kFloat}));
-  EXPECT_EQ(net.parameters.at("layer01_g_dw2_w"), (lut::TensorInfo{{8, 1, 5, 5}, lut::DataType::kFloat}));
-  EXPECT_EQ(net.parameters.at("layer01_g_project_w"), (lut::TensorInfo{{4, 4, 1, 1}, lut::DataType::kFloat}));
-  EXPECT_EQ(net.parameters.at("logits_w"), (lut::TensorInfo{{10, 8}, lut::DataType::kFloat}));
+  EXPECT_EQ(net.inputs.at("data"), (net::TensorInfo{{2, 3, 9, 6}, net::DataType::kFloat}));
+  EXPECT_EQ(net.parameters.at("stem_w"), (net::TensorInfo{{4, 3, 3, 3}, net::DataType::kFloat}));
+  EXPECT_EQ(net.parameters.at("layer01_g_expand_w"), (net::TensorInfo{{8, 2, 1, 1}, net::DataType::kFloat}));
+  EXPECT_EQ(net.parameters.at("layer01_g_dw2_w"), (net::TensorInfo{{8, 1, 5, 5}, net::DataType::kFloat}));
+  EXPECT_EQ(net.parameters.at("layer01_g_project_w"), (net::TensorInfo{{4, 4, 1, 1}, net::DataType::kFloat}));
+  EXPECT_EQ(net.parameters.at("logits_w"), (net::TensorInfo{{10, 8}, net::DataType::kFloat}));
   EXPECT_EQ(net.parameters.count("layer02_d_dw_b"), 0u);
   EXPECT_THAT(net.external_outputs, ElementsAre("softmax"));
   EXPECT_EQ(net.external_inputs.size(), 1 + net.parameters.size());
 }
 
 TEST(LoweringTest, WritesInt8Operators) {
-  const lut::Net net = lower(small_space(), {0, 1}, Precision::kInt8);
+  const net::Net net = lower(small_space(), {0, 1}, Precision::kInt8);
   EXPECT_THAT(
       listing(net),
       ElementsAre(
@@ -128,20 +128,20 @@ TEST(LoweringTest, WritesInt8Operators) {
           "Int8FC pool,logits_w,logits_b -> logits Y_scale=1 Y_zero_point=0 order=NHWC",
           "Int8Softmax logits -> softmax_int8 Y_scale=1/256 Y_zero_point=0",
           "Int8Dequantize softmax_int8 -> softmax"));
-  EXPECT_EQ(net.parameters.at("stem_w"), (lut::TensorInfo{{4, 3, 3, 3}, lut::DataType::kUint8}));
-  EXPECT_EQ(net.parameters.at("stem_b"), (lut::TensorInfo{{4}, lut::DataType::kInt32}));
-  EXPECT_EQ(net.parameters.at("layer01_g_expand_w"), (lut::TensorInfo{{8, 1, 1, 2}, lut::DataType::kUint8}));
-  EXPECT_EQ(net.parameters.at("layer01_g_dw2_w"), (lut::TensorInfo{{8, 5, 5, 1}, lut::DataType::kUint8}));
+  EXPECT_EQ(net.parameters.at("stem_w"), (net::TensorInfo{{4, 3, 3, 3}, net::DataType::kUint8}));
+  EXPECT_EQ(net.parameters.at("stem_b"), (net::TensorInfo{{4}, net::DataType::kInt32}));
+  EXPECT_EQ(net.parameters.at("layer01_g_expand_w"), (net::TensorInfo{{8, 1, 1, 2}, net::DataType::kUint8}));
+  EXPECT_EQ(net.parameters.at("layer01_g_dw2_w"), (net::TensorInfo{{8, 5, 5, 1}, net::DataType::kUint8}));
 }
 
 TEST(LoweringTest, ShapesFollowOddMapsAndBatches) {
   for (const Precision precision : {Precision::kInt8, Precision::kFp32}) {
-    const lut::NetShapes shapes = lut::infer_shapes(lower(small_space(), {0, 0}, precision));
+    const net::NetShapes shapes = net::infer_shapes(lower(small_space(), {0, 0}, precision));
     const bool int8 = precision == Precision::kInt8;
-    EXPECT_EQ(shapes.blobs.at("stem").shape, int8 ? lut::Shape({2, 5, 3, 4}) : lut::Shape({2, 4, 5, 3}));
+    EXPECT_EQ(shapes.blobs.at("stem").shape, int8 ? net::Shape({2, 5, 3, 4}) : net::Shape({2, 4, 5, 3}));
     EXPECT_EQ(shapes.blobs.at("layer02_g_project").shape,
-              int8 ? lut::Shape({2, 3, 2, 6}) : lut::Shape({2, 6, 3, 2}));
-    EXPECT_EQ(shapes.blobs.at("softmax").shape, lut::Shape({2, 10}));
+              int8 ? net::Shape({2, 3, 2, 6}) : net::Shape({2, 6, 3, 2}));
+    EXPECT_EQ(shapes.blobs.at("softmax").shape, net::Shape({2, 10}));
   }
 }
 
@@ -160,14 +160,14 @@ TEST(LoweringTest, SkipIsAnIdentityOrAProjection) {
 }
 
 TEST(LoweringTest, FixedPartHasAGapWithKnownShapes) {
-  const lut::Net net = lower_fixed(small_space(), Precision::kInt8);
-  EXPECT_EQ(net.inputs.at("data"), (lut::TensorInfo{{2, 3, 9, 6}, lut::DataType::kFloat}));
-  EXPECT_EQ(net.inputs.at("layers_out"), (lut::TensorInfo{{2, 3, 2, 6}, lut::DataType::kUint8}));
+  const net::Net net = lower_fixed(small_space(), Precision::kInt8);
+  EXPECT_EQ(net.inputs.at("data"), (net::TensorInfo{{2, 3, 9, 6}, net::DataType::kFloat}));
+  EXPECT_EQ(net.inputs.at("layers_out"), (net::TensorInfo{{2, 3, 2, 6}, net::DataType::kUint8}));
   EXPECT_THAT(net.external_outputs, ElementsAre("stem", "softmax"));
   EXPECT_EQ(net.ops.size(), 8u);
-  EXPECT_EQ(lut::infer_shapes(net).blobs.at("pool").shape, lut::Shape({2, 1, 1, 8}));
-  const lut::Net fp32 = lower_fixed(small_space(), Precision::kFp32);
-  EXPECT_EQ(fp32.inputs.at("layers_out"), (lut::TensorInfo{{2, 6, 3, 2}, lut::DataType::kFloat}));
+  EXPECT_EQ(net::infer_shapes(net).blobs.at("pool").shape, net::Shape({2, 1, 1, 8}));
+  const net::Net fp32 = lower_fixed(small_space(), Precision::kFp32);
+  EXPECT_EQ(fp32.inputs.at("layers_out"), (net::TensorInfo{{2, 6, 3, 2}, net::DataType::kFloat}));
 }
 
 // Whatever is chosen, a block leaves the shape that the next layer expects.
@@ -180,11 +180,11 @@ TEST(LoweringTest, EveryBlockFitsItsLayer) {
       const LayerInfo& info = space.layers()[layer];
       for (size_t candidate = 0; candidate < info.candidates.size(); ++candidate) {
         if (!info.offered[candidate]) continue;
-        const lut::Net net = lower_block(space, layer, candidate, Precision::kFp32);
-        const lut::NetShapes shapes = lut::infer_shapes(net);
-        const lut::Shape out =
+        const net::Net net = lower_block(space, layer, candidate, Precision::kFp32);
+        const net::NetShapes shapes = net::infer_shapes(net);
+        const net::Shape out =
             net.ops.empty() ? net.inputs.begin()->second.shape : shapes.ops.back().outputs.at(0).shape;
-        EXPECT_EQ(out, lut::Shape({1, info.out_channels, info.out_height, info.out_width}))
+        EXPECT_EQ(out, net::Shape({1, info.out_channels, info.out_height, info.out_width}))
             << "layer " << layer + 1 << " " << info.candidates[candidate];
       }
     }
@@ -209,9 +209,9 @@ TEST(LoweringTest, UnitExpansionIsDroppedWhereTheSpaceSaysSo) {
     stage { name: "a" channels: 4 }
     head { classes: 2 }
   )";
-  const auto types = [](const lut::Net& net) {
+  const auto types = [](const net::Net& net) {
     std::vector<std::string> names;
-    for (const lut::Operator& op : net.ops) names.push_back(op.type);
+    for (const net::Operator& op : net.ops) names.push_back(op.type);
     return names;
   };
   const Space keeps = Space::parse(text, "unit.textproto");
@@ -240,13 +240,13 @@ TEST(LoweringTest, StemAndHeadConvolutionMayBeAbsent) {
   EXPECT_THAT(listing(lower_fixed(space, Precision::kFp32)),
               ElementsAre("AveragePool layers_out -> pool kernel=4 stride=1 order=NCHW",
                           "FC pool,logits_w,logits_b -> logits", "Softmax logits -> softmax"));
-  EXPECT_EQ(lut::infer_shapes(lower(space, {0}, Precision::kInt8)).blobs.at("softmax").shape,
-            lut::Shape({1, 2}));
+  EXPECT_EQ(net::infer_shapes(lower(space, {0}, Precision::kInt8)).blobs.at("softmax").shape,
+            net::Shape({1, 2}));
 }
 
 TEST(LoweringTest, LoweredNetIsReadBackAsWritten) {
-  const lut::Net net = lower(small_space(), {0, 2}, Precision::kInt8);
-  const lut::Net read = lut::parse_netdef_text(lut::netdef_text(net), "small.pbtxt");
+  const net::Net net = lower(small_space(), {0, 2}, Precision::kInt8);
+  const net::Net read = net::parse_netdef_text(net::netdef_text(net), "small.pbtxt");
   EXPECT_EQ(read.ops, net.ops);
   EXPECT_EQ(read.external_inputs, net.external_inputs);
   EXPECT_EQ(read.external_outputs, net.external_outputs);

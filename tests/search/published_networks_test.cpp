@@ -7,9 +7,9 @@
 #include <string>
 #include <utility>
 
-#include "latgrad/lut/netdef.h"
 #include "latgrad/lut/operator_key.h"
-#include "latgrad/lut/shape_inference.h"
+#include "latgrad/net/infer_shapes.h"
+#include "latgrad/net/read_net.h"
 #include "latgrad/search/lowering.h"
 #include "shared_data.h"
 
@@ -29,20 +29,20 @@ void PrintTo(const Network& network, std::ostream* out) {
 class PublishedNetworksTest : public testing::TestWithParam<Network> {};
 
 // Every operator as the published tool asks for it: text for text, without what never counts.
-std::multiset<std::string> queries(const lut::Net& net, const lut::NetShapes& shapes) {
+std::multiset<std::string> queries(const net::Net& net, const net::NetShapes& shapes) {
   std::multiset<std::string> lines;
   for (size_t i = 0; i < net.ops.size(); ++i) {
     const lut::OperatorKey key = lut::operator_key(net.ops[i], shapes.ops[i]);
     std::string line = key.op_type;
     for (const std::string& arg : lut::reference_args(key)) line.append(" ").append(arg);
-    for (const lut::Shape& shape : key.input_shapes) line.append(" ").append(lut::to_string(shape));
-    for (const lut::DataType dtype : key.input_dtypes) line.append(" ").append(lut::to_string(dtype));
+    for (const net::Shape& shape : key.input_shapes) line.append(" ").append(net::to_string(shape));
+    for (const net::DataType dtype : key.input_dtypes) line.append(" ").append(net::to_string(dtype));
     lines.insert(line);
   }
   return lines;
 }
 
-std::multiset<std::string> canonical_keys(const lut::Net& net, const lut::NetShapes& shapes) {
+std::multiset<std::string> canonical_keys(const net::Net& net, const net::NetShapes& shapes) {
   std::multiset<std::string> keys;
   for (size_t i = 0; i < net.ops.size(); ++i) {
     keys.insert(lut::canonical(lut::operator_key(net.ops[i], shapes.ops[i])));
@@ -53,20 +53,20 @@ std::multiset<std::string> canonical_keys(const lut::Net& net, const lut::NetSha
 TEST_P(PublishedNetworksTest, LowersToTheOperatorsOfTheZoo) {
   LATGRAD_NEED_SHARED("zoo");
   const auto [file, name, precision] = GetParam();
-  const lut::Net published =
-      lut::read_net(shared_data(std::string("zoo/") + name + "/" + std::string(to_string(precision))));
-  const lut::NetShapes published_shapes = lut::infer_shapes(published);
+  const net::Net published =
+      net::read_net(shared_data(std::string("zoo/") + name + "/" + std::string(to_string(precision))));
+  const net::NetShapes published_shapes = net::infer_shapes(published);
 
   const Space space = Space::load(source_file(std::string("data/spaces/") + file));
-  const lut::Net lowered = lower(space, space.parse_architecture(name), precision);
-  const lut::NetShapes lowered_shapes = lut::infer_shapes(lowered);
+  const net::Net lowered = lower(space, space.parse_architecture(name), precision);
+  const net::NetShapes lowered_shapes = net::infer_shapes(lowered);
 
   EXPECT_EQ(lowered.ops.size(), published.ops.size());
   EXPECT_EQ(queries(lowered, lowered_shapes), queries(published, published_shapes));
   EXPECT_TRUE(canonical_keys(lowered, lowered_shapes) == canonical_keys(published, published_shapes));
-  EXPECT_EQ(lut::count_macs(lowered_shapes), lut::count_macs(published_shapes));
-  const lut::ParameterCount parameters = lut::count_parameters(lowered, lowered_shapes);
-  const lut::ParameterCount published_parameters = lut::count_parameters(published, published_shapes);
+  EXPECT_EQ(net::count_macs(lowered_shapes), net::count_macs(published_shapes));
+  const net::ParameterCount parameters = net::count_parameters(lowered, lowered_shapes);
+  const net::ParameterCount published_parameters = net::count_parameters(published, published_shapes);
   EXPECT_EQ(parameters.weights, published_parameters.weights);
   EXPECT_EQ(parameters.others, published_parameters.others);
 }
@@ -75,14 +75,14 @@ TEST_P(PublishedNetworksTest, LowersToTheOperatorsOfTheZoo) {
 TEST_P(PublishedNetworksTest, KeepsTheEnginesOfTheZoo) {
   LATGRAD_NEED_SHARED("zoo");
   const auto [file, name, precision] = GetParam();
-  const lut::Net published =
-      lut::read_net(shared_data(std::string("zoo/") + name + "/" + std::string(to_string(precision))));
+  const net::Net published =
+      net::read_net(shared_data(std::string("zoo/") + name + "/" + std::string(to_string(precision))));
   const Space space = Space::load(source_file(std::string("data/spaces/") + file));
-  const lut::Net lowered = lower(space, space.parse_architecture(name), precision);
+  const net::Net lowered = lower(space, space.parse_architecture(name), precision);
 
-  const auto engines = [](const lut::Net& net) {
+  const auto engines = [](const net::Net& net) {
     std::multiset<std::pair<std::string, std::string>> pairs;
-    for (const lut::Operator& op : net.ops) pairs.emplace(op.type, op.engine);
+    for (const net::Operator& op : net.ops) pairs.emplace(op.type, op.engine);
     return pairs;
   };
   EXPECT_EQ(engines(lowered), engines(published));

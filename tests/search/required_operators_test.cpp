@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "latgrad/lut/shape_inference.h"
+#include "latgrad/net/infer_shapes.h"
 #include "latgrad/search/latency_model.h"
 #include "latgrad/search/lowering.h"
 #include "shared_data.h"
@@ -55,8 +55,8 @@ TEST(RequiredOperatorsTest, AreThoseOfTheNetworks) {
           const auto first = std::ranges::find(layer.offered, true) - layer.offered.begin();
           arch.push_back(static_cast<int>(offered ? static_cast<std::ptrdiff_t>(choice) : first));
         }
-        const lut::Net net = lower(space, arch, precision);
-        const lut::NetShapes shapes = lut::infer_shapes(net);
+        const net::Net net = lower(space, arch, precision);
+        const net::NetShapes shapes = net::infer_shapes(net);
         for (size_t i = 0; i < net.ops.size(); ++i) {
           in_networks.insert(lut::canonical(lut::operator_key(net.ops[i], shapes.ops[i])));
         }

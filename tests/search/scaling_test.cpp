@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 #include "latgrad/search/blocks.h"
 #include "shared_data.h"
 
@@ -57,7 +57,7 @@ TEST(ScalingTest, DepthKeepsALayerOfEveryStageAndDropsArchitecturesThatNoLongerF
 TEST(ScalingTest, ResolutionAndClassesAreSet) {
   const Space small =
       scaled(load("fbnet_cifar"), {.width = 0.25, .depth = 0.5, .resolution = 16, .classes = 4});
-  EXPECT_EQ(small.input_shape(), (lut::Shape{1, 3, 16, 16}));
+  EXPECT_EQ(small.input_shape(), (net::Shape{1, 3, 16, 16}));
   EXPECT_EQ(fixed_part(small, Precision::kFp32).classes, 4);
   EXPECT_EQ(small.name(), "fbnet_cifar_w0.25_d0.5_r16_c4");
 }

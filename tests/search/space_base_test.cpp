@@ -8,7 +8,7 @@
 #include <fstream>
 #include <string>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 #include "latgrad/search/lowering.h"
 #include "latgrad/search/space.h"
 
@@ -73,7 +73,7 @@ TEST_F(SpaceBaseTest, ReplacesByNameAndAppendsTheRest) {
   )");
   const Space space = load("sub/extension.textproto");
   EXPECT_EQ(space.name(), "extension");
-  EXPECT_EQ(space.input_shape(), lut::Shape({1, 3, 16, 8}));  // singular fields merge field by field
+  EXPECT_EQ(space.input_shape(), net::Shape({1, 3, 16, 8}));  // singular fields merge field by field
   ASSERT_EQ(space.layers().size(), 3u);
   EXPECT_THAT(space.layers()[0].candidates, ElementsAre("a", "b", "c"));
   EXPECT_EQ(space.layers()[2].out_channels, 6);
@@ -83,13 +83,13 @@ TEST_F(SpaceBaseTest, ReplacesByNameAndAppendsTheRest) {
   EXPECT_EQ(space.architectures()[1], (std::pair<std::string, Architecture>{"B", {1, 1, 1}}));
   EXPECT_EQ(space.architectures()[2], (std::pair<std::string, Architecture>{"C", {2, 2, 0}}));
 
-  const lut::Net block = lower_block(space, 0, 0, Precision::kFp32);
-  EXPECT_EQ(block.parameters.at("layer01_a_dw_w").shape, lut::Shape({12, 1, 5, 5}));
+  const net::Net block = lower_block(space, 0, 0, Precision::kFp32);
+  EXPECT_EQ(block.parameters.at("layer01_a_dw_w").shape, net::Shape({12, 1, 5, 5}));
   EXPECT_EQ(block.ops[0].find_arg("x"), nullptr);  // so is a rule
   ASSERT_NE(block.ops[0].find_arg("z"), nullptr);
   EXPECT_EQ(block.ops[0].find_arg("z")->i, 2);
-  const lut::Net fixed = lower_fixed(space, Precision::kFp32);
-  EXPECT_EQ(fixed.parameters.at("logits_w").shape, lut::Shape({5, 16}));
+  const net::Net fixed = lower_fixed(space, Precision::kFp32);
+  EXPECT_EQ(fixed.parameters.at("logits_w").shape, net::Shape({5, 16}));
 }
 
 TEST_F(SpaceBaseTest, DropsWhatTheExtensionSays) {

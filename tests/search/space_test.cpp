@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 #include "shared_data.h"
 
 namespace latgrad::search {
@@ -22,7 +22,7 @@ Space load(const std::string& name) { return Space::load(source_file("data/space
 TEST(SpaceTest, FbnetHasTheLayersOfThePaper) {
   const Space space = load("fbnet");
   EXPECT_EQ(space.name(), "fbnet");
-  EXPECT_EQ(space.input_shape(), lut::Shape({1, 3, 224, 224}));
+  EXPECT_EQ(space.input_shape(), net::Shape({1, 3, 224, 224}));
   EXPECT_EQ(space.max_candidates(), 9u);
   ASSERT_THAT(space.layers(), SizeIs(22));
   std::vector<int64_t> channels, strides, heights;
@@ -109,7 +109,7 @@ TEST(SpaceTest, TextReadsBackAsTheSameSpace) {
 
 TEST(SpaceTest, CifarEndsWithAMapOfFour) {
   const Space space = load("fbnet_cifar");
-  EXPECT_EQ(space.input_shape(), lut::Shape({1, 3, 32, 32}));
+  EXPECT_EQ(space.input_shape(), net::Shape({1, 3, 32, 32}));
   EXPECT_EQ(space.layers().back().out_height, 4);
   EXPECT_THAT(space.layers(), SizeIs(22));
 }

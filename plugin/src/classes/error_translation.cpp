@@ -2,7 +2,7 @@
 
 #include <c10/util/Exception.h>
 
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 
 namespace latgrad {
 

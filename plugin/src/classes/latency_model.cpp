@@ -8,8 +8,9 @@
 #include "classes/error_translation.h"
 #include "classes/offered_mask.h"
 #include "classes/register_classes.h"
-#include "latgrad/lut/netdef.h"
 #include "latgrad/lut/statistic.h"
+#include "latgrad/net/init_net.h"
+#include "latgrad/net/netdef.h"
 #include "latgrad/plugin/operators.h"
 #include "latgrad/search/latency_model.h"
 #include "latgrad/search/lowering.h"
@@ -230,13 +231,13 @@ at::Tensor LatencyModel::estimate(const at::Tensor& arch, const std::string& sta
 std::string LatencyModel::netdef(const at::Tensor& arch) const {
   const std::vector<int> choice = one_architecture(arch);
   return translate_errors(
-      [&] { return lut::netdef_text(search::lower(impl_->space, choice, impl_->precision)); });
+      [&] { return net::netdef_text(search::lower(impl_->space, choice, impl_->precision)); });
 }
 
 std::string LatencyModel::init_netdef(const at::Tensor& arch) const {
   const std::vector<int> choice = one_architecture(arch);
   return translate_errors(
-      [&] { return lut::netdef_text(lut::init_net(search::lower(impl_->space, choice, impl_->precision))); });
+      [&] { return net::netdef_text(net::init_net(search::lower(impl_->space, choice, impl_->precision))); });
 }
 
 c10::Dict<std::string, std::vector<int64_t>> LatencyModel::input_dims() const {

@@ -5,10 +5,11 @@
 
 #include "classes/error_translation.h"
 #include "classes/register_classes.h"
-#include "latgrad/lut/error.h"
+#include "latgrad/base/error.h"
 #include "latgrad/lut/estimate.h"
-#include "latgrad/lut/netdef.h"
 #include "latgrad/lut/table.h"
+#include "latgrad/net/netdef.h"
+#include "latgrad/net/read_net.h"
 
 namespace latgrad {
 namespace {
@@ -16,10 +17,10 @@ namespace {
 constexpr size_t kMissingShown = 10;
 constexpr char kMissing[] = "missing";
 
-lut::DataType parse_dtype(int64_t number) {
-  const auto dtype = static_cast<lut::DataType>(number);
-  const bool in_range = number > 0 && number <= static_cast<int64_t>(lut::DataType::kDouble);
-  TORCH_CHECK_VALUE(in_range && lut::to_string(dtype) != lut::to_string(lut::DataType::kUndefined),
+net::DataType parse_dtype(int64_t number) {
+  const auto dtype = static_cast<net::DataType>(number);
+  const bool in_range = number > 0 && number <= static_cast<int64_t>(net::DataType::kDouble);
+  TORCH_CHECK_VALUE(in_range && net::to_string(dtype) != net::to_string(net::DataType::kUndefined),
                     "input_dtypes must hold numbers that Caffe2's TensorProto defines, got ", number);
   return dtype;
 }
@@ -139,7 +140,7 @@ std::vector<double> LatencyTable::find(const std::string& op_type, const std::ve
                       "input_shapes and input_dtypes must have the same length, got ", input_shapes.size(),
                       " and ", input_dtypes.size());
     lut::OperatorKey key{.op_type = op_type, .args = {}, .input_shapes = input_shapes, .input_dtypes = {}};
-    for (const std::string& text : args) key.args.push_back(lut::parse_argument_text(text));
+    for (const std::string& text : args) key.args.push_back(net::parse_argument_text(text));
     for (const int64_t number : input_dtypes) key.input_dtypes.push_back(parse_dtype(number));
     std::vector<double> times_us;
     for (const uint32_t record : impl_->table.find(key, resolve_device(device))) {
@@ -157,9 +158,9 @@ c10::intrusive_ptr<NetEstimate> LatencyTable::estimate_net(
     const lut::EstimateOptions options{.device = resolve_device(device),
                                        .mode = lut::parse_mode(mode),
                                        .statistic = lut::parse_statistic(statistic)};
-    lut::Net net = init.empty() ? lut::read_net(model) : lut::read_net(model, init);
-    for (const auto& entry : input_dims) lut::set_input(net, entry.key(), entry.value());
-    const lut::Estimate estimate = lut::estimate(net, lut::infer_shapes(net), impl_->table, options);
+    net::Net net = init.empty() ? net::read_net(model) : net::read_net(model, init);
+    for (const auto& entry : input_dims) net::set_input(net, entry.key(), entry.value());
+    const lut::Estimate estimate = lut::estimate(net, net::infer_shapes(net), impl_->table, options);
     std::vector<std::string> op_types, outputs, statuses;
     std::vector<double> times_us;
     for (size_t i = 0; i < estimate.ops.size(); ++i) {

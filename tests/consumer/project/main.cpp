@@ -30,7 +30,7 @@ int main() {
   const auto table = lut::Table::from_records(records, "made up");
 
   const auto net = search::lower(space, space.parse_architecture("FBNet-A"), search::Precision::kInt8);
-  const auto price = lut::estimate(net, lut::infer_shapes(net), table, {});
+  const auto price = lut::estimate(net, net::infer_shapes(net), table, {});
   if (price.total_us() != 2.0 * static_cast<double>(net.ops.size())) {
     std::cerr << "wrong price of FBNet-A\n";
     return 1;

@@ -1,7 +1,7 @@
 // The price of a network: the sum of its operators' measured times.
 //
-//   Net net = read_net("FBNet-A/int8");
-//   Estimate e = estimate(net, infer_shapes(net), table, {.device = "SM-G950U-7.0-24"});
+//   net::Net net = net::read_net("FBNet-A/int8");
+//   Estimate e = estimate(net, net::infer_shapes(net), table, {.device = "SM-G950U-7.0-24"});
 //   if (auto total_us = e.total_us()) ...       // nothing while an operator is missing
 //   e.found_us;                                 // the partial sum, for who asks for it
 //
@@ -15,10 +15,10 @@
 #include <string_view>
 #include <vector>
 
-#include "latgrad/lut/net.h"
-#include "latgrad/lut/shape_inference.h"
 #include "latgrad/lut/statistic.h"
 #include "latgrad/lut/table.h"
+#include "latgrad/net/infer_shapes.h"
+#include "latgrad/net/net.h"
 
 namespace latgrad::lut {
 
@@ -73,14 +73,14 @@ double joined_time_us(std::span<const uint32_t> records, const Table& table, Mod
 // Matching::kReference.
 OpEstimate estimate_operator(const OperatorKey& key, const Table& table, const EstimateOptions& options);
 
-// Precondition: shapes = infer_shapes(net). An operator of unknown shape is missing.
+// Precondition: shapes = net::infer_shapes(net). An operator of unknown shape is missing.
 // Errors: ValueError as estimate_operator; when the shapes are of another network.
-Estimate estimate(const Net& net, const NetShapes& shapes, const Table& table,
+Estimate estimate(const net::Net& net, const net::NetShapes& shapes, const Table& table,
                   const EstimateOptions& options);
 
 // What the published tool prints for the network, byte for byte. `estimate` must come from
 // Matching::kReference. Source: `get_net_runtime` of the published tool, verbose.
-std::string reference_report(const Net& net, const NetShapes& shapes, const Table& table,
+std::string reference_report(const net::Net& net, const net::NetShapes& shapes, const Table& table,
                              const Estimate& estimate);
 
 }  // namespace latgrad::lut

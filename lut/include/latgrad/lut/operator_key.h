@@ -10,20 +10,20 @@
 #include <string>
 #include <vector>
 
-#include "latgrad/lut/net.h"
-#include "latgrad/lut/shape_inference.h"
+#include "latgrad/net/infer_shapes.h"
+#include "latgrad/net/net.h"
 
 namespace latgrad::lut {
 
 struct OperatorKey {
   std::string op_type = {};
-  std::vector<Argument> args = {};
-  std::vector<Shape> input_shapes = {};  // activation, weight, bias
-  std::vector<DataType> input_dtypes = {};
+  std::vector<net::Argument> args = {};
+  std::vector<net::Shape> input_shapes = {};  // activation, weight, bias
+  std::vector<net::DataType> input_dtypes = {};
 };
 
 // The key of one operator of a network. Precondition: shapes.known.
-OperatorKey operator_key(const Operator& op, const OpShapes& shapes);
+OperatorKey operator_key(const net::Operator& op, const net::OpShapes& shapes);
 
 // A string that is equal exactly for keys that are the same by meaning. Bytes, not text, and not a file
 // format. Equal arguments of one name count once; different ones, which Caffe2 refuses, all count.

@@ -25,8 +25,8 @@ namespace latgrad::lut {
 struct Record {
   std::string op_type = {};
   std::vector<std::string> op_args = {};  // protobuf text of each argument, in file order
-  std::vector<Shape> input_shapes = {};
-  std::vector<DataType> input_dtypes = {};
+  std::vector<net::Shape> input_shapes = {};
+  std::vector<net::DataType> input_dtypes = {};
   double p0_us = 0;
   double p10_us = 0;
   double p50_us = 0;

@@ -8,22 +8,22 @@
 
 #pragma once
 
-#include "latgrad/lut/net.h"
+#include "latgrad/net/net.h"
 #include "latgrad/search/space.h"
 
 namespace latgrad::search {
 
 // The whole network with the shapes of its parameters and input.
 // Errors: ValueError as Space::check.
-lut::Net lower(const Space& space, const Architecture& arch, Precision precision);
+net::Net lower(const Space& space, const Architecture& arch, Precision precision);
 
 // Only what does not depend on the architecture: stem, head, layout and quantisation changes. The net has a
 // gap where the layers belong: `layers_out` is a second input, of the shape that the last layer leaves, and
 // what the first layer would read is a second output.
-lut::Net lower_fixed(const Space& space, Precision precision);
+net::Net lower_fixed(const Space& space, Precision precision);
 
 // One candidate of one layer (both 0-based). An identity has no operators.
 // Errors: ValueError when the candidate is out of range or not offered.
-lut::Net lower_block(const Space& space, size_t layer, size_t candidate, Precision precision);
+net::Net lower_block(const Space& space, size_t layer, size_t candidate, Precision precision);
 
 }  // namespace latgrad::search

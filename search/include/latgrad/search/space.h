@@ -2,7 +2,7 @@
 //
 //   Space space = Space::load("data/spaces/fbnet.textproto");
 //   Architecture arch = space.parse_architecture("FBNet-A");     // a name of the file, digits or block names
-//   lut::Net net = lower(space, arch, Precision::kInt8);         // lowering.h
+//   net::Net net = lower(space, arch, Precision::kInt8);         // lowering.h
 //
 // Spaces are data: a protobuf text file (docs/space-format.md); a new space needs no C++.
 // Immutable after load: any number of threads may read it. Code counts layers from 0, texts and messages
@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "latgrad/lut/tensor_info.h"
+#include "latgrad/net/tensor_info.h"
 
 namespace latgrad::search {
 
@@ -59,7 +59,7 @@ class Space {
   const std::string& name() const;
   const std::vector<LayerInfo>& layers() const;
   size_t max_candidates() const;   // over all layers
-  lut::Shape input_shape() const;  // NCHW
+  net::Shape input_shape() const;  // NCHW
   // The named architectures of the file, in file order.
   const std::vector<std::pair<std::string, Architecture>>& architectures() const;
   // The space as one text file without `base`: parse(text()) gives the same space.

@@ -1,0 +1,29 @@
+// Reads a network from its files, whatever their format.
+//
+//   Net net = read_net("models/FBNet-A/int8");          // a folder
+//   Net net = read_net("model.pb", "model_init.pb");    // or files
+//
+// Weights are never read into memory: a fill operator of 100 MB costs its shape.
+// Input is hostile: sizes, depth and counts are checked before anything is allocated.
+
+#pragma once
+
+#include <filesystem>
+#include <optional>
+
+#include "latgrad/net/net.h"
+
+namespace latgrad::net {
+
+// Reads a network and the shapes of its parameters.
+//
+// `model` is a folder with `model.pb` or `model.pbtxt` (the binary wins), or a file, binary or text
+// whatever its name. Without `init`, the init net is looked for beside it (`<stem>_init.pb` or
+// `.pbtxt`, `init_net.pb` for `predict_net.pb`), then `shapes.json` (keys `params` and `inputs`);
+// where none exists `parameters` stays empty. `inputs` is filled from `shapes.json` where it exists.
+// Errors: IoError; ParseError with file and line or byte; NetError where the init net holds an
+// operator that fills nothing or a shape that is not valid.
+Net read_net(const std::filesystem::path& model,
+             const std::optional<std::filesystem::path>& init = std::nullopt);
+
+}  // namespace latgrad::net

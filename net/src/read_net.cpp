@@ -1,0 +1,102 @@
+#include "latgrad/net/read_net.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "latgrad/base/error.h"
+#include "latgrad/base/mapped_file.h"
+#include "latgrad/base/proto_text.h"
+#include "latgrad/net/init_net.h"
+#include "latgrad/net/netdef.h"
+#include "netdef_proto.h"
+#include "netdef_wire.h"
+#include "shapes_json.h"
+#include "text_or_binary.h"
+
+namespace latgrad::net {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::optional<fs::path> first_that_exists(const std::vector<fs::path>& candidates) {
+  for (const fs::path& path : candidates) {
+    std::error_code ignored;  // a folder that cannot be searched has no candidates
+    if (fs::is_regular_file(path, ignored)) return path;
+  }
+  return std::nullopt;
+}
+
+fs::path model_file(const fs::path& model) {
+  std::error_code ignored;  // opening the path will tell
+  if (!fs::is_directory(model, ignored)) return model;
+  const auto found = first_that_exists(
+      {model / "model.pb", model / "model.pbtxt", model / "predict_net.pb", model / "predict_net.pbtxt"});
+  if (!found) {
+    throw IoError("a model folder must hold model.pb, model.pbtxt, predict_net.pb or predict_net.pbtxt",
+                  {.file = model.string()});
+  }
+  return *found;
+}
+
+std::optional<fs::path> init_beside(const fs::path& file) {
+  const fs::path folder = file.parent_path();
+  const std::string stem = file.stem().string();
+  std::vector<fs::path> candidates = {folder / (stem + "_init.pb"), folder / (stem + "_init.pbtxt")};
+  if (const size_t at = stem.find("predict_net"); at != std::string::npos) {
+    std::string init_stem = stem;
+    init_stem.replace(at, std::string_view("predict_net").size(), "init_net");
+    candidates.push_back(folder / (init_stem + ".pb"));
+    candidates.push_back(folder / (init_stem + ".pbtxt"));
+  }
+  return first_that_exists(candidates);
+}
+
+// A file that ends between two operators is well formed. Its external outputs, which stand behind the
+// operators, are missing then, and so are the readers of the last parameters.
+void check_complete(const Net& net) {
+  if (!net.external_outputs.empty()) return;
+  std::unordered_set<std::string_view> read;
+  for (const Operator& op : net.ops) read.insert(op.inputs.begin(), op.inputs.end());
+  for (const auto& [blob, info] : net.parameters) {
+    if (read.contains(blob)) continue;
+    throw ParseError(
+        "an operator must read each parameter of a network without external outputs, got one that none "
+        "reads: "
+        "the file may be truncated",
+        {.file = net.source,
+         .op_index = static_cast<int64_t>(net.ops.size() - 1),
+         .op_type = net.ops.back().type,
+         .blob = blob});
+  }
+}
+
+}  // namespace
+
+Net read_net(const fs::path& model, const std::optional<fs::path>& init) {
+  const fs::path file = model_file(model);
+  const base::MappedFile mapped(file);
+  const std::string_view bytes = mapped.bytes();
+  Net net =
+      is_binary(bytes) ? parse_netdef_binary(bytes, file.string()) : parse_netdef_text(bytes, file.string());
+  // Many a foreign or cut file is a well-formed NetDef of unknown fields alone.
+  if (net.ops.empty()) {
+    throw ParseError("a network must have at least one operator, got none", {.file = file.string()});
+  }
+  const auto init_file = init ? init : init_beside(file);
+  if (init_file) {
+    const base::MappedFile mapped_init(*init_file);
+    add_init_net(net, mapped_init.bytes(), init_file->string());
+  }
+  if (const auto shapes = first_that_exists({file.parent_path() / "shapes.json"})) {
+    const base::MappedFile mapped_shapes(*shapes);
+    add_shapes_json(net, mapped_shapes.bytes(), shapes->string());
+  }
+  check_complete(net);
+  return net;
+}
+
+}  // namespace latgrad::net

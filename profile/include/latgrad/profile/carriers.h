@@ -1,0 +1,68 @@
+// Which networks to run next, so that every operator that still lacks samples is run.
+//
+//   Carriers carriers(plan.operators());
+//   carriers.add_space(space, search::Precision::kInt8);
+//   carriers.add_net("FBNet-C", net);
+//   for (const Carrier& carrier : carriers.round(needed, random)) runner.measure({.chain = carrier.chain});
+//
+// The networks of the plan carry their own operators. Those of a space are carried by random architectures:
+// in each layer the candidates that are still needed take turns, so that a round has as many architectures as
+// the layer with the most of them, and the other layers fill up with random ones. An operator is so measured
+// among ever other neighbours, as in the architectures that the table is to price. Not synchronised.
+
+#pragma once
+
+#include <random>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "latgrad/runner/chain.h"
+#include "latgrad/search/space.h"
+
+namespace latgrad::profile {
+
+// A network that is run because of some of its operators.
+struct Carrier {
+  std::string name;  // of the network, or the blocks of the architecture
+  runner::Chain chain;
+  std::vector<int> operators;  // by operator of the chain: its place in the plan, or kNotPlanned
+};
+
+inline constexpr int kNotPlanned = -1;
+
+class Carriers {
+ public:
+  explicit Carriers(std::span<const lut::OperatorKey> planned);
+
+  void add_space(const search::Space& space, search::Precision precision);
+  // Errors: NetError as net::infer_shapes, but not for an operator of unknown type.
+  void add_net(std::string name, const net::Net& net);
+
+  // The carriers of one round, in random order. `needed` has one entry for each planned operator.
+  std::vector<Carrier> round(const std::vector<bool>& needed, std::mt19937_64& random) const;
+
+ private:
+  struct SpaceCarrier {
+    search::Space space;
+    search::Precision precision;
+    std::vector<std::vector<std::vector<int>>> blocks;  // [layer][candidate]: operators in the plan
+    std::vector<int> fixed;                             // those outside the layers
+  };
+
+  int place(const lut::OperatorKey& key) const;
+  std::vector<int> places(const net::Net& net) const;
+  Carrier make_carrier(std::string name, const net::Net& net) const;
+  void add_architectures(const SpaceCarrier& carrier, const std::vector<bool>& needed,
+                         std::mt19937_64& random, std::vector<Carrier>& carriers) const;
+
+  std::unordered_map<std::string, int> places_;  // canonical key to its place in the plan
+  std::vector<Carrier> nets_;
+  std::vector<SpaceCarrier> spaces_;
+};
+
+// The architecture that chooses uniformly among the offered candidates of each layer.
+search::Architecture random_architecture(const search::Space& space, std::mt19937_64& random);
+
+}  // namespace latgrad::profile

@@ -1,0 +1,58 @@
+// Measures the operators of a plan inside the networks that carry them, round by round, until the median of
+// every operator is known well enough.
+//
+//   MeasureResult result = measure(carriers, plan.operators(), runner, journal, {.target = 0.02}, {});
+//
+// A round runs every carrier once, in random order: a burst of noise then falls on a few samples of many
+// operators instead of all samples of one. A visit during which the machine was disturbed does not count
+// (samples.h), and the rounds go on until it is made up for.
+
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "latgrad/profile/carriers.h"
+#include "latgrad/profile/journal.h"
+#include "latgrad/profile/rounds.h"
+#include "latgrad/runner/runner.h"
+
+namespace latgrad::profile {
+
+// What is about to happen.
+struct Visit {
+  const Carrier& carrier;
+  size_t settled = 0;  // operators that have reached the target or cannot run, of `total`
+  size_t total = 0;
+  std::optional<double> left_s = std::nullopt;  // nothing before there is anything to go by
+};
+
+struct MeasureHooks {
+  std::function<void(const Visit&)> on_visit;  // may be empty
+  std::function<bool()> stop_requested;        // asked before each visit; may be empty
+};
+
+struct MeasureResult {
+  bool stopped = false;  // by stop_requested
+  bool budget_spent = false;
+};
+
+// The samples are in the journal; what it already holds counts.
+// Errors: ValueError as check; what the journal and the runner throw.
+MeasureResult measure(const Carriers& carriers, std::span<const lut::OperatorKey> operators,
+                      runner::Runner& runner, Journal& journal, const RoundOptions& options,
+                      const MeasureHooks& hooks);
+
+// What measuring would take, from running every carrier of one round once.
+struct Rehearsal {
+  std::vector<std::string> unsupported;  // by operator: why it cannot run; empty for the others
+  double estimated_s = 0;                // at most the budget, but never less than the first round
+};
+
+Rehearsal rehearse(const Carriers& carriers, std::span<const lut::OperatorKey> operators,
+                   runner::Runner& runner, const RoundOptions& options);
+
+}  // namespace latgrad::profile

@@ -1,0 +1,84 @@
+// Where a measured table comes from: a JSON file beside it.
+//
+//   base::replace_file(provenance_path("x-op_lut_database.json"), provenance_json(provenance));
+//       // x-op_lut_database.provenance.json
+//   std::optional<Origin> origin = read_origin("x-op_lut_database.json");
+
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "latgrad/profile/measure.h"
+#include "latgrad/profile/plan.h"
+#include "latgrad/profile/statistics.h"
+#include "latgrad/runner/runner.h"
+
+namespace latgrad::profile {
+
+struct MeasuredOperator {
+  std::string description;
+  Percentiles times;
+  size_t samples = 0;
+  size_t visits = 0;
+  std::optional<double> relative_error;  // of the median: Times::relative_error
+};
+
+struct Provenance {
+  std::string table;  // file name
+  std::string device;
+  runner::RunnerInfo runner;
+  std::string runner_command;
+  RoundOptions options;
+  bool budget_spent = false;
+  bool resumed = false;                 // the samples come from several runs
+  std::string date_utc;                 // "2026-01-31T12:00:00Z"
+  double elapsed_s = 0;                 // of the last run
+  std::optional<double> load_at_start;  // of the planner's machine
+  std::optional<double> load_at_end;
+  size_t visits = 0;
+  size_t discarded_visits = 0;    // for drift
+  std::vector<double> slowdowns;  // by visit: Samples::slowdowns
+  std::string extends;            // file name of the table whose records were taken over; empty: none
+  size_t records_taken_over = 0;
+  std::string extended_provenance;  // that table's own, as JSON; empty: it has none
+  std::vector<MeasuredOperator> operators;
+  std::vector<MissingOperator> missing;
+};
+
+// Of the operators' (p90 - p10) / p50; 0 where there are none.
+double median_spread(const std::vector<MeasuredOperator>& operators);
+
+std::string provenance_json(const Provenance& provenance);
+
+// `<stem>.provenance.json` in the folder of the table; what packs a table, .zip or .gz, does not count as its
+// name.
+std::filesystem::path provenance_path(const std::filesystem::path& table);
+
+// The provenance of a table as it stands there; empty where there is none, or no JSON object.
+std::string read_provenance(const std::filesystem::path& table);
+
+// What two tables must share to be put together.
+struct Origin {
+  std::string cpu_model;
+  std::string engine;
+  std::string framework;
+  int threads = 0;
+
+  bool operator==(const Origin&) const = default;
+};
+
+Origin origin_of(const runner::RunnerInfo& runner);
+
+// From the provenance of a table; nothing where there is none that says all of it.
+std::optional<Origin> read_origin(const std::filesystem::path& table);
+
+// What differs, for people: `CPU "A" there, "B" here; 1 thread there, 4 here`; empty where nothing does.
+std::string differences(const Origin& there, const Origin& here);
+
+// This moment in UTC, to the second, as ISO 8601.
+std::string date_utc();
+
+}  // namespace latgrad::profile

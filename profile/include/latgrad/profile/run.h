@@ -1,0 +1,80 @@
+// One run of the profiler, from the options to the table on disk: plan, measure, write.
+
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "latgrad/profile/measure.h"
+#include "latgrad/profile/networks.h"
+#include "latgrad/profile/plan.h"
+#include "latgrad/profile/progress.h"
+#include "latgrad/profile/provenance.h"
+#include "latgrad/runner/runner.h"
+
+namespace latgrad::profile {
+
+struct Options {
+  std::vector<std::filesystem::path> spaces;
+  std::vector<std::filesystem::path> nets;
+  std::vector<DataInput> inputs;  // of networks
+  std::vector<search::Precision> precisions;
+  std::optional<std::filesystem::path> lut;
+  std::filesystem::path output;  // empty: <device>-op_lut_database.json
+  std::string device;            // empty: named after the runner's CPU and engine
+  runner::RunnerSettings runner;
+  std::string runner_command;  // for the provenance
+  RoundOptions measure;
+  bool force = false;  // puts records of different machines or engines into one table
+};
+
+// An operator whose median is not known as well as was asked for.
+struct UnsettledOperator {
+  std::string description;
+  std::optional<double> relative_error;  // nothing: fewer than six visits
+};
+
+struct RunResult {
+  std::string device;
+  std::filesystem::path output;
+  runner::RunnerInfo runner;
+  std::vector<MissingOperator> missing;
+  std::vector<UnsettledOperator> unsettled;
+  size_t planned = 0;  // distinct operators that the table to extend lacked
+  size_t measured = 0;
+  size_t known = 0;  // needed, and held by the table to extend
+  size_t visits = 0;
+  size_t discarded_visits = 0;
+  double elapsed_s = 0;
+  double median_spread = 0;  // of the operators' (p90 - p10) / p50
+  bool stopped = false;      // interrupted: nothing is written but the journal
+  bool budget_spent = false;
+};
+
+// Errors: as the readers of spaces, networks and tables, measure() and the writers; ValueError for an --input
+// that no network has, and for a table to extend that comes from another machine or engine, unless forced.
+RunResult run(const Options& options, runner::Runner& runner, Progress& progress,
+              const std::function<bool()>& stop_requested);
+
+// The same plan without measuring: the operators, and the seconds that measuring them would take.
+struct DryRunResult {
+  std::string device;
+  std::vector<std::string> operators;  // described
+  size_t known = 0;
+  std::vector<MissingOperator> missing;
+  std::optional<double> estimated_s;  // nothing without a runner
+};
+
+// `runner` may be null: then the operators are listed for this machine, without an estimate.
+DryRunResult dry_run(const Options& options, runner::Runner* runner);
+
+// For standard output: text for people, or one JSON document.
+std::string report_text(const Options& options, const RunResult& result);
+std::string report_text(const Options& options, const DryRunResult& result);
+std::string report_json(const RunResult& result);
+std::string report_json(const DryRunResult& result);
+
+}  // namespace latgrad::profile

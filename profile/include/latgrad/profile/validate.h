@@ -1,0 +1,121 @@
+// Does the sum over a table predict what whole networks take? Measures whole networks and compares.
+//
+//   Subjects subjects = make_subjects({.space = &space, .random = 20}, table, {.device = device});
+//   ValidateResult result = validate(subjects.priced, runner, {.target = 0.01, .budget_s = 60});
+//   result.agreement->mape;
+//
+// Networks are run from end to end, between two looks at the clock, in rounds over all of them in random
+// order, so that a burst of noise or a slow minute does not fall on one of them alone. Each visit of a
+// network is one independent value. Rounds go on, over the networks whose median is not yet known well
+// enough, until all are known, which takes six rounds at least, or the budget is spent.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "latgrad/lut/estimate.h"
+#include "latgrad/profile/agreement.h"
+#include "latgrad/profile/networks.h"
+#include "latgrad/profile/rounds.h"
+#include "latgrad/profile/statistics.h"
+#include "latgrad/runner/chain.h"
+#include "latgrad/runner/runner.h"
+#include "latgrad/search/space.h"
+
+namespace latgrad::profile {
+
+// A network that the table prices.
+struct Subject {
+  std::string name;
+  bool from_space = false;  // an architecture of the space, not a network that was given
+  runner::Chain chain;
+  double predicted_us = 0;
+  std::vector<double> operators_us;  // by operator of the chain: what it is the sum of
+};
+
+// One that it does not, for want of these operators.
+struct UnpricedSubject {
+  std::string name;
+  std::vector<lut::OperatorKey> missing;
+  std::vector<std::string> unknown_types;  // of operators whose shapes are not known
+};
+
+struct Subjects {
+  std::vector<Subject> priced;
+  std::vector<UnpricedSubject> unpriced;
+};
+
+struct SubjectOptions {
+  std::span<const NamedNet> nets = {};
+  const search::Space* space = nullptr;  // null: none
+  search::Precision precision = search::Precision::kInt8;
+  bool named = false;  // the architectures that the space's file names
+  size_t random = 0;   // architectures, uniform over what each layer offers
+  uint64_t seed = 0;
+};
+
+// The networks, the named architectures, then the random ones; no architecture twice, so that a small space
+// gives fewer than were asked for. An architecture is named as `latgrad arch` takes it: as the file names it,
+// by digits, or by its blocks.
+// Errors: NetError as net::infer_shapes, but not for an operator of unknown type; ValueError as
+// lut::estimate.
+Subjects make_subjects(const SubjectOptions& options, const lut::Table& table,
+                       const lut::EstimateOptions& pricing);
+
+// How well whole networks are measured where nobody says otherwise: there are fewer of them than operators.
+inline constexpr RoundOptions kValidateRounds{.target = 0.01, .budget_s = 120};
+
+// A network that was measured.
+struct ValidatedNet {
+  std::string name;
+  bool from_space = false;
+  TimePair time;  // measured: the median of all samples
+  size_t visits = 0;
+  // 95 %, of the median, from the medians of the visits; nothing for fewer than six visits.
+  std::optional<Interval> interval;
+  std::optional<double> relative_error;  // half the interval over the median, as the target
+};
+
+// A network that the runner cannot run as a whole.
+struct UnmeasuredNet {
+  std::string name;
+  std::vector<std::string> reasons;  // each once: "no kernel for operator type Softmax: Softmax [1,1000]"
+};
+
+struct ValidateResult {
+  std::vector<ValidatedNet> nets;  // in the order of the subjects
+  std::vector<UnmeasuredNet> unmeasured;
+  std::optional<Agreement> agreement;  // of nets; nothing where none was measured
+  // The same with the sums of the operators' times in these very runs for predictions: how well networks are
+  // sums of operators, on a machine that need not be as fast as when the table was measured.
+  std::optional<Agreement> agreement_now;
+  // The median ratio of an operator's time now to its time in the table: 1.05 on a machine that is 5 % slower
+  // than when the table was measured. Nothing where nothing was measured.
+  std::optional<double> operators_now;
+  size_t rounds = 0;
+  size_t runs = 0;            // of whole networks, timed
+  size_t discarded_runs = 0;  // for drift
+  double elapsed_s = 0;
+  bool budget_spent = false;
+};
+
+// `settled` of `total` networks are known well enough or cannot run; `next` is measured now.
+struct ValidateVisit {
+  const Subject& next;
+  size_t settled = 0;
+  size_t total = 0;
+  std::optional<double> left_s;  // nothing before the first round is done
+};
+
+// `on_visit` may be empty. Precondition: the runner is open.
+// Errors: ValueError for an option out of range; what the runner throws.
+ValidateResult validate(std::span<const Subject> subjects, runner::Runner& runner,
+                        const RoundOptions& options,
+                        const std::function<void(const ValidateVisit&)>& on_visit = {});
+
+}  // namespace latgrad::profile

@@ -1,0 +1,34 @@
+// A network as a runner takes it: its operators in the order in which they run, and who feeds whom.
+//
+//   Chain chain = make_chain(net, net::infer_shapes(net));
+//   chain[5].sources[0];    // 4: the first input of operator 5 is the first output of operator 4
+//
+// An operator is measured inside a chain because that is the condition in which a network runs it: its input
+// was just written by its predecessor, and its weights were last touched a whole network ago.
+
+#pragma once
+
+#include <vector>
+
+#include "latgrad/lut/operator_key.h"
+#include "latgrad/net/infer_shapes.h"
+#include "latgrad/net/net.h"
+
+namespace latgrad::runner {
+
+// An input that no operator of the chain writes: a parameter, or the input of the network.
+inline constexpr int kOutside = -1;
+
+struct ChainOperator {
+  lut::OperatorKey key;
+  // By input of the key: the earlier operator of the chain whose first output it is, or kOutside.
+  std::vector<int> sources;
+};
+
+using Chain = std::vector<ChainOperator>;
+
+// Operators of unknown shape are left out; what they write comes from outside.
+// Precondition: shapes = infer_shapes(net).
+Chain make_chain(const net::Net& net, const net::NetShapes& shapes);
+
+}  // namespace latgrad::runner

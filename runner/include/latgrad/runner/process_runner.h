@@ -1,0 +1,52 @@
+// A runner that is a program: started here, or elsewhere by a command that reaches it.
+//
+//   ProcessRunner runner({"/usr/bin/latgrad-runner"});
+//   ProcessRunner runner({"/bin/sh", "-c", "ssh pi latgrad-runner"});
+//   RunnerInfo info = runner.open(settings);
+//
+// The program reads requests from its standard input and writes replies to its standard output
+// (docs/runner-protocol.md); what it writes to standard error goes to ours. Ctrl-C does not reach it: the
+// planner decides when to stop. It ends when this object does.
+
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "latgrad/runner/runner.h"
+
+namespace latgrad::runner {
+
+class ProcessRunner : public Runner {
+ public:
+  // `timeout_s` is how long one reply may take. Ignores SIGPIPE from then on in the whole process, so that a
+  // runner's death is an error and not the planner's.
+  // Errors: RunnerError when no process can be made.
+  explicit ProcessRunner(std::vector<std::string> command, double timeout_s = 300);
+  ~ProcessRunner() override;
+  ProcessRunner(const ProcessRunner&) = delete;
+  ProcessRunner& operator=(const ProcessRunner&) = delete;
+
+  // Errors: RunnerError when the program cannot be run, dies, answers too late or against the protocol; it
+  // names the command.
+  RunnerInfo open(const RunnerSettings& settings) override;
+  Timings measure(const MeasureRequest& request) override;
+
+ private:
+  std::string ask(const std::string& request);
+  [[noreturn]] void fail(const std::string& what);
+  [[noreturn]] void fail_by_death();
+
+  std::vector<std::string> command_;
+  double timeout_s_;
+  pid_t process_ = -1;  // -1: it has ended
+  int to_runner_ = -1;
+  int from_runner_ = -1;
+  std::string received_;  // bytes behind the last line that was read
+  uint64_t next_id_ = 0;
+};
+
+}  // namespace latgrad::runner

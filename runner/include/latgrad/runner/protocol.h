@@ -1,0 +1,61 @@
+// The lines that the planner and a runner exchange: docs/runner-protocol.md, in code.
+//
+//   planner                                            runner
+//   open_request(0, settings)            ->            parse_request(line).open
+//   parse_opened(line, 0)                <-            opened_reply(0, info)
+//   measure_request(1, request)          ->            parse_request(line).measure
+//   parse_timings(line, 1, request)      <-            timings_reply(1, timings)
+//
+// One JSON object a line, without the newline here. Both sides take nothing on trust: what a line lacks or
+// says wrongly is an error that quotes it. Thread-safe: no state.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "latgrad/runner/runner.h"
+
+namespace latgrad::runner {
+
+// Raised when an old runner would misunderstand a new planner, or the other way round.
+inline constexpr int kProtocolVersion = 1;
+
+std::string open_request(uint64_t id, const RunnerSettings& settings);
+std::string measure_request(uint64_t id, const MeasureRequest& request);
+std::string opened_reply(uint64_t id, const RunnerInfo& info);
+std::string timings_reply(uint64_t id, const Timings& timings);
+std::string error_reply(uint64_t id, std::string_view message);
+
+// A request to measure that owns its chain.
+struct OwnedMeasureRequest {
+  Chain chain;
+  int warmup = 1;
+  int samples = 1;
+  Timing timing = Timing::kOperators;
+
+  MeasureRequest view() const { return {chain, warmup, samples, timing}; }
+};
+
+// One of the two requests.
+struct Request {
+  uint64_t id = 0;
+  std::optional<RunnerSettings> open;
+  std::optional<OwnedMeasureRequest> measure;
+};
+
+// Errors: ParseError for what is no request; ValueError for another version of the protocol.
+Request parse_request(std::string_view line);
+
+// The id of a request that may be malformed, so that its error can be answered; 0 where there is none.
+uint64_t id_of(std::string_view line);
+
+// Errors: RunnerError for what does not answer the request: malformed, another id, another version, counts
+// that do not fit, times that are negative or not finite; and with the runner's own words where it replies an
+// error.
+RunnerInfo parse_opened(std::string_view line, uint64_t id);
+Timings parse_timings(std::string_view line, uint64_t id, const MeasureRequest& request);
+
+}  // namespace latgrad::runner

@@ -1,0 +1,203 @@
+#include "latgrad/runner/process_runner.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <string_view>
+#include <thread>
+
+#include "latgrad/base/duration.h"
+#include "latgrad/runner/protocol.h"
+
+namespace latgrad::runner {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// More than any reply holds; a runner that prints without end must not fill our memory.
+constexpr size_t kMaxLineBytes = size_t{256} << 20;
+
+// What a shell says when there is no such program.
+constexpr int kNotFound = 127;
+
+// Three years: beyond what any reply takes, and within what the clock can count.
+constexpr double kLongest_s = 1e8;
+
+// How long a runner may take to end by itself when its input is closed.
+constexpr auto kGrace = std::chrono::seconds(2);
+
+struct Pipe {
+  int read_end = -1;
+  int write_end = -1;
+};
+
+Pipe make_pipe() {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+    throw RunnerError(std::string("no pipe to a runner can be made: ") + std::strerror(errno));
+  }
+  return {ends[0], ends[1]};
+}
+
+void close_end(int& end) {
+  if (end >= 0) ::close(end);
+  end = -1;
+}
+
+// Waits until `end` is ready. False when the deadline has passed.
+bool wait_until_ready(int end, short events, Clock::time_point deadline) {
+  for (;;) {
+    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    if (left <= 0) return false;
+    pollfd wanted{.fd = end, .events = events, .revents = 0};
+    int ready = ::poll(&wanted, 1, static_cast<int>(std::min<int64_t>(left, 60'000)));
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) return true;  // the read or write that follows says what is wrong
+  }
+}
+
+std::string how_it_ended(int status) {
+  if (WIFSIGNALED(status)) return fmt::format("was killed by signal {}", WTERMSIG(status));
+  return fmt::format("ended with exit status {}", WEXITSTATUS(status));
+}
+
+// Whether the process has ended within the grace; `status` then says how.
+bool has_ended(pid_t process, int& status) {
+  for (auto deadline = Clock::now() + kGrace; Clock::now() < deadline;) {
+    if (::waitpid(process, &status, WNOHANG) == process) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return false;
+}
+
+// In the new process; only calls that are safe after fork.
+[[noreturn]] void become(char* const* arguments, int input, int output) {
+  ::signal(SIGINT, SIG_IGN);
+  ::signal(SIGPIPE, SIG_DFL);
+  // Where an end already has the number wanted, dup2 would leave it to be closed by exec.
+  if (input == STDIN_FILENO) ::fcntl(input, F_SETFD, 0);
+  if (output == STDOUT_FILENO) ::fcntl(output, F_SETFD, 0);
+  ::dup2(input, STDIN_FILENO);
+  ::dup2(output, STDOUT_FILENO);
+  ::execvp(arguments[0], arguments);
+  ::_exit(kNotFound);
+}
+
+}  // namespace
+
+ProcessRunner::ProcessRunner(std::vector<std::string> command, double timeout_s)
+    : command_(std::move(command)), timeout_s_(timeout_s) {
+  ::signal(SIGPIPE, SIG_IGN);
+  std::vector<char*> arguments;
+  for (std::string& argument : command_) arguments.push_back(argument.data());
+  arguments.push_back(nullptr);
+  Pipe requests = make_pipe();
+  Pipe replies = make_pipe();
+  process_ = ::fork();
+  if (process_ == 0) become(arguments.data(), requests.read_end, replies.write_end);
+  close_end(requests.read_end);
+  close_end(replies.write_end);
+  to_runner_ = requests.write_end;
+  from_runner_ = replies.read_end;
+  if (process_ < 0) {
+    std::string reason = std::strerror(errno);
+    close_end(to_runner_);
+    close_end(from_runner_);
+    throw RunnerError("no process for a runner can be made: " + reason);
+  }
+  // So that a runner that does not read cannot hold the planner past its deadline.
+  ::fcntl(to_runner_, F_SETFL, ::fcntl(to_runner_, F_GETFL) | O_NONBLOCK);
+}
+
+ProcessRunner::~ProcessRunner() {
+  close_end(to_runner_);
+  close_end(from_runner_);
+  int status = 0;
+  if (process_ < 0 || has_ended(process_, status)) return;
+  ::kill(process_, SIGKILL);
+  ::waitpid(process_, nullptr, 0);
+}
+
+RunnerInfo ProcessRunner::open(const RunnerSettings& settings) {
+  uint64_t id = next_id_++;
+  std::string reply = ask(open_request(id, settings));
+  try {
+    return parse_opened(reply, id);
+  } catch (const RunnerError& error) {
+    fail(error.what());
+  }
+}
+
+Timings ProcessRunner::measure(const MeasureRequest& request) {
+  uint64_t id = next_id_++;
+  std::string reply = ask(measure_request(id, request));
+  try {
+    return parse_timings(reply, id, request);
+  } catch (const RunnerError& error) {
+    fail(error.what());
+  }
+}
+
+std::string ProcessRunner::ask(const std::string& request) {
+  auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                     std::chrono::duration<double>(std::min(timeout_s_, kLongest_s)));
+  auto late = [&] {
+    fail(fmt::format("the runner did not answer within {}; --runner-timeout allows more",
+                     base::format_duration(timeout_s_)));
+  };
+  std::string line = request + "\n";
+  for (std::string_view rest = line; !rest.empty();) {
+    if (!wait_until_ready(to_runner_, POLLOUT, deadline)) late();
+    ssize_t written = ::write(to_runner_, rest.data(), rest.size());
+    if (written > 0) {
+      rest.remove_prefix(static_cast<size_t>(written));
+    } else if (errno != EAGAIN && errno != EINTR) {
+      break;  // it has died, perhaps with a last word
+    }
+  }
+  for (size_t searched = 0;;) {
+    size_t end = received_.find('\n', searched);
+    if (end != received_.npos) {
+      std::string reply = received_.substr(0, end);
+      received_.erase(0, end + 1);
+      return reply;
+    }
+    searched = received_.size();
+    if (searched > kMaxLineBytes) fail("the runner answers with a line that does not end");
+    if (!wait_until_ready(from_runner_, POLLIN, deadline)) late();
+    std::array<char, 65536> buffer;
+    ssize_t bytes = ::read(from_runner_, buffer.data(), buffer.size());
+    if (bytes > 0) received_.append(buffer.data(), static_cast<size_t>(bytes));
+    if (bytes == 0) fail_by_death();
+    if (bytes < 0 && errno != EINTR) fail(std::string("the runner cannot be read: ") + std::strerror(errno));
+  }
+}
+
+void ProcessRunner::fail(const std::string& what) {
+  throw RunnerError(fmt::format("{} (runner `{}`)", what, fmt::join(command_, " ")));
+}
+
+void ProcessRunner::fail_by_death() {
+  int status = 0;
+  if (!has_ended(process_, status)) fail("the runner closed its output before it answered");
+  process_ = -1;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kNotFound) {
+    fail(
+        "the runner could not be run: no such program; latgrad-runner must lie beside latgrad, on PATH or "
+        "where "
+        "LATGRAD_RUNNER says, and comes with builds that have the plugin");
+  }
+  fail(fmt::format("the runner {} before it answered", how_it_ended(status)));
+}
+
+}  // namespace latgrad::runner

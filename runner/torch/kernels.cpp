@@ -1,0 +1,175 @@
+#include "kernels.h"
+
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <string>
+
+#include "int8_scales.h"
+#include "latgrad/base/error.h"
+
+namespace latgrad::runner {
+namespace {
+
+constexpr int64_t kMaxDelayUs = 10'000'000;
+
+// A made-up operator that takes just the time it is told: what the profiler tests itself with.
+Kernel make_delay(const lut::OperatorKey& key, const Target&) {
+  const int64_t delay_us = int_arg(key, "delay_us", -1);
+  if (delay_us < 0 || delay_us > kMaxDelayUs) {
+    throw ValueError("delay_us must be 0 to " + std::to_string(kMaxDelayUs) + ", got " +
+                     (has_arg(key, "delay_us") ? std::to_string(delay_us) : "none"));
+  }
+  return {.run = [delay = std::chrono::microseconds(delay_us)](const auto&) -> at::Tensor {
+    const auto end = std::chrono::steady_clock::now() + delay;
+    while (std::chrono::steady_clock::now() < end) {
+    }
+    return {};
+  }};
+}
+
+}  // namespace
+
+KernelFactory find_kernel(std::string_view op_type) {
+  static const auto kernels = [] {
+    std::map<std::string_view, KernelFactory> by_type = {{"LatgradDelay", make_delay}};
+    for (std::span<const KernelEntry> family :
+         {fp32_conv_kernels(), fp32_elementwise_kernels(), fp32_normalise_kernels(), image_kernels(),
+          int8_conv_kernels(), int8_elementwise_kernels(), shape_kernels()}) {
+      for (const KernelEntry& entry : family) by_type.emplace(entry.op_type, entry.factory);
+    }
+    return by_type;
+  }();
+  auto found = kernels.find(op_type);
+  return found == kernels.end() ? nullptr : found->second;
+}
+
+const net::Shape& input_shape(const lut::OperatorKey& key, size_t index) {
+  if (index >= key.input_shapes.size()) {
+    throw ValueError(key.op_type + " must have at least " + std::to_string(index + 1) + " inputs, got " +
+                     std::to_string(key.input_shapes.size()));
+  }
+  return key.input_shapes[index];
+}
+
+Activation activation(const lut::OperatorKey& key, size_t index, bool channels_last) {
+  const net::Shape& shape = input_shape(key, index);
+  return {.input = index,
+          .dtype = is_int8(key) ? at::kQUInt8 : at::kFloat,
+          .shape = shape,
+          .channels_last = channels_last && shape.size() == 4};
+}
+
+Activation image_activation(const lut::OperatorKey& key) {
+  const bool nhwc = is_nhwc(key);
+  const net::Shape& shape = input_shape(key, 0);
+  if (nhwc && shape.size() != 4) {
+    throw ValueError("an image in order NHWC must have 4 dimensions to be measured, got " +
+                     net::to_string(shape));
+  }
+  if (shape.size() < 3 || shape.size() > 5) {
+    throw ValueError("an image must have 3 to 5 dimensions, got " + net::to_string(shape));
+  }
+  return activation(key, 0, nhwc);
+}
+
+Kernel follow(const lut::OperatorKey& key, const Target& target,
+              std::function<at::Tensor(const at::Tensor&)> run) {
+  return {.activations = {activation(key, 0, target.channels_last)},
+          .run = [run = std::move(run)](const std::vector<at::Tensor>& x) { return run(x[0]); },
+          .channels_last = target.channels_last};
+}
+
+Kernel by_order(const lut::OperatorKey& key, std::function<at::Tensor(const at::Tensor&)> run) {
+  return {.activations = {image_activation(key)},
+          .run = [run = std::move(run)](const std::vector<at::Tensor>& x) { return run(x[0]); },
+          .channels_last = is_nhwc(key)};
+}
+
+net::Shape flatten_from(const net::Shape& shape, int64_t axis) {
+  const auto rank = static_cast<int64_t>(shape.size());
+  if (axis < 0) axis += rank;
+  if (axis < 0 || axis > rank) {
+    throw ValueError("axis must be in 0 to " + std::to_string(rank) + ", got " + std::to_string(axis));
+  }
+  const auto middle = shape.begin() + axis;
+  return {net::num_elements({shape.begin(), middle}), net::num_elements({middle, shape.end()})};
+}
+
+int64_t torch_axis(int64_t axis, size_t rank, bool channels_last) {
+  const auto signed_rank = static_cast<int64_t>(rank);
+  if (axis < -signed_rank || axis >= signed_rank) {
+    throw ValueError("axis must be below the number of dimensions " + std::to_string(rank) + ", got " +
+                     std::to_string(axis));
+  }
+  if (axis < 0) axis += signed_rank;
+  if (!channels_last || axis == 0) return axis;
+  return axis == signed_rank - 1 ? 1 : axis + 1;
+}
+
+int64_t channels_of(const Activation& image) {
+  if (image.shape.size() < 2) {
+    throw ValueError("the input must have at least 2 dimensions, got " + net::to_string(image.shape));
+  }
+  return image.channels_last ? image.shape.back() : image.shape[1];
+}
+
+at::Tensor random_tensor(const net::Shape& shape, double bound) {
+  constexpr double kLeast = 1.0 / 16;
+  at::Tensor values = at::empty(shape, at::kFloat).uniform_(-1, 1);
+  at::Tensor away_from_zero = at::where(values < 0, at::full({}, -kLeast), at::full({}, kLeast));
+  return values.mul_(bound * (1 - kLeast)).add_(away_from_zero, bound);
+}
+
+at::Tensor random_positive(const net::Shape& shape) {
+  return at::empty(shape, at::kFloat).uniform_(0.5, 1.5);
+}
+
+double weight_bound(int64_t fan_in) {
+  return std::sqrt(6.0 / static_cast<double>(std::max<int64_t>(fan_in, 1)));
+}
+
+at::Tensor conv_weight(const lut::OperatorKey& key, bool nhwc, bool transposed) {
+  const net::Shape& shape = input_shape(key, 1);
+  if (shape.size() != input_shape(key, 0).size()) {
+    throw ValueError("the weight must have as many dimensions as the input " +
+                     net::to_string(input_shape(key, 0)) + ", got " + net::to_string(shape));
+  }
+  // Of a transposed convolution the first dimension is the inputs, and few of its windows overlap.
+  const int64_t fan_in = transposed ? shape[0] / std::max<int64_t>(int_arg(key, "group", 1), 1)
+                                    : net::num_elements(shape) / std::max<int64_t>(shape[0], 1);
+  at::Tensor weight = random_tensor(shape, weight_bound(fan_in));
+  return nhwc ? nhwc_to_torch(weight) : weight;
+}
+
+at::Tensor to_device(const at::Tensor& tensor, const Target& target) {
+  return tensor.defined() ? tensor.to(target.device) : tensor;
+}
+
+std::vector<int64_t> pad_list(const std::vector<int64_t>& pads) {
+  const size_t rank = pads.size() / 2;
+  std::vector<int64_t> list;
+  for (size_t dim = rank; dim-- > 0;) {
+    list.push_back(pads[dim]);
+    list.push_back(pads[rank + dim]);
+  }
+  return list;
+}
+
+at::Tensor optional_bias(const lut::OperatorKey& key, size_t index) {
+  if (index >= key.input_shapes.size()) return {};
+  return random_tensor(key.input_shapes[index], 0.1);
+}
+
+at::Tensor random_activation(const Activation& activation, at::Device device) {
+  at::Tensor values = random_tensor(activation.shape);
+  if (activation.channels_last) values = nhwc_to_torch(values);
+  if (activation.dtype == at::kQUInt8) {
+    return at::quantize_per_tensor(values, kActivationScale, kZeroPoint, at::kQUInt8);
+  }
+  return values.to(device);
+}
+
+at::Tensor nhwc_to_torch(const at::Tensor& nhwc) { return nhwc.permute({0, 3, 1, 2}); }
+
+}  // namespace latgrad::runner

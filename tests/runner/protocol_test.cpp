@@ -1,0 +1,203 @@
+// Both sides of the protocol: what one writes the other reads, and what is wrong is told.
+
+#include "latgrad/runner/protocol.h"
+
+#include <sstream>
+
+#include "expect_error.h"
+#include "latgrad/runner/serve.h"
+#include "made_up_runner.h"
+#include "small_net.h"
+
+namespace latgrad::runner {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+Chain small_chain() { return make_chain(small_net(), net::infer_shapes(small_net())); }
+
+TEST(ProtocolTest, OpenIsReadAsWritten) {
+  RunnerSettings settings{.engine = "onednn", .threads = 4, .pin = false, .cores = {2, 3}};
+  Request request = parse_request(open_request(7, settings));
+  EXPECT_EQ(request.id, 7u);
+  ASSERT_TRUE(request.open);
+  EXPECT_EQ(request.open->engine, "onednn");
+  EXPECT_EQ(request.open->threads, 4);
+  EXPECT_FALSE(request.open->pin);
+  EXPECT_THAT(request.open->cores, ElementsAre(2, 3));
+}
+
+TEST(ProtocolTest, AChainIsReadAsWritten) {
+  Chain chain = small_chain();
+  Request request = parse_request(
+      measure_request(8, {.chain = chain, .warmup = 2, .samples = 5, .timing = Timing::kWhole}));
+  ASSERT_TRUE(request.measure);
+  EXPECT_EQ(request.measure->warmup, 2);
+  EXPECT_EQ(request.measure->samples, 5);
+  EXPECT_EQ(request.measure->timing, Timing::kWhole);
+  ASSERT_EQ(request.measure->chain.size(), chain.size());
+  for (size_t op = 0; op < chain.size(); ++op) {
+    EXPECT_EQ(lut::canonical(request.measure->chain[op].key), lut::canonical(chain[op].key));
+    EXPECT_EQ(request.measure->chain[op].sources, chain[op].sources);
+  }
+}
+
+TEST(ProtocolTest, TheRunnerIsReadAsWritten) {
+  RunnerInfo info{.program = "latgrad-runner 1",
+                  .engine = "x86",
+                  .int8 = "X86",
+                  .fp32 = "default",
+                  .framework = "torch 2.13.0",
+                  .threads = 2,
+                  .cores = {0, 1},
+                  .machine = {.cpu_model = "A \"CPU\"",
+                              .cpu_family = "6",
+                              .cpu_model_number = "7",
+                              .architecture = "x86_64",
+                              .system = "Linux 6",
+                              .logical_cores = 8,
+                              .caches = "L2 512K",
+                              .governor = "performance",
+                              .frequency = "2400 MHz"}};
+  RunnerInfo read = parse_opened(opened_reply(3, info), 3);
+  EXPECT_EQ(opened_reply(3, read), opened_reply(3, info));
+  EXPECT_EQ(read.machine.cpu_model, "A \"CPU\"");
+  EXPECT_THAT(read.cores, ElementsAre(0, 1));
+}
+
+TEST(ProtocolTest, ARunnerNeedNotSayWhatItDoesNotKnow) {
+  RunnerInfo info = parse_opened(
+      R"({"id": 0, "reply": "open", "protocol": 1, "program": "p", "engine": "e", "threads": 1, "cores": [], "machine": {}})",
+      0);
+  EXPECT_EQ(info.machine.cpu_model, "");
+  EXPECT_EQ(info.int8, "");
+}
+
+TEST(ProtocolTest, TimingsAreReadAsWrittenToTheNanosecond) {
+  Chain chain = small_chain();
+  chain.resize(2);
+  Timings timings{.operators_us = {{1.25, 2.0004}, {}}, .total_us = {}, .unsupported = {"", "no kernel"}};
+  Timings read = parse_timings(timings_reply(4, timings), 4, {.chain = chain, .samples = 2});
+  EXPECT_THAT(read.operators_us[0], ElementsAre(1.25, 2));
+  EXPECT_THAT(read.operators_us[1], ::testing::IsEmpty());
+  EXPECT_EQ(read.unsupported[1], "no kernel");
+
+  Timings whole{.operators_us = {{3, 4}, {4, 4}}, .total_us = {7, 8}, .unsupported = {"", ""}};
+  MeasureRequest request{.chain = chain, .samples = 2, .timing = Timing::kWhole};
+  EXPECT_THAT(parse_timings(timings_reply(5, whole), 5, request).total_us, ElementsAre(7, 8));
+}
+
+TEST(ProtocolTest, AReplyMustAnswerTheRequest) {
+  Chain chain = small_chain();
+  chain.resize(2);
+  MeasureRequest request{.chain = chain, .samples = 1};
+  auto expect = [&](const std::string& reply, const std::string& message) {
+    LATGRAD_EXPECT_ERROR(parse_timings(reply, 9, request), RunnerError, HasSubstr(message));
+  };
+  auto with = [](const std::string& members) { return R"({"id": 9, "reply": "measure", )" + members + "}"; };
+  const std::string good = R"("operators_us": [[1], [2]], "total_us": [])";
+  expect("", "the runner does not follow the protocol: a line must be one JSON object, got ``");
+  expect("Welcome to pi!", "a line must be one JSON object, got `Welcome to pi!`");
+  expect("[1]", "a line must be one JSON object");
+  expect("{}", "a line must hold reply");
+  expect(R"({"reply": "error", "message": "out of paper"})", "the runner says: out of paper");
+  expect(R"({"id": 8, "reply": "measure"})", "a reply must answer request 9, this one answers 8");
+  expect(R"({"id": 9, "reply": "open"})", "a reply must be \"measure\"");
+  expect(with(good), "a line must hold unsupported");
+  expect(with(good + R"(, "unsupported": [])"), "unsupported must be an object");
+  expect(with(good + R"(, "unsupported": {"2": "no"})"), "unsupported must name operators from 0 to 1");
+  expect(with(good + R"(, "unsupported": {"x": "no"})"), "unsupported must name operators from 0 to 1");
+  expect(with(good + R"(, "unsupported": {"0": ""})"), "unsupported must give a reason for each operator");
+  expect(with(good + R"(, "unsupported": {"0": "no"})"),
+         "operators_us must hold 0 samples of operator 0, this one holds 1");
+  expect(with(R"("unsupported": {}, "operators_us": [[1]])"),
+         "operators_us must hold 2 operators, this one holds 1");
+  expect(with(R"("unsupported": {}, "operators_us": [[1], [1, 2]])"),
+         "operators_us must hold 1 samples of operator 1, this one holds 2");
+  for (const char* time : {"-1", "\"1\"", "null", "1e999"}) {
+    expect(with(R"("unsupported": {}, "operators_us": [[1], [)" + std::string(time) + "]]"), "");
+  }
+  expect(with(R"("unsupported": {}, "operators_us": [[1], [-1]])"),
+         "operators_us must hold finite times that are not negative");
+  request.timing = Timing::kWhole;
+  expect(with(R"("unsupported": {}, "total_us": [])"), "total_us must hold 1 samples, this one holds 0");
+}
+
+TEST(ProtocolTest, AnotherVersionIsRefusedOnBothSides) {
+  LATGRAD_EXPECT_ERROR(
+      parse_opened(R"({"id": 0, "reply": "open", "protocol": 2})", 0), RunnerError,
+      ::testing::StrEq(
+          "the runner speaks version 2 of the protocol, this latgrad version 1; install the same latgrad "
+          "on both machines"));
+  LATGRAD_EXPECT_ERROR(
+      parse_request(R"({"id": 0, "request": "open", "protocol": 2})"), ValueError,
+      ::testing::StrEq(
+          "this runner speaks version 1 of the protocol, asked for 2; install the same latgrad on both "
+          "machines"));
+}
+
+TEST(ProtocolTest, ARequestIsNotTrusted) {
+  auto expect = [](const std::string& line, const std::string& message) {
+    LATGRAD_EXPECT_ERROR(parse_request(line), ParseError, HasSubstr(message));
+  };
+  auto measure = [](const std::string& op) {
+    return R"({"id": 1, "request": "measure", "timing": "whole", "warmup": 0, "samples": 1, "operators": [)" +
+           op + "]}";
+  };
+  expect("nonsense", "a line must be one JSON object");
+  expect(R"({"request": "open"})", "a line must hold id");
+  expect(R"({"id": 1, "request": "close"})", "a request must be \"open\" or \"measure\"");
+  expect(R"({"id": 1, "request": "open", "protocol": 1, "engine": 3})", "engine must be text");
+  expect(R"({"id": 1, "request": "open", "protocol": 1, "engine": "e", "threads": 0})",
+         "threads must be an integer from 1 to 65536");
+  expect(R"({"id": 1, "request": "open", "protocol": 1, "engine": "e", "threads": 1, "pin": 1})",
+         "pin must be true or false");
+  expect(
+      R"({"id": 1, "request": "open", "protocol": 1, "engine": "e", "threads": 1, "pin": true, "cores": 1})",
+      "cores must be a list");
+  expect(R"({"id": 1, "request": "measure", "warmup": 0, "samples": 0})",
+         "samples must be an integer from 1 to");
+  expect(R"({"id": 1, "request": "measure", "warmup": 0, "samples": 1, "timing": "half"})",
+         "timing must be \"operators\" or \"whole\"");
+  expect(measure("1"), "operators must hold objects");
+  expect(measure(R"({"op_type": "Relu", "op_args": [1]})"), "op_args must hold text");
+  expect(measure(R"({"op_type": "Relu", "op_args": ["name: "]})"), "");
+  expect(measure(R"({"op_type": "Relu", "op_args": [], "input_shapes": [[-1]]})"),
+         "input_shapes must be an integer");
+  expect(
+      measure(
+          R"({"op_type": "Relu", "op_args": [], "input_shapes": [[1]], "input_dtypes": [1], "sources": [0]})"),
+      "sources must be an integer from -1 to -1");
+  expect(
+      measure(
+          R"({"op_type": "Relu", "op_args": [], "input_shapes": [[1]], "input_dtypes": [1], "sources": []})"),
+      "sources must have an entry for each input");
+}
+
+TEST(ServeTest, AnswersEveryRequestAndGoesOnAfterAWrongOne) {
+  Chain chain = small_chain();
+  std::istringstream in("nonsense\n" + measure_request(1, {.chain = chain}) + "\n" + open_request(2, {}) +
+                        "\n\n" + measure_request(3, {.chain = chain, .samples = 2}) + "\n" +
+                        R"({"id": 4, "request": "measure"})" + "\n");
+  std::ostringstream out;
+  MadeUpRunner runner;
+  serve(in, out, runner);
+  std::istringstream replies(out.str());
+  std::string line;
+  std::getline(replies, line);
+  EXPECT_THAT(line, StartsWith(R"({"id": 0, "reply": "error", "message": "a line must be one JSON object)"));
+  std::getline(replies, line);
+  EXPECT_EQ(line, R"({"id": 1, "reply": "error", "message": "the first request must be \"open\""})");
+  std::getline(replies, line);
+  EXPECT_EQ(parse_opened(line, 2).program, "made up");
+  std::getline(replies, line);
+  EXPECT_THAT(parse_timings(line, 3, {.chain = chain, .samples = 2}).operators_us[2], ElementsAre(200, 200));
+  std::getline(replies, line);
+  EXPECT_THAT(line, StartsWith(R"({"id": 4, "reply": "error")"));
+  EXPECT_FALSE(std::getline(replies, line));
+}
+
+}  // namespace
+}  // namespace latgrad::runner
