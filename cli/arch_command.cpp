@@ -122,7 +122,7 @@ std::string arch_json(const ShownArch& shown, const Pricing* pricing) {
   json.member("architecture", shown.arch);
   json.member("blocks", shown.space.format_architecture(shown.arch));
   json.member("precision", search::to_string(shown.precision));
-  json.member("macs", net::count_macs(shown.shapes));
+  json.member("macs", net::count_macs(shown.shapes).total());
   const net::ParameterCount params = net::count_parameters(shown.net, shown.shapes);
   json.member("params", params.weights);
   json.member("other_params", params.others);
@@ -158,7 +158,7 @@ std::string arch_text(const ShownArch& shown) {
   return fmt::format("An architecture of {} in {}:\n{}\n\nMACs        {}\nparameters  {}\n",
                      shown.space.name(), search::to_string(shown.precision),
                      shown.space.format_architecture(shown.arch),
-                     format_millions(net::count_macs(shown.shapes)),
+                     format_millions(net::count_macs(shown.shapes).macs),
                      format_millions(net::count_parameters(shown.net, shown.shapes).weights));
 }
 

@@ -120,9 +120,9 @@ std::string net_json(const PricedNet& priced, const NetOptions& options) {
   json.member("total_us", priced.estimate.total_us());
   json.member("found_us", priced.estimate.found_us);
   json.member("all_found", priced.estimate.all_found);
-  json.member("macs", net::count_macs(priced.shapes));
-  json.member("params", params.weights);
-  json.member("other_params", params.others);
+  json.member("macs", net::count_macs(priced.shapes).total());
+  json.member("params", params.complete ? std::optional(params.weights) : std::nullopt);
+  json.member("other_params", params.complete ? std::optional(params.others) : std::nullopt);
   json.key("ops");
   json.begin_array();
   for (size_t i = 0; i < priced.net.ops.size(); ++i) write_op(json, priced, i);
@@ -192,8 +192,11 @@ std::string net_text(const PricedNet& priced, const NetOptions& options) {
   const bool with_shares = priced.estimate.all_found || options.partial;
   std::string text = fmt::format("{} on {}\n\n{}\n", options.model, priced.pricing.text(),
                                  operator_table(priced, with_shares));
-  text += fmt::format("MACs         {}\nparameters   {}\n", format_millions(net::count_macs(priced.shapes)),
-                      format_millions(net::count_parameters(priced.net, priced.shapes).weights));
+  const net::MacCount macs = net::count_macs(priced.shapes);
+  const net::ParameterCount params = net::count_parameters(priced.net, priced.shapes);
+  text += fmt::format("MACs         {}{}\nparameters   {}{}\n", macs.complete ? "" : "at least ",
+                      format_millions(macs.macs), params.complete ? "" : "at least ",
+                      format_millions(params.weights));
   if (const auto total_us = priced.estimate.total_us()) {
     text += fmt::format("total        {}\n", format_ms_and_us(*total_us));
   } else {
@@ -208,6 +211,7 @@ int run(const NetOptions& options) {
   }
   net::Net net = net::read_net(options.model, options.init);
   set_inputs(net, options.inputs);
+  net::inline_branches(net);
   net::NetShapes shapes = net::infer_shapes(net, {.allow_unknown = options.allow_unknown});
   if (options.shapes) {
     write_output(shapes_json(net, shapes));

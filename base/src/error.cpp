@@ -34,6 +34,6 @@ std::string with_place(const std::string& message, const Place& place) {
 }  // namespace
 
 Error::Error(const std::string& message, Place place)
-    : std::runtime_error(with_place(message, place)), place_(std::move(place)) {}
+    : std::runtime_error(with_place(message, place)), message_(message), place_(std::move(place)) {}
 
 }  // namespace latgrad

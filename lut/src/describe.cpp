@@ -3,10 +3,11 @@
 
 #include <algorithm>
 
-#include "default_order.h"
 #include "key_encoding.h"
 #include "latgrad/lut/operator_key.h"
-#include "window.h"
+#include "latgrad/net/arguments.h"
+#include "latgrad/net/registry.h"
+#include "latgrad/net/window.h"
 
 namespace latgrad::lut {
 
@@ -35,14 +36,14 @@ std::string compact(const net::Argument& arg) {
 
 // The layout that the operator type has anyway tells nothing.
 bool is_usual_order(const net::Argument& arg, std::string_view op_type) {
-  return arg == net::Argument::of_string("order", std::string(net::default_order(op_type)));
+  return arg == net::Argument::of_string("order", std::string(to_string(net::default_order(op_type))));
 }
 
 }  // namespace
 
 std::string describe(const OperatorKey& key) {
   std::string line = key.op_type;
-  const bool with_window = net::has_window(key.op_type);
+  const bool with_window = net::window_kind(key.op_type) != net::WindowKind::kNone;
   for (size_t i = 0; i < key.input_shapes.size(); ++i) {
     if (with_window && i == 2) break;  // the bias repeats what the weight says
     line += with_window && i == 1 ? " w" : " ";
@@ -50,7 +51,7 @@ std::string describe(const OperatorKey& key) {
   }
   std::vector<const net::Argument*> args;
   for (const net::Argument& arg : key.args) {
-    if (!is_output_scale(arg) && !mentions_workspace(arg)) args.push_back(&arg);
+    if (!never_counts(arg)) args.push_back(&arg);
   }
   if (with_window) {
     const net::Window window = net::read_window(key.op_type, args);

@@ -5,8 +5,9 @@
 #include <cstring>
 #include <limits>
 
-#include "default_order.h"
-#include "window.h"
+#include "latgrad/net/arguments.h"
+#include "latgrad/net/registry.h"
+#include "latgrad/net/window.h"
 
 namespace latgrad::lut {
 
@@ -75,56 +76,38 @@ void append_argument(std::string& out, const net::Argument& arg) {
   out.push_back('.');
 }
 
-// Defaults of single operators. Exporters from ONNX write them out.
-struct Default {
-  std::string_view arg;
-  int64_t value;
-  std::string_view op_type;
-};
+// What chooses an algorithm or a memory and no result: exporters write these for whatever they make.
+constexpr net::DefaultArgument kHints[] = {
+    {"exhaustive_search", int64_t{0}}, {"cudnn_exhaustive_search", int64_t{0}}, {"use_cudnn", int64_t{1}}};
+constexpr std::string_view kNeverCounting[] = {"shared_buffer", "init_params", "no_gradient_to_input",
+                                               "is_gradient_op"};
 
-constexpr Default kDefaults[] = {
-    {"axis", 1, "FC"},
-    {"axis", 1, "FCTransposed"},
-    {"axis", 1, "Int8FC"},
-    {"axis", 1, "Int8FCRelu"},
-    {"axis", 1, "Softmax"},
-    {"axis", 1, "Int8Softmax"},
-    {"axis", 1, "LogSoftmax"},
-    {"axis", 1, "Flatten"},
-    {"axis", 1, "Int8Flatten"},
-    {"axis_w", 1, "FC"},
-    {"axis_w", 1, "FCTransposed"},
-    {"axis_w", 1, "Int8FC"},
-    {"axis_w", 1, "Int8FCRelu"},
-    {"add_axis", 0, "Concat"},
-    {"add_axis", 0, "Int8Concat"},
-    {"add_axis", 0, "Split"},
-    {"broadcast", 0, "Add"},
-    {"broadcast", 0, "Sub"},
-    {"broadcast", 0, "Mul"},
-    {"broadcast", 0, "Div"},
-    {"adj", 0, "ConvTranspose"},
-    {"adj", 0, "Int8ConvTranspose"},
-};
+constexpr net::DefaultArgument kWindowDefaults[] = {
+    {"group", int64_t{1}}, {"legacy_pad", int64_t{0}}, {"global_pooling", int64_t{0}}};
 
-bool is_operator_default(const net::Argument& arg, std::string_view op_type) {
-  return std::ranges::any_of(kDefaults, [&](const Default& entry) {
-    return entry.arg == arg.name && entry.op_type == op_type &&
-           arg == net::Argument::of_int(arg.name, entry.value);
-  });
+bool has_lists(const net::Argument& arg) {
+  return !arg.floats.empty() || !arg.ints.empty() || !arg.strings.empty() || !arg.nets.empty();
+}
+
+bool says(const net::Argument& arg, const net::DefaultArgument& entry) {
+  if (arg.name != entry.name || has_lists(arg)) return false;
+  if (const auto* i = std::get_if<int64_t>(&entry.value)) return arg.i == *i && !arg.f && !arg.s;
+  if (const auto* f = std::get_if<float>(&entry.value)) return arg.f == *f && !arg.i && !arg.s;
+  return arg.s == std::get<std::string_view>(entry.value) && !arg.i && !arg.f;
+}
+
+bool is_among(const net::Argument& arg, std::span<const net::DefaultArgument> defaults) {
+  return std::ranges::any_of(defaults, [&](const net::DefaultArgument& entry) { return says(arg, entry); });
 }
 
 // Whether the argument says what its absence says.
-bool is_default(const net::Argument& arg, std::string_view op_type, bool with_window) {
+bool is_default(const net::Argument& arg, std::string_view op_type, const net::OperatorType* row) {
   if (arg.name == "order")
-    return arg == net::Argument::of_string("order", std::string(net::default_order(op_type)));
-  if (arg.name == "exhaustive_search") return arg == net::Argument::of_int("exhaustive_search", 0);
-  if (is_operator_default(arg, op_type)) return true;
-  if (!with_window) return false;
-  if (arg.name == "group") return arg == net::Argument::of_int("group", 1);
-  if (arg.name == "legacy_pad") return arg == net::Argument::of_int("legacy_pad", 0);
-  if (arg.name == "global_pooling") return arg == net::Argument::of_int("global_pooling", 0);
-  return false;
+    return arg == net::Argument::of_string("order", std::string(to_string(net::default_order(op_type))));
+  if (is_among(arg, kHints)) return true;
+  if (row == nullptr) return false;
+  return is_among(arg, row->defaults) ||
+         (row->window != net::WindowKind::kNone && is_among(arg, kWindowDefaults));
 }
 
 // Different arguments of one name, which Caffe2 refuses. All of them count, in an order that does not depend
@@ -149,23 +132,29 @@ bool mentions_workspace(const net::Argument& arg) {
   return mentions(arg.name) || (arg.s && mentions(*arg.s)) || std::ranges::any_of(arg.strings, mentions);
 }
 
+bool never_counts(const net::Argument& arg) {
+  return is_output_scale(arg) || mentions_workspace(arg) ||
+         std::ranges::find(kNeverCounting, arg.name) != std::end(kNeverCounting);
+}
+
 void append_arguments(std::string& out, std::string_view op_type, std::span<const net::Argument> args) {
   std::vector<const net::Argument*> counted;
   counted.reserve(args.size());
   for (const net::Argument& arg : args) {
     const auto repeats = [&arg](const net::Argument* other) { return *other == arg; };
-    if (!is_output_scale(arg) && !mentions_workspace(arg) && std::ranges::none_of(counted, repeats)) {
+    if (!never_counts(arg) && std::ranges::none_of(counted, repeats)) {
       counted.push_back(&arg);
     }
   }
   std::ranges::sort(counted, {}, &net::Argument::name);
-  const bool with_window = net::has_window(op_type);
-  if (with_window) {
+  const net::OperatorType* row = net::find_operator_type(op_type);
+  if (row != nullptr && row->window != net::WindowKind::kNone) {
     const net::Window window = net::read_window(op_type, counted);
     append_ints(out, window.kernels);
     append_ints(out, window.strides);
     append_ints(out, window.dilations);
     append_ints(out, window.pads);
+    append_ints(out, window.adjs);
     for (const net::Argument*& arg : counted) {
       if (window.consumed[&arg - counted.data()]) arg = nullptr;
     }
@@ -176,7 +165,7 @@ void append_arguments(std::string& out, std::string_view op_type, std::span<cons
     while (end < counted.size() && counted[end]->name == counted[begin]->name) ++end;
     if (end - begin > 1) {
       append_contradiction(out, std::span(counted).subspan(begin, end - begin));
-    } else if (!is_default(*counted[begin], op_type, with_window)) {
+    } else if (!is_default(*counted[begin], op_type, row)) {
       append_argument(out, *counted[begin]);
     }
     begin = end;

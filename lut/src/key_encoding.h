@@ -35,8 +35,10 @@ void append_inputs(std::string& out, std::span<const net::Shape> shapes,
 // The inverse. Precondition: `bytes` come from append_inputs.
 void read_inputs(std::string_view bytes, std::vector<net::Shape>& shapes, std::vector<net::DataType>& dtypes);
 
-// The lookup keeps these out of the comparison, whatever their value.
+// The published tool keeps these out of the comparison, whatever their value.
 bool is_output_scale(const net::Argument& arg);     // Y_scale, Y_zero_point
 bool mentions_workspace(const net::Argument& arg);  // `ws_nbytes_limit` stands in its name or in a string
+// Both, and what only says how memory is used or initialised.
+bool never_counts(const net::Argument& arg);
 
 }  // namespace latgrad::lut

@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <optional>
 #include <set>
 #include <utility>
 
-#include "fill_operator.h"
 #include "latgrad/base/error.h"
+#include "latgrad/base/foreign_file.h"
+#include "latgrad/net/infer_shapes.h"
 #include "latgrad/net/netdef.h"
 #include "netdef_wire.h"
 #include "text_or_binary.h"
@@ -53,29 +53,24 @@ std::set<std::string_view> quantised_blobs(const Net& net) {
 }  // namespace
 
 void add_init_net(Net& net, std::string_view bytes, const std::string& source) {
-  const Net init =
-      is_binary(bytes) ? read_netdef_wire(bytes, source, Values::kSkip) : parse_netdef_text(bytes, source);
+  base::refuse_foreign_file(bytes, "a Caffe2 init net", source);
+  const Net init = is_binary(bytes) ? read_netdef_wire(bytes, source, LongValues::kSkip)
+                                    : parse_netdef_text(bytes, source);
+  // Beside fills init nets hold whatever makes a parameter. It runs as the network does; what tells no shape
+  // is the business of who reads it.
+  NetShapes shapes = infer_shapes(init, {.allow_unknown = true, .allow_open_inputs = true});
   for (size_t index = 0; index < init.ops.size(); ++index) {
     const Operator& op = init.ops[index];
-    Place place{.file = source, .op_index = static_cast<int64_t>(index), .op_type = op.type};
-    if (!is_fill_operator(op.type)) {
-      throw NetError(fmt::format("an init net must consist of fill operators, got \"{}\"", op.type), place);
+    for (const std::string& blob : op.outputs) {
+      if (shapes.blobs.contains(blob)) continue;
+      net.unfilled_parameters[blob] = fmt::format("op {} \"{}\" of {}", index, op.type, source);
     }
-    if (op.outputs.size() != 1) {
-      throw NetError(fmt::format("a fill operator must have 1 output, got {}", op.outputs.size()), place);
-    }
-    place.blob = op.outputs[0];
-    std::optional<TensorInfo> input;
-    if (!op.inputs.empty()) {
-      const auto it = net.parameters.find(op.inputs[0]);
-      if (it == net.parameters.end()) {
-        place.blob = op.inputs[0];
-        throw NetError("a fill operator must read a blob that was filled before it", place);
-      }
-      input = it->second;
-    }
-    net.parameters.insert_or_assign(op.outputs[0], fill_operator_output(op, input, place));
   }
+  for (auto& [blob, info] : shapes.blobs) {
+    net.unfilled_parameters.erase(blob);
+    net.parameters.insert_or_assign(blob, std::move(info));
+  }
+  for (auto& [blob, values] : shapes.values) net.parameter_values.insert_or_assign(blob, std::move(values));
 }
 
 Net init_net(const Net& net) {

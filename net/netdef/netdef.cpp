@@ -38,7 +38,7 @@ Net parse_netdef_text(std::string_view text, const std::string& source) {
 }
 
 Net parse_netdef_binary(std::string_view bytes, const std::string& source) {
-  return read_netdef_wire(bytes, source, Values::kKeep);
+  return read_netdef_wire(bytes, source, LongValues::kKeep);
 }
 
 std::string netdef_text(const Net& net) {

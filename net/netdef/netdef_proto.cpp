@@ -50,6 +50,8 @@ Argument from_proto(const netdef::Argument& message) {
   arg.floats = to_vector(message.floats());
   arg.ints = to_vector(message.ints());
   arg.strings = to_vector(message.strings());
+  if (message.has_n()) arg.nets.push_back(from_proto(message.n()));
+  for (const netdef::NetDef& net : message.nets()) arg.nets.push_back(from_proto(net));
   return arg;
 }
 
@@ -76,6 +78,11 @@ void to_proto(const Argument& arg, netdef::Argument& message) {
   message.mutable_floats()->Assign(arg.floats.begin(), arg.floats.end());
   message.mutable_ints()->Assign(arg.ints.begin(), arg.ints.end());
   message.mutable_strings()->Assign(arg.strings.begin(), arg.strings.end());
+  if (arg.nets.size() == 1) {
+    to_proto(arg.nets[0], *message.mutable_n());
+  } else {
+    for (const Net& net : arg.nets) to_proto(net, *message.add_nets());
+  }
 }
 
 void to_proto(const Operator& op, netdef::OperatorDef& message) {

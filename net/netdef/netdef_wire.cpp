@@ -27,18 +27,32 @@ constexpr uint32_t fixed32_tag(int field) {
   return static_cast<uint32_t>(field) << 3 | WireFormatLite::WIRETYPE_FIXED32;
 }
 
+// Shapes, bounds and scales are shorter.
+constexpr int kShortValuesBytes = 1024;
+constexpr int kMaxNesting = 16;
+
+int num_values(const Argument& arg) {
+  return static_cast<int>(arg.floats.size() + arg.ints.size() + arg.strings.size());
+}
+
 class WireReader {
  public:
-  WireReader(std::string_view bytes, const std::string& source, Values values)
+  WireReader(std::string_view bytes, const std::string& source, LongValues long_values)
       : source_(source),
-        values_(values),
+        long_values_(long_values),
         stream_(reinterpret_cast<const uint8_t*>(bytes.data()), static_cast<int>(bytes.size())) {
     stream_.PushLimit(static_cast<int>(bytes.size()));
   }
 
   Net read_net() {
-    using Message = netdef::NetDef;
     Net net;
+    read_net_fields(net);
+    return net;
+  }
+
+ private:
+  void read_net_fields(Net& net) {
+    using Message = netdef::NetDef;
     each_field([&](uint32_t tag) {
       switch (tag) {
         case bytes_tag(Message::kNameFieldNumber):
@@ -61,10 +75,8 @@ class WireReader {
           return skip(tag);
       }
     });
-    return net;
   }
 
- private:
   [[noreturn]] void fail(std::string_view what) const { fail_at(stream_.CurrentPosition(), what); }
   [[noreturn]] void fail_at(int64_t byte, std::string_view what) const {
     Place place{.file = source_};
@@ -206,13 +218,26 @@ class WireReader {
     });
   }
 
+  void read_subnet(Net& net) {
+    if (++nesting_ > kMaxNesting) fail(fmt::format("networks must nest at most {} deep", kMaxNesting));
+    const Operator* outer = std::exchange(op_, nullptr);
+    const size_t outer_index = op_index_;
+    delimited([&] { read_net_fields(net); });
+    op_ = outer;
+    op_index_ = outer_index;
+    --nesting_;
+  }
+
   void read_argument(Argument& arg) {
     using Message = netdef::Argument;
     delimited([&] {
       each_field([&](uint32_t tag) {
         if (tag == bytes_tag(Message::kNameFieldNumber)) return set(arg.name);
         // Every serialiser puts the name first; where it stands last, the values are read and dropped below.
-        if (values_ == Values::kSkip && arg.name == "values") return skip_rest();
+        if (long_values_ == LongValues::kSkip && arg.name == "values" &&
+            stream_.BytesUntilLimit() > kShortValuesBytes) {
+          return skip_rest();
+        }
         switch (tag) {
           case fixed32_tag(Message::kFFieldNumber):
             arg.f = read_float();
@@ -237,33 +262,37 @@ class WireReader {
             });
           case bytes_tag(Message::kStringsFieldNumber):
             return set(arg.strings.emplace_back());
+          case bytes_tag(Message::kNFieldNumber):
+          case bytes_tag(Message::kNetsFieldNumber):
+            return read_subnet(arg.nets.emplace_back());
           default:
             return skip(tag);
         }
       });
     });
-    if (values_ == Values::kSkip && arg.name == "values") {
+    if (long_values_ == LongValues::kSkip && arg.name == "values" && num_values(arg) > kShortValuesBytes) {
       arg = Argument{};
       arg.name = "values";
     }
   }
 
   const std::string& source_;
-  const Values values_;
+  const LongValues long_values_;
   const Operator* op_ = nullptr;  // the one being read, at op_index_
   size_t op_index_ = 0;
+  int nesting_ = 0;
   google::protobuf::io::CodedInputStream stream_;
 };
 
 }  // namespace
 
-Net read_netdef_wire(std::string_view bytes, const std::string& source, Values values) {
+Net read_netdef_wire(std::string_view bytes, const std::string& source, LongValues long_values) {
   // The stream counts in int, and one byte is kept for its end.
   if (bytes.size() >= INT_MAX) {
     throw ParseError(fmt::format("a binary NetDef must be smaller than 2 GiB, got {} bytes", bytes.size()),
                      {.file = source});
   }
-  Net net = WireReader(bytes, source, values).read_net();
+  Net net = WireReader(bytes, source, long_values).read_net();
   net.source = source;
   return net;
 }

@@ -1,13 +1,29 @@
-// Operators that keep the shape of their input: activations, copies, dropout.
+// Activations and other functions of one tensor that keep its shape; copies, dropout.
 
 #include <fmt/format.h>
 
-#include "operators.h"
+#include <limits>
+
+#include "rows.h"
 
 namespace latgrad::net::ops {
+namespace {
 
 void same_as_input(OpContext& ctx) {
   for (size_t i = 0; i < ctx.num_outputs(); ++i) ctx.add_output(ctx.activation(0).shape);
+}
+
+void copy(OpContext& ctx) {
+  ctx.add_output(ctx.activation(0));
+  if (ctx.values(0) != nullptr) ctx.set_values(*ctx.values(0));
+}
+
+void negative(OpContext& ctx) {
+  ctx.add_output(ctx.activation(0));
+  if (ctx.values(0) == nullptr) return;
+  Values values = *ctx.values(0);
+  for (double& value : values) value = -value;
+  ctx.set_values(std::move(values));
 }
 
 void prelu(OpContext& ctx) {
@@ -27,5 +43,70 @@ void dropout(OpContext& ctx) {
   ctx.add_output(input);
   if (ctx.num_outputs() > 1) ctx.add_output({input.shape, DataType::kBool});
 }
+
+constexpr DefaultArgument kClip[] = {{"min", std::numeric_limits<float>::lowest()},
+                                     {"max", std::numeric_limits<float>::max()}};
+constexpr DefaultArgument kDropout[] = {{"ratio", 0.5F}, {"is_test", int64_t{0}}};
+constexpr DefaultArgument kElu[] = {{"alpha", 1.0F}};
+constexpr DefaultArgument kHardSigmoid[] = {{"alpha", 0.2F}, {"beta", 0.5F}};
+constexpr DefaultArgument kLeakyRelu[] = {{"alpha", 0.01F}};
+constexpr DefaultArgument kMod[] = {{"sign_follow_divisor", int64_t{0}}};
+constexpr DefaultArgument kReluN[] = {{"n", 6.0F}};
+constexpr DefaultArgument kScale[] = {{"scale", 1.0F}};
+constexpr DefaultArgument kSelu[] = {{"alpha", 1.6732632423543772848170429916717F},
+                                     {"scale", 1.0507009873554804934193349852946F}};
+constexpr DefaultArgument kThresholdedRelu[] = {{"alpha", 1.0F}};
+
+constexpr OperatorType kRows[] = {
+    {.type = "Abs", .infer = same_as_input},
+    {.type = "Alias", .infer = copy},
+    {.type = "Ceil", .infer = same_as_input},
+    {.type = "Clip", .defaults = kClip, .infer = same_as_input},
+    {.type = "Copy", .infer = copy},
+    {.type = "CopyCPUToGPU", .infer = copy},
+    {.type = "CopyFromCPUInput", .infer = copy},
+    {.type = "CopyGPUToCPU", .infer = copy},
+    {.type = "Cos", .infer = same_as_input},
+    {.type = "Cube", .infer = same_as_input},
+    {.type = "Dropout", .outputs = {1, 2}, .defaults = kDropout, .infer = dropout},
+    {.type = "Elu", .defaults = kElu, .infer = same_as_input},
+    {.type = "EnsureCPUOutput", .infer = copy},
+    {.type = "Exp", .infer = same_as_input},
+    {.type = "Floor", .infer = same_as_input},
+    {.type = "Gelu", .infer = same_as_input},
+    {.type = "HardSigmoid", .defaults = kHardSigmoid, .infer = same_as_input},
+    {.type = "HardSwish", .infer = same_as_input},
+    {.type = "LeakyRelu", .defaults = kLeakyRelu, .infer = same_as_input},
+    {.type = "Log", .infer = same_as_input},
+    {.type = "Log1p", .infer = same_as_input},
+    {.type = "Mod", .defaults = kMod, .infer = same_as_input},
+    {.type = "Negative", .infer = negative},
+    {.type = "PRelu", .inputs = {2, 2}, .infer = prelu},
+    {.type = "Relu", .infer = same_as_input},
+    {.type = "Relu6", .infer = same_as_input},
+    {.type = "ReluN", .defaults = kReluN, .infer = same_as_input},
+    {.type = "Rsqrt", .infer = same_as_input},
+    {.type = "Scale", .defaults = kScale, .infer = same_as_input},
+    {.type = "Selu", .defaults = kSelu, .infer = same_as_input},
+    {.type = "Sigmoid", .infer = same_as_input},
+    {.type = "Sign", .infer = same_as_input},
+    {.type = "Sin", .infer = same_as_input},
+    {.type = "Softplus", .infer = same_as_input},
+    {.type = "Softsign", .infer = same_as_input},
+    {.type = "Sqr", .infer = same_as_input},
+    {.type = "Sqrt", .infer = same_as_input},
+    {.type = "StopGradient", .infer = copy},
+    {.type = "Swish", .infer = same_as_input},
+    {.type = "Tanh", .infer = same_as_input},
+    {.type = "ThresholdedRelu", .defaults = kThresholdedRelu, .infer = same_as_input},
+    {.type = "Int8LeakyRelu", .defaults = kLeakyRelu, .infer = same_as_input},
+    {.type = "Int8Relu", .infer = same_as_input},
+    {.type = "Int8Sigmoid", .infer = same_as_input},
+    {.type = "Int8Tanh", .infer = same_as_input},
+};
+
+}  // namespace
+
+std::span<const OperatorType> activation_rows() { return kRows; }
 
 }  // namespace latgrad::net::ops

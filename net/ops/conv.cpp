@@ -7,14 +7,13 @@
 #include <algorithm>
 
 #include "image.h"
-#include "operators.h"
-#include "window_args.h"
+#include "rows.h"
 
 namespace latgrad::net::ops {
 namespace {
 
 int64_t group_arg(const OpContext& ctx) {
-  const int64_t group = ctx.int_arg("group", 1);
+  const int64_t group = ctx.args().integer("group", 1);
   if (group < 1) ctx.fail_at_arg("group", fmt::format("group must be positive, got {}", group));
   return group;
 }
@@ -54,16 +53,14 @@ Image weight_image(const OpContext& ctx, Order order) {
   return split_image(weight, order);
 }
 
-}  // namespace
-
 void conv(OpContext& ctx) {
   const Shape input = ctx.activation(0, 3).shape;
-  const Order order = ctx.order();
+  const Order order = ctx.args().order();
   const Image in = split_image(input, order);
   const int64_t group = group_arg(ctx);
   check_divides(ctx, group, in.channels, "input");
 
-  const Window window = window_over(ctx, in.spatial);
+  const AppliedWindow window = window_over(ctx.args(), in.spatial);
   const int64_t channels = only_bias_is_known(ctx) ? bias_channels(ctx) : weight_image(ctx, order).batch;
   const Image out{in.batch, channels, window.counts};
   check_divides(ctx, group, out.channels, "output");
@@ -90,14 +87,13 @@ void conv_sum(OpContext& ctx) {
 
 void conv_transpose(OpContext& ctx) {
   const Shape input = ctx.activation(0, 3).shape;
-  const Order order = ctx.order();
+  const Order order = ctx.args().order();
   const Image in = split_image(input, order);
   const size_t spatial_rank = in.spatial.size();
   const int64_t group = group_arg(ctx);
   check_divides(ctx, group, in.channels, "input");
 
-  const WindowArgs window = window_args(ctx, spatial_rank);
-  const std::vector<int64_t> adj = spatial_arg(ctx, "adjs", "adj", spatial_rank, 0);
+  const SpatialArguments window = spatial_arguments(ctx.args(), spatial_rank);
   if (window.legacy_pad == LegacyPad::kCaffePooling) {
     ctx.fail_at_arg("legacy_pad", "legacy_pad of a transposed convolution must be 0, 1 or 2, got 3");
   }
@@ -109,11 +105,11 @@ void conv_transpose(OpContext& ctx) {
 
   Image out{in.batch, channels, {}};
   for (size_t dim = 0; dim < spatial_rank; ++dim) {
-    if (adj[dim] < 0 || adj[dim] > window.stride[dim]) {
+    if (window.adj[dim] < 0 || window.adj[dim] > window.stride[dim]) {
       ctx.fail_at_arg("adj", fmt::format("adj must be between 0 and the stride {}, got {}",
-                                         window.stride[dim], adj[dim]));
+                                         window.stride[dim], window.adj[dim]));
     }
-    const int64_t size = (in.spatial[dim] - 1) * window.stride[dim] + window.kernel[dim] + adj[dim] -
+    const int64_t size = (in.spatial[dim] - 1) * window.stride[dim] + window.kernel[dim] + window.adj[dim] -
                          window.pads[dim] - window.pads[spatial_rank + dim];
     if (size < 1) {
       ctx.fail_at_arg(
@@ -129,5 +125,47 @@ void conv_transpose(OpContext& ctx) {
   const int64_t macs_per_input = ctx.product(weight, 1, weight.size());
   ctx.set_macs(ctx.multiply(ctx.product(input, 0, input.size()), macs_per_input));
 }
+
+constexpr InputSet kFirstAndSummand = kFirst | InputSet{1} << 3;
+
+constexpr OperatorType kRows[] = {
+    {.type = "Conv", .inputs = {2, 3}, .window = WindowKind::kImage, .infer = conv},
+    {.type = "Conv1D", .inputs = {2, 3}, .window = WindowKind::kImage, .infer = conv},
+    {.type = "Conv2D", .inputs = {2, 3}, .window = WindowKind::kImage, .infer = conv},
+    {.type = "Conv3D", .inputs = {2, 3}, .window = WindowKind::kImage, .infer = conv},
+    {.type = "ConvRelu", .inputs = {2, 3}, .window = WindowKind::kImage, .infer = conv},
+    {.type = "ConvTranspose", .inputs = {2, 3}, .window = WindowKind::kTransposed, .infer = conv_transpose},
+    {.type = "Int8Conv",
+     .inputs = {2, 3},
+     .parameter_types = kQuantisedAndBias,
+     .window = WindowKind::kImage,
+     .infer = conv},
+    {.type = "Int8ConvRelu",
+     .inputs = {2, 3},
+     .parameter_types = kQuantisedAndBias,
+     .window = WindowKind::kImage,
+     .infer = conv},
+    {.type = "Int8ConvSum",
+     .inputs = {4, 4},
+     .activations = kFirstAndSummand,
+     .parameter_types = kQuantisedAndBias,
+     .window = WindowKind::kImage,
+     .infer = conv_sum},
+    {.type = "Int8ConvSumRelu",
+     .inputs = {4, 4},
+     .activations = kFirstAndSummand,
+     .parameter_types = kQuantisedAndBias,
+     .window = WindowKind::kImage,
+     .infer = conv_sum},
+    {.type = "Int8ConvTranspose",
+     .inputs = {2, 3},
+     .parameter_types = kQuantisedAndBias,
+     .window = WindowKind::kTransposed,
+     .infer = conv_transpose},
+};
+
+}  // namespace
+
+std::span<const OperatorType> conv_rows() { return kRows; }
 
 }  // namespace latgrad::net::ops

@@ -5,41 +5,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
 
-#include "operators.h"
+#include "broadcast.h"
+#include "rows.h"
 
 namespace latgrad::net::ops {
 namespace {
-
-[[noreturn]] void fail_to_fit(const OpContext& ctx, std::string_view rule) {
-  ctx.fail_at_input(1, fmt::format("{}, got {} and {}", rule, to_string(ctx.activation(0).shape),
-                                   to_string(ctx.activation(1).shape)));
-}
-
-// Each dimension must be equal or 1 on one side, counted from the back.
-Shape numpy_broadcast(const OpContext& ctx, const Shape& a, const Shape& b) {
-  Shape out = a.size() >= b.size() ? a : b;
-  const Shape& shorter = a.size() >= b.size() ? b : a;
-  const size_t offset = out.size() - shorter.size();
-  for (size_t i = 0; i < shorter.size(); ++i) {
-    int64_t& dim = out[offset + i];
-    if (dim == 1) {
-      dim = shorter[i];
-    } else if (shorter[i] != 1 && shorter[i] != dim) {
-      fail_to_fit(ctx, "the shapes must be equal or broadcast");
-    }
-  }
-  return out;
-}
 
 // `broadcast: 1`: the second input is a contiguous part of the first, which gives the shape of the result.
 Shape legacy_broadcast(const OpContext& ctx, const Shape& a, const Shape& b) {
   if (num_elements(b) == 1) return a;
   if (b.size() > a.size()) fail_to_fit(ctx, "the second input must not have more dimensions than the first");
   const int64_t last_start = static_cast<int64_t>(a.size() - b.size());
-  int64_t axis = ctx.int_arg("axis", -1);
-  if (const Argument* axis_str = ctx.op().find_arg("axis_str"); axis_str != nullptr && axis_str->s) {
-    const std::string_view letters = ctx.order() == Order::kNchw ? "NCHW" : "NHWC";
+  int64_t axis = ctx.args().integer("axis", -1);
+  if (const Argument* axis_str = ctx.args().find("axis_str"); axis_str != nullptr && axis_str->s) {
+    const std::string_view letters = ctx.args().order() == Order::kNchw ? "NCHW" : "NHWC";
     const size_t at = axis_str->s->size() == 1 ? letters.find(*axis_str->s) : letters.npos;
     if (at == letters.npos) {
       ctx.fail_at_arg("axis_str",
@@ -65,10 +47,8 @@ Shape broadcast_shape(const OpContext& ctx) {
   const Shape& a = ctx.activation(0).shape;
   if (ctx.num_inputs() == 1) return a;  // Pow with the argument exponent
   const Shape& b = ctx.activation(1).shape;
-  return ctx.int_arg("broadcast", 0) != 0 ? legacy_broadcast(ctx, a, b) : numpy_broadcast(ctx, a, b);
+  return ctx.args().integer("broadcast", 0) != 0 ? legacy_broadcast(ctx, a, b) : broadcast_shapes(ctx, a, b);
 }
-
-}  // namespace
 
 void equal_shapes(OpContext& ctx) {
   const Shape& first = ctx.activation(0).shape;
@@ -85,5 +65,156 @@ void equal_shapes(OpContext& ctx) {
 void broadcast(OpContext& ctx) { ctx.add_output(broadcast_shape(ctx)); }
 
 void compare(OpContext& ctx) { ctx.add_output({broadcast_shape(ctx), DataType::kBool}); }
+
+// The values of both inputs under `function`, where they are known and one of them is not stretched along
+// more than a whole.
+template <typename Function>
+void follow_values(OpContext& ctx, const Function& function) {
+  const Values* a = ctx.values(0);
+  const Values* b = ctx.values(1);
+  if (a == nullptr || b == nullptr) return;
+  if (a->size() != b->size() && a->size() != 1 && b->size() != 1) return;
+  Values values(std::max(a->size(), b->size()));
+  if (a->empty() || b->empty()) values.clear();
+  for (size_t i = 0; i < values.size(); ++i) {
+    values[i] = function(a->size() == 1 ? (*a)[0] : (*a)[i], b->size() == 1 ? (*b)[0] : (*b)[i]);
+  }
+  ctx.set_values(std::move(values));
+}
+
+template <auto function>
+void arithmetic(OpContext& ctx) {
+  broadcast(ctx);
+  const bool is_whole = ctx.outputs().back().dtype != DataType::kFloat;
+  follow_values(ctx, [is_whole](double a, double b) {
+    const double result = function(a, b);
+    return is_whole ? std::trunc(result) : result;
+  });
+}
+
+template <auto function>
+void comparison(OpContext& ctx) {
+  compare(ctx);
+  follow_values(ctx, [](double a, double b) { return function(a, b) ? 1.0 : 0.0; });
+}
+
+constexpr double divide(double a, double b) { return b == 0 ? 0 : a / b; }
+
+void sum(OpContext& ctx) {
+  equal_shapes(ctx);
+  if (ctx.num_inputs() == 2) follow_values(ctx, std::plus<>{});
+}
+
+void negation(OpContext& ctx) {
+  ctx.add_output({ctx.activation(0).shape, DataType::kBool});
+  if (ctx.values(0) == nullptr) return;
+  Values values = *ctx.values(0);
+  for (double& value : values) value = value == 0 ? 1 : 0;
+  ctx.set_values(std::move(values));
+}
+
+void elementwise_linear(OpContext& ctx) {
+  const Shape input = ctx.activation(0, 1).shape;
+  const size_t axis = ctx.axis(ctx.args().integer("axis", 1), input.size(), "axis");
+  const int64_t features = ctx.product(input, axis, input.size());
+  ctx.expect_parameter(1, {features}, "the weight");
+  ctx.expect_parameter(2, {features}, "the bias");
+  ctx.add_output(input);
+}
+
+constexpr DefaultArgument kBroadcast[] = {{"broadcast", int64_t{0}}};
+
+constexpr OperatorType kRows[] = {
+    {.type = "Max", .inputs = {1, kAny}, .activations = kAll, .infer = equal_shapes},
+    {.type = "Mean", .inputs = {1, kAny}, .activations = kAll, .infer = equal_shapes},
+    {.type = "Min", .inputs = {1, kAny}, .activations = kAll, .infer = equal_shapes},
+    {.type = "Sum", .inputs = {1, kAny}, .activations = kAll, .infer = sum},
+    {.type = "SumRelu", .inputs = {1, kAny}, .activations = kAll, .infer = equal_shapes},
+    {.type = "Int8Add",
+     .inputs = {2, 2},
+     .activations = kAll,
+     .parameter_types = kQuantised,
+     .infer = equal_shapes},
+    {.type = "Int8AddRelu",
+     .inputs = {2, 2},
+     .activations = kAll,
+     .parameter_types = kQuantised,
+     .infer = equal_shapes},
+    {.type = "Int8Sum",
+     .inputs = {1, kAny},
+     .activations = kAll,
+     .parameter_types = kQuantised,
+     .infer = equal_shapes},
+    {.type = "Int8SumRelu",
+     .inputs = {1, kAny},
+     .activations = kAll,
+     .parameter_types = kQuantised,
+     .infer = equal_shapes},
+    {.type = "Add",
+     .inputs = {2, 2},
+     .activations = kAll,
+     .defaults = kBroadcast,
+     .infer = arithmetic<std::plus<>{}>},
+    {.type = "Div",
+     .inputs = {2, 2},
+     .activations = kAll,
+     .defaults = kBroadcast,
+     .infer = arithmetic<divide>},
+    {.type = "Mul",
+     .inputs = {2, 2},
+     .activations = kAll,
+     .defaults = kBroadcast,
+     .infer = arithmetic<std::multiplies<>{}>},
+    {.type = "Sub",
+     .inputs = {2, 2},
+     .activations = kAll,
+     .defaults = kBroadcast,
+     .infer = arithmetic<std::minus<>{}>},
+    {.type = "Pow", .inputs = {1, 2}, .activations = kAll, .defaults = kBroadcast, .infer = broadcast},
+    {.type = "Int8Mul",
+     .inputs = {2, 2},
+     .activations = kAll,
+     .parameter_types = kQuantised,
+     .defaults = kBroadcast,
+     .infer = broadcast},
+    {.type = "And", .inputs = {2, 2}, .activations = kAll, .defaults = kBroadcast, .infer = compare},
+    {.type = "EQ",
+     .inputs = {2, 2},
+     .activations = kAll,
+     .defaults = kBroadcast,
+     .infer = comparison<std::equal_to<>{}>},
+    {.type = "GE",
+     .inputs = {2, 2},
+     .activations = kAll,
+     .defaults = kBroadcast,
+     .infer = comparison<std::greater_equal<>{}>},
+    {.type = "GT",
+     .inputs = {2, 2},
+     .activations = kAll,
+     .defaults = kBroadcast,
+     .infer = comparison<std::greater<>{}>},
+    {.type = "LE",
+     .inputs = {2, 2},
+     .activations = kAll,
+     .defaults = kBroadcast,
+     .infer = comparison<std::less_equal<>{}>},
+    {.type = "LT",
+     .inputs = {2, 2},
+     .activations = kAll,
+     .defaults = kBroadcast,
+     .infer = comparison<std::less<>{}>},
+    {.type = "NE",
+     .inputs = {2, 2},
+     .activations = kAll,
+     .defaults = kBroadcast,
+     .infer = comparison<std::not_equal_to<>{}>},
+    {.type = "Or", .inputs = {2, 2}, .activations = kAll, .defaults = kBroadcast, .infer = compare},
+    {.type = "Not", .infer = negation},
+    {.type = "ElementwiseLinear", .inputs = {3, 3}, .defaults = kAxisOne, .infer = elementwise_linear},
+};
+
+}  // namespace
+
+std::span<const OperatorType> elementwise_rows() { return kRows; }
 
 }  // namespace latgrad::net::ops

@@ -1,9 +1,12 @@
-// FC, FCTransposed, Int8FC, MatMul.
-// Source: caffe2/operators/{fc_inference,matmul_op}.cc, quantized/int8_fc_op.h.
+// FC, MatMul, BatchMatMul and their kin.
+// Source: caffe2/operators/{fc_inference,matmul_op,batch_matmul_op,distance_op}.cc, quantized/int8_fc_op.h.
 
 #include <fmt/format.h>
 
-#include "operators.h"
+#include <utility>
+
+#include "broadcast.h"
+#include "rows.h"
 
 namespace latgrad::net::ops {
 namespace {
@@ -11,7 +14,7 @@ namespace {
 // `transposed`: the weight is [in, out] instead of [out, in].
 void fully_connected(OpContext& ctx, bool transposed) {
   const Shape input = ctx.activation(0, 1).shape;
-  const size_t axis = ctx.axis(ctx.int_arg("axis", 1), input.size(), "axis");
+  const size_t axis = ctx.axis(ctx.args().integer("axis", 1), input.size(), "axis");
   const int64_t rows = ctx.product(input, 0, axis);
   const int64_t in_features = ctx.product(input, axis, input.size());
 
@@ -25,7 +28,7 @@ void fully_connected(OpContext& ctx, bool transposed) {
     ctx.fail_at_input(1,
                       fmt::format("the weight must have at least 2 dimensions, got {}", to_string(weight)));
   }
-  const size_t axis_w = ctx.axis(ctx.int_arg("axis_w", 1), weight.size(), "axis_w");
+  const size_t axis_w = ctx.axis(ctx.args().integer("axis_w", 1), weight.size(), "axis_w");
   const int64_t before = ctx.product(weight, 0, axis_w);
   const int64_t after = ctx.product(weight, axis_w, weight.size());
   const int64_t out_features = transposed ? after : before;
@@ -48,13 +51,11 @@ struct Matrix {
 
 Matrix flatten_at(const OpContext& ctx, const Shape& shape, std::string_view axis_arg,
                   std::string_view transpose_arg) {
-  const size_t axis = ctx.axis(ctx.int_arg(axis_arg, 1), shape.size(), axis_arg);
+  const size_t axis = ctx.axis(ctx.args().integer(axis_arg, 1), shape.size(), axis_arg);
   const Matrix matrix{ctx.product(shape, 0, axis), ctx.product(shape, axis, shape.size())};
-  if (ctx.int_arg(transpose_arg, 0) != 0) return {matrix.columns, matrix.rows};
+  if (ctx.args().integer(transpose_arg, 0) != 0) return {matrix.columns, matrix.rows};
   return matrix;
 }
-
-}  // namespace
 
 void matmul(OpContext& ctx) {
   const Shape& a_shape = ctx.activation(0, 1).shape;
@@ -66,9 +67,75 @@ void matmul(OpContext& ctx) {
                                      a.columns, b.rows, to_string(b_shape)));
   }
   ctx.add_output(Shape{a.rows, b.columns});
+  ctx.set_macs(ctx.multiply(ctx.multiply(a.rows, a.columns), b.columns));
 }
 
 void fc(OpContext& ctx) { fully_connected(ctx, false); }
 void fc_transposed(OpContext& ctx) { fully_connected(ctx, true); }
+
+// Matrices in the last two dimensions; the others broadcast as numpy's. A vector is a row on the left and a
+// column on the right, and leaves no dimension.
+void batch_matmul(OpContext& ctx) {
+  Shape a = ctx.activation(0, 1).shape;
+  Shape b = ctx.activation(1, 1).shape;
+  const bool a_is_vector = a.size() == 1;
+  const bool b_is_vector = b.size() == 1;
+  if (a_is_vector) a.insert(a.begin(), 1);
+  if (b_is_vector) b.push_back(1);
+  if (ctx.args().flag("trans_a") && !a_is_vector) std::swap(a[a.size() - 1], a[a.size() - 2]);
+  if (ctx.args().flag("trans_b") && !b_is_vector) std::swap(b[b.size() - 1], b[b.size() - 2]);
+  const int64_t rows = a[a.size() - 2];
+  const int64_t inner = a.back();
+  const int64_t columns = b.back();
+  if (b[b.size() - 2] != inner) {
+    ctx.fail_at_input(1, fmt::format("the second matrix must have {} rows for the first, got {} from {}",
+                                     inner, b[b.size() - 2], to_string(ctx.activation(1).shape)));
+  }
+  Shape shape = broadcast_shapes(ctx, Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2));
+  const int64_t batch = ctx.product(shape, 0, shape.size());
+  if (!a_is_vector) shape.push_back(rows);
+  if (!b_is_vector) shape.push_back(columns);
+  ctx.add_output(std::move(shape));
+  ctx.set_macs(ctx.multiply(ctx.multiply(batch, rows), ctx.multiply(inner, columns)));
+}
+
+// One number for each row.
+void dot_product(OpContext& ctx) {
+  const Shape& a = ctx.activation(0).shape;
+  const Shape& b = ctx.activation(1).shape;
+  if (a != b) {
+    ctx.fail_at_input(
+        1, fmt::format("both inputs must have the same shape, got {} and {}", to_string(a), to_string(b)));
+  }
+  ctx.add_output(a.empty() ? Shape{1} : Shape{a[0]});
+}
+
+constexpr DefaultArgument kBatchMatMul[] = {
+    {"trans_a", int64_t{0}}, {"trans_b", int64_t{0}}, {"broadcast", int64_t{0}}, {"use_scratch", int64_t{0}}};
+constexpr DefaultArgument kFc[] = {{"axis", int64_t{1}}, {"axis_w", int64_t{1}}};
+constexpr DefaultArgument kMatMul[] = {
+    {"axis_a", int64_t{1}}, {"axis_b", int64_t{1}}, {"trans_a", int64_t{0}}, {"trans_b", int64_t{0}}};
+
+constexpr OperatorType kRows[] = {
+    {.type = "BatchMatMul",
+     .inputs = {2, 2},
+     .activations = kAll,
+     .defaults = kBatchMatMul,
+     .infer = batch_matmul},
+    {.type = "DotProduct", .inputs = {2, 2}, .activations = kAll, .infer = dot_product},
+    {.type = "FC", .inputs = {3, 3}, .defaults = kFc, .infer = fc},
+    {.type = "FCTransposed", .inputs = {3, 3}, .defaults = kFc, .infer = fc_transposed},
+    {.type = "MatMul", .inputs = {2, 3}, .activations = kAll, .defaults = kMatMul, .infer = matmul},
+    {.type = "Int8FC", .inputs = {3, 3}, .parameter_types = kQuantisedAndBias, .defaults = kFc, .infer = fc},
+    {.type = "Int8FCRelu",
+     .inputs = {3, 3},
+     .parameter_types = kQuantisedAndBias,
+     .defaults = kFc,
+     .infer = fc},
+};
+
+}  // namespace
+
+std::span<const OperatorType> fc_rows() { return kRows; }
 
 }  // namespace latgrad::net::ops

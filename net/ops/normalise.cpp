@@ -1,11 +1,11 @@
-// SpatialBN, AffineChannel, InstanceNorm, GroupNorm: one parameter for each channel. LayerNorm: one for each
-// normalised element.
-// Source: caffe2/operators/{spatial_batch_norm_op,affine_channel_op,instance_norm_op,group_norm_op,
+// SpatialBN, AffineChannel, InstanceNorm, GroupNorm: one parameter for each channel. LayerNorm, RMSNorm: one
+// for each normalised element. Softmax, LRN: none. Source:
+// caffe2/operators/{spatial_batch_norm_op,affine_channel_op,instance_norm_op,group_norm_op,
 // layer_norm_op}.cc.
 
 #include <fmt/format.h>
 
-#include "operators.h"
+#include "rows.h"
 
 namespace latgrad::net::ops {
 namespace {
@@ -17,8 +17,6 @@ int64_t check_channel_vectors(OpContext& ctx) {
     ctx.expect_parameter(i, {channels}, "the per-channel parameter");
   return channels;
 }
-
-}  // namespace
 
 void spatial_bn(OpContext& ctx) {
   const int64_t channels = check_channel_vectors(ctx);
@@ -43,7 +41,7 @@ void instance_norm(OpContext& ctx) {
 
 void group_norm(OpContext& ctx) {
   const int64_t channels = check_channel_vectors(ctx);
-  const int64_t group = ctx.int_arg("group", 32);
+  const int64_t group = ctx.args().integer("group", 32);
   if (group < 1 || channels % group != 0) {
     ctx.fail_at_arg(
         "group", fmt::format("group must be positive and divide the {} channels, got {}", channels, group));
@@ -55,18 +53,73 @@ void group_norm(OpContext& ctx) {
   }
 }
 
-void layer_norm(OpContext& ctx) {
+// Scale and bias of the dimensions from `axis` on; behind the first output stand moments of each normalised
+// slice.
+void normalised_from_axis(OpContext& ctx, bool keep_one) {
   const Shape input = ctx.activation(0, 1).shape;
-  const size_t axis = ctx.axis(ctx.int_arg("axis", 1), input.size(), "axis");
+  const size_t axis = ctx.axis(ctx.args().integer("axis", 1), input.size(), "axis");
   const auto at = input.begin() + static_cast<std::ptrdiff_t>(axis);
   for (size_t i = 1; i < ctx.num_inputs(); ++i) {
     ctx.expect_parameter(i, Shape(at, input.end()), "the scale or bias");
   }
   ctx.add_output(ctx.activation(0));
-  // Mean and deviation of each normalised slice.
   Shape moments(input.begin(), at);
-  moments.push_back(1);
+  if (keep_one) moments.push_back(1);
   for (size_t i = 1; i < ctx.num_outputs(); ++i) ctx.add_output({moments, DataType::kFloat});
 }
+
+void layer_norm(OpContext& ctx) { normalised_from_axis(ctx, true); }
+void rms_norm(OpContext& ctx) { normalised_from_axis(ctx, false); }
+
+void same_shapes(OpContext& ctx) {
+  for (size_t i = 0; i < ctx.num_outputs(); ++i) ctx.add_output(ctx.activation(0).shape);
+}
+
+constexpr DefaultArgument kEpsilon[] = {{"epsilon", 1e-5F}};
+constexpr DefaultArgument kGroupNorm[] = {
+    {"epsilon", 1e-5F}, {"group", int64_t{32}}, {"is_test", int64_t{0}}};
+constexpr DefaultArgument kLastAxis[] = {{"axis", int64_t{-1}}};
+constexpr DefaultArgument kLayerNorm[] = {
+    {"axis", int64_t{1}}, {"epsilon", 1e-5F}, {"elementwise_affine", int64_t{0}}};
+constexpr DefaultArgument kLrn[] = {{"bias", 1.0F}};
+constexpr DefaultArgument kSpatialBn[] = {
+    {"epsilon", 1e-5F}, {"momentum", 0.9F}, {"is_test", int64_t{0}}, {"num_batches", int64_t{1}}};
+
+constexpr OperatorType kRows[] = {
+    {.type = "AffineChannel", .inputs = {3, 3}, .infer = affine_channel},
+    {.type = "GroupNorm", .inputs = {3, 3}, .outputs = {1, 3}, .defaults = kGroupNorm, .infer = group_norm},
+    {.type = "InstanceNorm",
+     .inputs = {3, 3},
+     .outputs = {1, 3},
+     .defaults = kEpsilon,
+     .infer = instance_norm},
+    {.type = "LRN", .outputs = {1, 2}, .defaults = kLrn, .infer = same_shapes},
+    {.type = "LayerNorm", .inputs = {1, 3}, .outputs = {3, 3}, .defaults = kLayerNorm, .infer = layer_norm},
+    {.type = "LogSoftmax", .defaults = kAxisOne, .infer = same_shapes},
+    {.type = "Normalize", .defaults = kLastAxis, .infer = same_shapes},
+    {.type = "RMSNorm", .inputs = {3, 3}, .outputs = {2, 2}, .defaults = kAxisOne, .infer = rms_norm},
+    {.type = "Softmax", .defaults = kAxisOne, .infer = same_shapes},
+    {.type = "SpatialBN", .inputs = {5, 7}, .outputs = {1, 5}, .defaults = kSpatialBn, .infer = spatial_bn},
+    {.type = "Int8GroupNorm",
+     .inputs = {3, 3},
+     .parameter_types = kQuantised,
+     .defaults = kGroupNorm,
+     .infer = group_norm},
+    {.type = "Int8Softmax", .defaults = kAxisOne, .infer = same_shapes},
+    {.type = "Int8SpatialBN",
+     .inputs = {5, 5},
+     .parameter_types = kQuantised,
+     .defaults = kEpsilon,
+     .infer = spatial_bn},
+    {.type = "Int8SpatialBNRelu",
+     .inputs = {5, 5},
+     .parameter_types = kQuantised,
+     .defaults = kEpsilon,
+     .infer = spatial_bn},
+};
+
+}  // namespace
+
+std::span<const OperatorType> normalise_rows() { return kRows; }
 
 }  // namespace latgrad::net::ops

@@ -4,13 +4,10 @@
 
 #include <utility>
 
-#include "default_order.h"
-#include "parameter_type.h"
-
 namespace latgrad::net::ops {
 
-OpContext::OpContext(const Operator& op, Place place, std::vector<std::optional<TensorInfo>> inputs)
-    : op_(op), place_(std::move(place)), inputs_(std::move(inputs)) {}
+OpContext::OpContext(const OperatorType& row, const Operator& op, Place place, std::vector<Input> inputs)
+    : row_(row), op_(op), args_(op.type, op.args), place_(std::move(place)), inputs_(std::move(inputs)) {}
 
 const TensorInfo& OpContext::activation(size_t index) const {
   if (!is_known(index)) {
@@ -19,7 +16,7 @@ const TensorInfo& OpContext::activation(size_t index) const {
                                      "{}=1,3,224,224, or in shapes.json",
                                      blob));
   }
-  return *inputs_[index];
+  return *inputs_[index].info;
 }
 
 const TensorInfo& OpContext::activation(size_t index, size_t min_rank) const {
@@ -33,65 +30,43 @@ const TensorInfo& OpContext::activation(size_t index, size_t min_rank) const {
 
 const TensorInfo& OpContext::parameter(size_t index) const {
   if (!is_known(index)) {
-    fail_at_input(
-        index,
-        "the shape of every parameter must be known: give the init net with --init, or shapes.json beside "
-        "the network");
+    const auto& maker = inputs_[index].unknown_maker;
+    fail_at_input(index, fmt::format("the shape of every parameter must be known: {}give the init net with "
+                                     "--init, or shapes.json beside the network",
+                                     maker ? *maker + " makes it; " : ""));
   }
-  return *inputs_[index];
+  return *inputs_[index].info;
 }
 
 void OpContext::expect_parameter(size_t index, const Shape& shape, std::string_view what) {
   if (!is_known(index)) {
-    inputs_[index] = TensorInfo{shape, parameter_type(op_.type, index)};
+    inputs_[index].info = TensorInfo{shape, row_.parameter_type(index)};
     return;
   }
-  if (inputs_[index]->shape != shape) {
+  const Shape& actual = inputs_[index].info->shape;
+  if (actual != shape) {
     fail_at_input(index, fmt::format("{} must have shape {} for input {}, got {}", what, to_string(shape),
-                                     to_string(activation(0).shape), to_string(inputs_[index]->shape)));
+                                     to_string(activation(0).shape), to_string(actual)));
   }
 }
 
-int64_t OpContext::int_arg(std::string_view name, int64_t otherwise) const {
-  const Argument* arg = op_.find_arg(name);
-  if (arg == nullptr) return otherwise;
-  if (!arg->i) fail_at_arg(name, fmt::format("{} must be an integer", name));
-  if (*arg->i > kMaxDim || *arg->i < -kMaxDim) {
-    fail_at_arg(name, fmt::format("{} must fit 32 bits, got {}", name, *arg->i));
-  }
-  return *arg->i;
-}
-
-float OpContext::float_arg(std::string_view name, float otherwise) const {
-  const Argument* arg = op_.find_arg(name);
-  if (arg == nullptr) return otherwise;
-  if (!arg->f) fail_at_arg(name, fmt::format("{} must be a float", name));
-  return *arg->f;
-}
-
-std::vector<int64_t> OpContext::ints_arg(std::string_view name) const {
-  const Argument* arg = op_.find_arg(name);
-  if (arg == nullptr) return {};
-  if (arg->f || arg->i || arg->s || !arg->floats.empty() || !arg->strings.empty()) {
-    fail_at_arg(name, fmt::format("{} must be a list of integers", name));
-  }
-  for (const int64_t value : arg->ints) {
-    if (value > kMaxDim || value < -kMaxDim) {
-      fail_at_arg(name, fmt::format("{} must fit 32 bits, got {}", name, value));
+std::vector<int64_t> OpContext::known_integers(size_t index, std::string_view what) const {
+  const Values* values = this->values(index);
+  if (values == nullptr) fail_unknown(index, what);
+  std::vector<int64_t> integers;
+  for (const double value : *values) {
+    // Ends of slices are often as big as a number gets.
+    constexpr double kBig = 9e18;
+    if (!(value > -kBig && value < kBig)) {
+      integers.push_back(value > 0 ? INT64_MAX : INT64_MIN);
+    } else {
+      integers.push_back(static_cast<int64_t>(value));
     }
   }
-  return arg->ints;
+  return integers;
 }
 
-Order OpContext::order() const {
-  const Argument* arg = op_.find_arg("order");
-  const std::string value = arg == nullptr ? std::string(default_order(op_.type)) : arg->s.value_or("");
-  if (value == "NCHW" || value == "nchw") return Order::kNchw;
-  if (value == "NHWC" || value == "nhwc") return Order::kNhwc;
-  fail_at_arg("order", fmt::format("order must be NCHW or NHWC, got \"{}\"", value));
-}
-
-size_t OpContext::channel_axis(size_t rank) const { return order() == Order::kNchw ? 1 : rank - 1; }
+size_t OpContext::channel_axis(size_t rank) const { return args_.is_nhwc() ? rank - 1 : 1; }
 
 size_t OpContext::axis(int64_t value, size_t rank, std::string_view name) const {
   const int64_t signed_rank = static_cast<int64_t>(rank);
@@ -103,7 +78,11 @@ size_t OpContext::axis(int64_t value, size_t rank, std::string_view name) const 
 
 DataType OpContext::output_dtype() const { return is_int8() ? DataType::kUint8 : activation(0).dtype; }
 
-void OpContext::add_output(TensorInfo info) { outputs_.push_back(std::move(info)); }
+void OpContext::set_values(Values values) {
+  if (values.size() > kMaxValues) return;
+  output_values_.resize(outputs_.size());
+  output_values_.back() = std::move(values);
+}
 
 int64_t OpContext::multiply(int64_t a, int64_t b) const {
   int64_t result = 0;
@@ -131,6 +110,15 @@ void OpContext::fail_at_arg(std::string_view name, const std::string& message) c
   Place place = place_;
   place.field = name;
   throw NetError(message, std::move(place));
+}
+
+void OpContext::fail_unknown(size_t index, std::string_view what) const {
+  Place place = place_;
+  place.blob = op_.inputs[index];
+  throw UnknownValue(fmt::format("{} must be known without running the network: give the shape of what {} "
+                                 "writes with --input BLOB=DIMS, or let --allow-unknown pass it over",
+                                 what, op_.type),
+                     std::move(place));
 }
 
 }  // namespace latgrad::net::ops

@@ -1,4 +1,4 @@
-// What the shape function of an operator sees: its arguments and inputs, where to put its outputs, and how to
+// What the rule of an operator type sees: its arguments and inputs, where to put its outputs, and how to
 // complain.
 //
 //   void relu(OpContext& ctx) { ctx.add_output(ctx.activation(0)); }
@@ -12,23 +12,29 @@
 #include <vector>
 
 #include "latgrad/base/error.h"
+#include "latgrad/net/arguments.h"
 #include "latgrad/net/net.h"
+#include "latgrad/net/registry.h"
 
 namespace latgrad::net::ops {
 
-enum class Order { kNchw, kNhwc };
-
-// Dimensions and geometric arguments are int in Caffe2. The bound also keeps every sum and product of two of
-// them below 2^63.
-constexpr int64_t kMaxDim = INT32_MAX;
+// What a rule needs and only running the network would tell.
+class UnknownValue : public NetError {
+  using NetError::NetError;
+};
 
 class OpContext {
  public:
-  // `inputs` holds nothing where no file tells the shape of an external input.
-  OpContext(const Operator& op, Place place, std::vector<std::optional<TensorInfo>> inputs);
+  struct Input {
+    std::optional<TensorInfo> info;            // nothing where no file tells the shape of an external input
+    const Values* values = nullptr;            // where they are known without running
+    std::optional<std::string> unknown_maker;  // of a parameter of unknown shape: what was to make it
+  };
+
+  OpContext(const OperatorType& row, const Operator& op, Place place, std::vector<Input> inputs);
 
   const Operator& op() const { return op_; }
-  const Place& place() const { return place_; }
+  const Arguments& args() const { return args_; }
   size_t num_inputs() const { return inputs_.size(); }
   size_t num_outputs() const { return op_.outputs.size(); }
   bool is_int8() const { return op_.type.starts_with("Int8"); }
@@ -38,19 +44,17 @@ class OpContext {
   // The same, with a rule on the number of dimensions.
   const TensorInfo& activation(size_t index, size_t min_rank) const;
 
-  bool is_known(size_t index) const { return inputs_[index].has_value(); }
+  bool is_known(size_t index) const { return inputs_[index].info.has_value(); }
   // Errors: NetError that says how to give the shape of a parameter.
   const TensorInfo& parameter(size_t index) const;
   // For a parameter whose shape the network determines: checks it, or sets it where no file tells.
   void expect_parameter(size_t index, const Shape& shape, std::string_view what);
 
-  bool has_arg(std::string_view name) const { return op_.find_arg(name) != nullptr; }
-  // Errors (all of them): NetError where the argument holds another kind of value; integers must fit 32 bits.
-  int64_t int_arg(std::string_view name, int64_t otherwise) const;
-  float float_arg(std::string_view name, float otherwise) const;
-  std::vector<int64_t> ints_arg(std::string_view name) const;
-  // The argument `order`; where it is absent NHWC for int8 operators, which know nothing else, and NCHW.
-  Order order() const;
+  // The values of input `index`, or null where only running the network would tell them.
+  const Values* values(size_t index) const { return inputs_[index].values; }
+  // The same as 64-bit integers. Errors: UnknownValue, which calls them `what` ("the new shape").
+  std::vector<int64_t> known_integers(size_t index, std::string_view what) const;
+
   // The index of the channel dimension.
   size_t channel_axis(size_t rank) const;
   // An axis counted from the front; negative ones count from the back.
@@ -58,8 +62,10 @@ class OpContext {
 
   // uint8 for an int8 operator, else the type of its first input.
   DataType output_dtype() const;
-  void add_output(TensorInfo info);
+  void add_output(TensorInfo info) { outputs_.push_back(std::move(info)); }
   void add_output(Shape shape) { add_output({std::move(shape), output_dtype()}); }
+  // The values of the output that was added last; too many of them are forgotten.
+  void set_values(Values values);
 
   // Errors: NetError beyond 64 bits.
   int64_t multiply(int64_t a, int64_t b) const;
@@ -70,16 +76,24 @@ class OpContext {
   [[noreturn]] void fail(const std::string& message) const;
   [[noreturn]] void fail_at_input(size_t index, const std::string& message) const;
   [[noreturn]] void fail_at_arg(std::string_view name, const std::string& message) const;
+  // Throws an UnknownValue: `what` is known only when the network runs.
+  [[noreturn]] void fail_unknown(size_t index, std::string_view what) const;
 
-  const std::vector<std::optional<TensorInfo>>& inputs() const { return inputs_; }
+  const std::vector<Input>& inputs() const { return inputs_; }
   std::vector<TensorInfo>& outputs() { return outputs_; }
+  std::vector<std::optional<Values>>& output_values() {
+    return output_values_;
+  }  // as many as outputs, or fewer
   int64_t macs() const { return macs_; }
 
  private:
+  const OperatorType& row_;
   const Operator& op_;
+  Arguments args_;
   Place place_;
-  std::vector<std::optional<TensorInfo>> inputs_;
+  std::vector<Input> inputs_;
   std::vector<TensorInfo> outputs_;
+  std::vector<std::optional<Values>> output_values_;
   int64_t macs_ = 0;
 };
 

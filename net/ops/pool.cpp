@@ -4,24 +4,24 @@
 #include <fmt/format.h>
 
 #include "image.h"
-#include "operators.h"
-#include "window_args.h"
+#include "rows.h"
 
 namespace latgrad::net::ops {
+namespace {
 
 void pool(OpContext& ctx) {
-  const Order order = ctx.order();
+  const Order order = ctx.args().order();
   const Image in = split_image(ctx.activation(0, 3).shape, order);
-  ctx.add_output(join_image({in.batch, in.channels, window_over(ctx, in.spatial).counts}, order));
+  ctx.add_output(join_image({in.batch, in.channels, window_over(ctx.args(), in.spatial).counts}, order));
   // MaxPoolWithIndex says where each maximum was.
   if (ctx.num_outputs() > 1) ctx.add_output({ctx.outputs()[0].shape, DataType::kInt32});
 }
 
 void pad_image(OpContext& ctx) {
-  const Order order = ctx.order();
+  const Order order = ctx.args().order();
   Image image = split_image(ctx.activation(0, 3).shape, order);
   const size_t rank = image.spatial.size();
-  const std::vector<int64_t> pads = pads_arg(ctx, rank);
+  const std::vector<int64_t> pads = pads_of(ctx.args(), rank);
   for (size_t dim = 0; dim < rank; ++dim) {
     image.spatial[dim] += pads[dim] + pads[rank + dim];
     if (image.spatial[dim] < 1) {
@@ -31,5 +31,31 @@ void pad_image(OpContext& ctx) {
   }
   ctx.add_output(join_image(image, order));
 }
+
+constexpr DefaultArgument kAverage[] = {{"count_include_pad", int64_t{0}}};
+constexpr DefaultArgument kLp[] = {{"p", 2.0F}};
+constexpr DefaultArgument kPadImage[] = {{"mode", "constant"}, {"value", 0.0F}};
+
+constexpr OperatorType kRows[] = {
+    {.type = "AveragePool", .defaults = kAverage, .window = WindowKind::kImage, .infer = pool},
+    {.type = "AveragePool1D", .defaults = kAverage, .window = WindowKind::kImage, .infer = pool},
+    {.type = "AveragePool2D", .defaults = kAverage, .window = WindowKind::kImage, .infer = pool},
+    {.type = "AveragePool3D", .defaults = kAverage, .window = WindowKind::kImage, .infer = pool},
+    {.type = "LpPool", .defaults = kLp, .window = WindowKind::kImage, .infer = pool},
+    {.type = "MaxPool", .window = WindowKind::kImage, .infer = pool},
+    {.type = "MaxPool1D", .window = WindowKind::kImage, .infer = pool},
+    {.type = "MaxPool2D", .window = WindowKind::kImage, .infer = pool},
+    {.type = "MaxPool3D", .window = WindowKind::kImage, .infer = pool},
+    {.type = "MaxPoolWithIndex", .outputs = {2, 2}, .window = WindowKind::kImage, .infer = pool},
+    {.type = "PadImage", .defaults = kPadImage, .window = WindowKind::kImage, .infer = pad_image},
+    {.type = "Int8AveragePool", .defaults = kAverage, .window = WindowKind::kImage, .infer = pool},
+    {.type = "Int8AveragePoolRelu", .defaults = kAverage, .window = WindowKind::kImage, .infer = pool},
+    {.type = "Int8MaxPool", .window = WindowKind::kImage, .infer = pool},
+    {.type = "Int8MaxPoolRelu", .window = WindowKind::kImage, .infer = pool},
+};
+
+}  // namespace
+
+std::span<const OperatorType> pool_rows() { return kRows; }
 
 }  // namespace latgrad::net::ops

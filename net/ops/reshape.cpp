@@ -1,19 +1,21 @@
-// Reshape, Flatten, Squeeze, ExpandDims, Transpose and their kin: the same elements in another shape.
-// Source: caffe2/operators/{reshape_op.h,flatten_op.h,expand_squeeze_dims_op.h,transpose_op.h,utility_ops.h,
-// prepend_dim_op.h}.
+// Reshape, Flatten, Squeeze, ExpandDims and their kin: the same elements in another shape. Transpose, changes
+// of layout, ChannelShuffle: in another order. Source:
+// caffe2/operators/{reshape_op.h,flatten_op.h,expand_squeeze_dims_op.h,transpose_op.h,utility_ops.h,
+// prepend_dim_op.h,order_switch_ops.h,channel_shuffle_op.h}.
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "operators.h"
+#include "image.h"
+#include "rows.h"
 
 namespace latgrad::net::ops {
 namespace {
 
 // `dims` of Squeeze and ExpandDims: distinct, sorted, in [0, rank).
 std::vector<int64_t> dims_arg(const OpContext& ctx, size_t rank) {
-  std::vector<int64_t> dims = ctx.ints_arg("dims");
+  std::vector<int64_t> dims = ctx.args().integers("dims");
   std::ranges::sort(dims);
   dims.erase(std::unique(dims.begin(), dims.end()), dims.end());
   if (dims.empty()) ctx.fail_at_arg("dims", "dims must be given");
@@ -23,15 +25,20 @@ std::vector<int64_t> dims_arg(const OpContext& ctx, size_t rank) {
   return dims;
 }
 
-}  // namespace
+// The elements of the input, in their order, in another shape.
+void add_same_elements(OpContext& ctx, Shape shape) {
+  ctx.add_output(std::move(shape));
+  if (ctx.values(0) != nullptr) ctx.set_values(*ctx.values(0));
+}
 
 void reshape(OpContext& ctx) {
   const Shape& input = ctx.activation(0).shape;
-  if (ctx.num_inputs() > 1) {
-    ctx.fail_at_input(1, "the new shape must be known without running the network: give the argument shape");
+  const bool is_given = ctx.args().has("shape");
+  if (ctx.num_inputs() == 1 && !is_given) ctx.fail_at_arg("shape", "the argument shape must be given");
+  if (ctx.num_inputs() > 1 && is_given) {
+    ctx.fail_at_arg("shape", "the new shape must come from an input or from the argument shape, got both");
   }
-  if (!ctx.has_arg("shape")) ctx.fail_at_arg("shape", "the argument shape must be given");
-  Shape shape = ctx.ints_arg("shape");
+  Shape shape = ctx.num_inputs() > 1 ? ctx.known_integers(1, "the new shape") : ctx.args().integers("shape");
   const int64_t total = num_elements(input);
   int64_t known = 1;
   int64_t* open = nullptr;
@@ -59,9 +66,12 @@ void reshape(OpContext& ctx) {
                                          to_string(input), to_string(shape)));
   }
   if (open != nullptr) *open = total / known;
-  ctx.add_output(std::move(shape));
+  add_same_elements(ctx, std::move(shape));
   // old_shape: what a later Reshape needs to undo this.
-  if (ctx.num_outputs() > 1) ctx.add_output({{static_cast<int64_t>(input.size())}, DataType::kInt64});
+  if (ctx.num_outputs() > 1) {
+    ctx.add_output({{static_cast<int64_t>(input.size())}, DataType::kInt64});
+    ctx.set_values(Values(input.begin(), input.end()));
+  }
 }
 
 void resize_like(OpContext& ctx) {
@@ -71,12 +81,12 @@ void resize_like(OpContext& ctx) {
     ctx.fail_at_input(1, fmt::format("both inputs must have as many elements, got {} and {}",
                                      to_string(input.shape), to_string(like)));
   }
-  ctx.add_output(like);
+  add_same_elements(ctx, like);
 }
 
 void prepend_dim(OpContext& ctx) {
   Shape shape = ctx.activation(0, 1).shape;
-  const int64_t size = ctx.int_arg("dim_size", 0);
+  const int64_t size = ctx.args().integer("dim_size", 0);
   if (size < 1 || shape[0] % size != 0) {
     ctx.fail_at_arg("dim_size", fmt::format("dim_size must be positive and divide the first dimension of {}, "
                                             "got {}",
@@ -84,31 +94,31 @@ void prepend_dim(OpContext& ctx) {
   }
   shape[0] /= size;
   shape.insert(shape.begin(), size);
-  ctx.add_output(std::move(shape));
+  add_same_elements(ctx, std::move(shape));
 }
 
 void merge_dim(OpContext& ctx) {
   Shape shape = ctx.activation(0, 2).shape;
   shape[1] = ctx.multiply(shape[0], shape[1]);
   shape.erase(shape.begin());
-  ctx.add_output(std::move(shape));
+  add_same_elements(ctx, std::move(shape));
 }
 
 void flatten(OpContext& ctx) {
   const Shape& input = ctx.activation(0).shape;
-  const int64_t axis = ctx.int_arg("axis", 1);
+  const int64_t axis = ctx.args().integer("axis", 1);
   // One past the last dimension is allowed: all elements become rows.
   if (axis < 0 || axis > static_cast<int64_t>(input.size())) {
     ctx.fail_at_arg("axis", fmt::format("axis must be between 0 and the {} dimensions of {}, got {}",
                                         input.size(), to_string(input), axis));
   }
   const auto at = static_cast<size_t>(axis);
-  ctx.add_output(Shape{ctx.product(input, 0, at), ctx.product(input, at, input.size())});
+  add_same_elements(ctx, Shape{ctx.product(input, 0, at), ctx.product(input, at, input.size())});
 }
 
 void flatten_to_vec(OpContext& ctx) {
   const Shape& input = ctx.activation(0, 1).shape;
-  ctx.add_output(Shape{ctx.product(input, 0, input.size())});
+  add_same_elements(ctx, Shape{ctx.product(input, 0, input.size())});
 }
 
 void squeeze(OpContext& ctx) {
@@ -123,12 +133,12 @@ void squeeze(OpContext& ctx) {
           "dims", fmt::format("a squeezed dimension must be 1, got dimension {} of {}", i, to_string(input)));
     }
   }
-  ctx.add_output(std::move(shape));
+  add_same_elements(ctx, std::move(shape));
 }
 
 void expand_dims(OpContext& ctx) {
   Shape shape = ctx.activation(0).shape;
-  const std::vector<int64_t> dims = dims_arg(ctx, shape.size() + ctx.ints_arg("dims").size());
+  const std::vector<int64_t> dims = dims_arg(ctx, shape.size() + ctx.args().integers("dims").size());
   for (const int64_t dim : dims) {
     if (dim > static_cast<int64_t>(shape.size())) {
       ctx.fail_at_arg("dims", fmt::format("dims must leave no gap, got {} for {}", to_string(dims),
@@ -136,13 +146,14 @@ void expand_dims(OpContext& ctx) {
     }
     shape.insert(shape.begin() + dim, 1);
   }
-  ctx.add_output(std::move(shape));
+  add_same_elements(ctx, std::move(shape));
 }
 
 void transpose(OpContext& ctx) {
   const Shape& input = ctx.activation(0).shape;
-  std::vector<int64_t> axes = ctx.ints_arg("axes");
-  if (!ctx.has_arg("axes")) {
+  std::vector<int64_t> axes = ctx.args().integers("axes");
+  // An argument without values says nothing.
+  if (axes.empty()) {
     for (size_t i = input.size(); i > 0; --i) axes.push_back(static_cast<int64_t>(i - 1));
   }
   std::vector<int64_t> sorted = axes;
@@ -158,5 +169,55 @@ void transpose(OpContext& ctx) {
   for (const int64_t axis : axes) shape.push_back(input[static_cast<size_t>(axis)]);
   ctx.add_output(std::move(shape));
 }
+
+void nchw_to_nhwc(OpContext& ctx) {
+  const TensorInfo& input = ctx.activation(0, 3);
+  ctx.add_output({join_image(split_image(input.shape, Order::kNchw), Order::kNhwc), input.dtype});
+}
+
+void nhwc_to_nchw(OpContext& ctx) {
+  const TensorInfo& input = ctx.activation(0, 3);
+  ctx.add_output({join_image(split_image(input.shape, Order::kNhwc), Order::kNchw), input.dtype});
+}
+
+void channel_shuffle(OpContext& ctx) {
+  const Shape& input = ctx.activation(0, 3).shape;
+  const int64_t channels = input[ctx.channel_axis(input.size())];
+  const int64_t group = ctx.args().integer("group", 1);
+  if (group < 1 || channels % group != 0) {
+    ctx.fail_at_arg("group", fmt::format("group must divide the {} channels of {}, got {}", channels,
+                                         to_string(input), group));
+  }
+  ctx.add_output(input);
+}
+
+constexpr DefaultArgument kOneGroup[] = {{"group", int64_t{1}}};
+
+constexpr OperatorType kRows[] = {
+    {.type = "ChannelShuffle", .defaults = kOneGroup, .infer = channel_shuffle},
+    {.type = "ExpandDims", .infer = expand_dims},
+    {.type = "Flatten", .defaults = kAxisOne, .infer = flatten},
+    {.type = "FlattenToVec", .infer = flatten_to_vec},
+    {.type = "MergeDim", .infer = merge_dim},
+    {.type = "NCHW2NHWC", .infer = nchw_to_nhwc},
+    {.type = "NHWC2NCHW", .infer = nhwc_to_nchw},
+    {.type = "PrependDim", .infer = prepend_dim},
+    {.type = "Reshape", .inputs = {1, 2}, .outputs = {1, 2}, .parameter_types = kLengths, .infer = reshape},
+    {.type = "ResizeLike", .inputs = {2, 2}, .activations = kAll, .infer = resize_like},
+    {.type = "Squeeze", .infer = squeeze},
+    {.type = "Transpose", .infer = transpose},
+    {.type = "Int8ChannelShuffle", .defaults = kOneGroup, .infer = channel_shuffle},
+    {.type = "Int8Flatten", .defaults = kAxisOne, .infer = flatten},
+    {.type = "Int8Reshape",
+     .inputs = {1, 2},
+     .outputs = {1, 2},
+     .parameter_types = kLengths,
+     .infer = reshape},
+    {.type = "Int8Transpose", .infer = transpose},
+};
+
+}  // namespace
+
+std::span<const OperatorType> reshape_rows() { return kRows; }
 
 }  // namespace latgrad::net::ops

@@ -9,10 +9,11 @@
 #include <unordered_set>
 #include <utility>
 
-#include "fill_operator.h"
 #include "latgrad/base/error.h"
+#include "latgrad/net/registry.h"
+#include "op_context.h"
 #include "operator_place.h"
-#include "operators.h"
+#include "placeholder.h"
 
 namespace latgrad::net {
 namespace {
@@ -25,7 +26,8 @@ struct Value {
     kUnknown,   // written by an operator of unknown type, or behind one
   };
   State state = kNotGiven;
-  TensorInfo info;
+  TensorInfo info = {};
+  std::optional<Values> values = {};  // where they are known without running
 };
 
 TensorInfo no_info() { return {{}, DataType::kUndefined}; }
@@ -50,7 +52,9 @@ class Inference {
     for (op_index_ = 0; op_index_ < net_.ops.size(); ++op_index_) shapes.ops.push_back(infer_operator());
     check_external_outputs();
     for (const auto& [blob, value] : values_) {
-      if (value.state == Value::kKnown) shapes.blobs.emplace(blob, value.info);
+      if (value.state != Value::kKnown) continue;
+      shapes.blobs.emplace(blob, value.info);
+      if (value.values) shapes.values.emplace(blob, *value.values);
     }
     return shapes;
   }
@@ -68,7 +72,7 @@ class Inference {
   // Dimensions are int in Caffe2, and tensors have an int64 number of elements.
   void check_size(std::string_view blob, const Shape& shape, std::string_view what) const {
     for (const int64_t dim : shape) {
-      if (dim < 0 || dim > ops::kMaxDim) {
+      if (dim < 0 || dim > kMaxDim) {
         throw NetError(
             fmt::format("a dimension of {} must be from 0 to 2^31 - 1, got {}", what, to_string(shape)),
             place(blob));
@@ -90,16 +94,20 @@ class Inference {
   }
 
   // The value of a blob that no operator has written so far.
-  Value given(const std::string& blob) const {
+  Value given(const std::string& blob) {
     if (const auto it = net_.inputs.find(blob); it != net_.inputs.end()) {
       check_input(blob, it->second.shape);
+      read_from_outside_.insert(blob);
       return {Value::kKnown, it->second};
     }
     if (const auto it = net_.parameters.find(blob); it != net_.parameters.end()) {
       check_size(blob, it->second.shape, "a parameter");
-      return {Value::kKnown, it->second};
+      if (is_placeholder(net_, blob)) return {Value::kNotGiven};
+      const auto values = net_.parameter_values.find(blob);
+      return {Value::kKnown, it->second,
+              values == net_.parameter_values.end() ? std::nullopt : std::optional(values->second)};
     }
-    if (external_inputs_.contains(blob)) return {Value::kNotGiven, {}};
+    if (external_inputs_.contains(blob) || net_.unfilled_parameters.contains(blob)) return {Value::kNotGiven};
     for (size_t later = op_index_; later < net_.ops.size(); ++later) {
       if (std::ranges::find(net_.ops[later].outputs, blob) != net_.ops[later].outputs.end()) {
         throw NetError(
@@ -109,6 +117,7 @@ class Inference {
             place(blob));
       }
     }
+    if (options_.allow_open_inputs) return {};
     // A network that lists no external inputs does not tell them from what is missing.
     if (net_.external_inputs.empty() && (net_.parameters.empty() || is_data_input(net_, blob))) return {};
     throw NetError(
@@ -122,29 +131,26 @@ class Inference {
     return values_.emplace(blob, given(blob)).first->second;
   }
 
-  const ops::OperatorRule* rule() const {
-    const ops::OperatorRule* rule = ops::find_rule(op().type);
-    if (rule == nullptr && !options_.allow_unknown) {
-      throw NetError(
-          fmt::format("an operator must be of a type that shape inference knows, got \"{}\"", op().type),
-          place());
+  const OperatorType* row() const {
+    const OperatorType* row = find_operator_type(op().type);
+    if (row == nullptr && !options_.allow_unknown) {
+      throw NetError(fmt::format("an operator must be of a type that shape inference knows, got \"{}\"; "
+                                 "--allow-unknown passes it over",
+                                 op().type),
+                     place());
     }
-    return rule;
+    return row;
   }
 
-  void check_counts(const ops::OperatorRule& rule) const {
-    const size_t inputs = op().inputs.size();
-    const size_t outputs = op().outputs.size();
-    if (inputs < rule.min_inputs || inputs > rule.max_inputs) {
+  void check_counts(const OperatorType& row) const {
+    const auto check = [&](size_t actual, const Count& count, std::string_view noun) {
+      if (actual >= count.least && actual <= count.most) return;
       throw NetError(fmt::format("{} must have {}, got {}", op().type,
-                                 count_text(rule.min_inputs, rule.max_inputs, "input"), inputs),
+                                 count_text(count.least, count.most, noun), actual),
                      place());
-    }
-    if (outputs < rule.min_outputs || outputs > rule.max_outputs) {
-      throw NetError(fmt::format("{} must have {}, got {}", op().type,
-                                 count_text(rule.min_outputs, rule.max_outputs, "output"), outputs),
-                     place());
-    }
+    };
+    check(op().inputs.size(), row.inputs, "input");
+    check(op().outputs.size(), row.outputs, "output");
   }
 
   // Caffe2 refuses them, too. Source: caffe2/utils/proto_utils.cc, ArgumentHelper.
@@ -164,45 +170,109 @@ class Inference {
   }
 
   OpShapes infer_operator() {
-    const ops::OperatorRule* known_rule = rule();
+    const OperatorType* row = this->row();
     check_arguments();
-    if (known_rule != nullptr) check_counts(*known_rule);
-    std::vector<std::optional<TensorInfo>> inputs;
-    bool known = known_rule != nullptr;
+    if (row != nullptr) check_counts(*row);
+    std::vector<ops::OpContext::Input> inputs;
+    bool known = row != nullptr;
+    for (const std::string& blob : op().inputs) read(blob);
     for (const std::string& blob : op().inputs) {
-      const Value& value = read(blob);
-      known = known && value.state != Value::kUnknown;
-      inputs.push_back(value.state == Value::kKnown ? std::optional(value.info) : std::nullopt);
+      const Value& value = values_.at(blob);
+      known = known && value.state != Value::kUnknown &&
+              (value.state != Value::kNotGiven || !options_.allow_open_inputs);
+      ops::OpContext::Input& input = inputs.emplace_back();
+      if (value.state == Value::kKnown) input.info = value.info;
+      if (value.values) input.values = &*value.values;
+      if (const auto it = net_.unfilled_parameters.find(blob); it != net_.unfilled_parameters.end()) {
+        input.unknown_maker = it->second;
+      }
     }
-    return known ? infer_known(*known_rule, std::move(inputs)) : pass_over(inputs);
+    if (!known) return pass_over(inputs);
+    try {
+      return infer_known(*row, inputs);
+    } catch (const ops::UnknownValue&) {
+      const bool is_given = std::ranges::all_of(
+          op().outputs, [&](const std::string& blob) { return given_output(blob) != nullptr; });
+      if (!is_given && !options_.allow_unknown) throw;
+      OpShapes shapes = pass_over(inputs);
+      // Where every shape is given, only the numbers in it are unknown.
+      shapes.known =
+          is_given && std::ranges::all_of(inputs, [](const auto& input) { return input.info.has_value(); });
+      return shapes;
+    }
   }
 
-  OpShapes infer_known(const ops::OperatorRule& rule, std::vector<std::optional<TensorInfo>> inputs) {
-    ops::OpContext context(op(), place(), std::move(inputs));
-    rule.infer(context);
+  OpShapes infer_known(const OperatorType& row, const std::vector<ops::OpContext::Input>& inputs) {
+    ops::OpContext context(row, op(), place(), inputs);
+    try {
+      row.infer(context);
+    } catch (const ValueError& error) {
+      Place where = place();
+      where.field = error.place().field;
+      throw NetError(error.message(), std::move(where));
+    }
     OpShapes shapes;
     shapes.macs = context.macs();
     for (size_t i = 0; i < op().inputs.size(); ++i) {
       // Parameters that the operator determined are known from now on; inputs that it ignores may stay open.
-      const auto& input = context.inputs()[i];
-      if (input) values_[op().inputs[i]] = {Value::kKnown, *input};
+      const auto& input = context.inputs()[i].info;
+      Value& value = values_.at(op().inputs[i]);
+      if (input && value.state != Value::kKnown) value = {Value::kKnown, *input};
       shapes.inputs.push_back(input.value_or(no_info()));
     }
     shapes.outputs = std::move(context.outputs());
+    context.output_values().resize(shapes.outputs.size());
     for (size_t i = 0; i < op().outputs.size(); ++i) {
-      check_size(op().outputs[i], shapes.outputs[i].shape, "an output");
-      values_[op().outputs[i]] = {Value::kKnown, shapes.outputs[i]};
+      const std::string& blob = op().outputs[i];
+      check_size(blob, shapes.outputs[i].shape, "an output");
+      check_given_output(blob, shapes.outputs[i].shape);
+      values_[blob] = {Value::kKnown, shapes.outputs[i], std::move(context.output_values()[i])};
     }
     return shapes;
   }
 
-  OpShapes pass_over(const std::vector<std::optional<TensorInfo>>& inputs) {
+  // The shape that is given for what an operator writes, or null. A blob that was read from outside before
+  // has its shape from there.
+  const TensorInfo* given_output(const std::string& blob) const {
+    const auto it = net_.inputs.find(blob);
+    return it == net_.inputs.end() || read_from_outside_.contains(blob) ? nullptr : &it->second;
+  }
+
+  // A shape can be given for what an operator of unknown output writes; elsewhere it must be the same.
+  void check_given_output(const std::string& blob, const Shape& shape) const {
+    const TensorInfo* given = given_output(blob);
+    if (given == nullptr || given->shape == shape) return;
+    throw NetError(fmt::format("a shape that is given must be the one that the operator writes, {}, got {}",
+                               to_string(shape), to_string(given->shape)),
+                   place(blob));
+  }
+
+  // Only what is given is known of the outputs.
+  OpShapes pass_over(const std::vector<ops::OpContext::Input>& inputs) {
     OpShapes shapes;
     shapes.known = false;
-    for (const auto& input : inputs) shapes.inputs.push_back(input.value_or(no_info()));
-    shapes.outputs.assign(op().outputs.size(), no_info());
-    for (const std::string& blob : op().outputs) values_[blob] = {Value::kUnknown, {}};
+    for (const auto& input : inputs) shapes.inputs.push_back(input.info.value_or(no_info()));
+    for (const std::string& blob : op().outputs) {
+      const TensorInfo* given = given_output(blob);
+      if (given != nullptr) check_input(blob, given->shape);
+      shapes.outputs.push_back(given == nullptr ? no_info() : *given);
+      write_unknown(blob);
+    }
+    for (const Net* subnet : op().subnets()) forget_outputs(*subnet);
     return shapes;
+  }
+
+  void write_unknown(const std::string& blob) {
+    const TensorInfo* given = given_output(blob);
+    values_[blob] = given == nullptr ? Value{Value::kUnknown} : Value{Value::kKnown, *given};
+  }
+
+  // Subnets write into the same blobs.
+  void forget_outputs(const Net& subnet) {
+    for (const Operator& inner : subnet.ops) {
+      for (const std::string& blob : inner.outputs) write_unknown(blob);
+      for (const Net* nested : inner.subnets()) forget_outputs(*nested);
+    }
   }
 
   void check_external_outputs() const {
@@ -220,6 +290,7 @@ class Inference {
   const ShapeOptions& options_;
   const std::unordered_set<std::string_view> external_inputs_;
   std::unordered_map<std::string_view, Value> values_;
+  std::unordered_set<std::string_view> read_from_outside_;  // of the inputs
   size_t op_index_ = 0;
   std::vector<const Argument*> args_;  // kept for its memory
 };
@@ -228,37 +299,47 @@ class Inference {
 
 NetShapes infer_shapes(const Net& net, const ShapeOptions& options) { return Inference(net, options).run(); }
 
-int64_t count_macs(const NetShapes& shapes) {
-  int64_t sum = 0;
+MacCount count_macs(const NetShapes& shapes) {
+  MacCount count;
   for (const OpShapes& op : shapes.ops) {
-    if (__builtin_add_overflow(sum, op.macs, &sum)) {
+    if (!op.macs) count.complete = false;
+    if (__builtin_add_overflow(count.macs, op.macs.value_or(0), &count.macs)) {
       throw NetError("the multiply-accumulates of a network must stay below 2^63");
     }
   }
-  return sum;
+  return count;
 }
 
 ParameterCount count_parameters(const Net& net, const NetShapes& shapes) {
   ParameterCount count;
   // Blobs that are no parameters, or counted already.
   std::unordered_set<std::string_view> done;
+  for (const auto& [blob, info] : net.inputs) done.insert(blob);
   const auto add = [&](std::string_view blob, const TensorInfo& info) {
-    const bool is_open = info.dtype == DataType::kUndefined;  // only unknown operators read it so far
-    if (is_open || !done.insert(blob).second) return;
+    if (!done.insert(blob).second) return;
     int64_t& sum = info.shape.size() >= 2 ? count.weights : count.others;
     if (__builtin_add_overflow(sum, num_elements(info.shape), &sum)) {
       throw NetError("the parameters of a network must stay below 2^63", {.file = net.source});
     }
   };
-  for (const auto& [blob, info] : net.inputs) done.insert(blob);
   for (size_t i = 0; i < net.ops.size(); ++i) {
     const Operator& op = net.ops[i];
-    for (size_t j = 0; j < op.inputs.size(); ++j) add(op.inputs[j], shapes.ops[i].inputs[j]);
+    for (size_t j = 0; j < op.inputs.size(); ++j) {
+      const std::string& blob = op.inputs[j];
+      if (done.contains(blob) || is_data_of_init_net(net, blob)) continue;
+      if (shapes.ops[i].inputs[j].dtype != DataType::kUndefined) {
+        add(blob, shapes.ops[i].inputs[j]);
+      } else if (find_operator_type(op.type) == nullptr) {
+        count.complete = false;  // a weight, maybe, of an operator that nobody knows
+      }
+    }
     // Values that the network carries in itself are parameters, too, once somebody reads them.
-    const bool is_value = op.inputs.empty() && is_fill_operator(op.type);
+    const OperatorType* row = find_operator_type(op.type);
+    const bool is_value = op.inputs.empty() && row != nullptr && row->is_fill;
     for (const std::string& blob : op.outputs) {
       if (!is_value) done.insert(blob);
     }
+    if (!op.subnets().empty()) count.complete = false;
   }
   return count;
 }

@@ -1,10 +1,11 @@
 #include "latgrad/net/net.h"
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "latgrad/base/error.h"
-#include "operators.h"
+#include "latgrad/net/registry.h"
 
 namespace latgrad::net {
 
@@ -29,6 +30,16 @@ Argument Argument::of_string(std::string name, std::string value) {
   return arg;
 }
 
+bool Argument::operator==(const Argument& other) const = default;
+
+std::vector<const Net*> Operator::subnets() const {
+  std::vector<const Net*> subnets;
+  for (const Argument& arg : args) {
+    for (const Net& net : arg.nets) subnets.push_back(&net);
+  }
+  return subnets;
+}
+
 const Argument* Operator::find_arg(std::string_view arg_name) const {
   const auto it = std::ranges::find(args, arg_name, &Argument::name);
   return it == args.end() ? nullptr : &*it;
@@ -38,7 +49,10 @@ namespace {
 
 bool reads_as_data(const Operator& op, std::string_view blob) {
   for (size_t i = 0; i < op.inputs.size(); ++i) {
-    if (op.inputs[i] == blob && ops::may_read_activation(op.type, i)) return true;
+    if (op.inputs[i] != blob) continue;
+    const OperatorType* row = find_operator_type(op.type);
+    // Nobody knows what an operator of unknown type reads; behind the first input most have parameters.
+    if (row == nullptr ? i == 0 : row->reads_activation(i)) return true;
   }
   return false;
 }
@@ -53,12 +67,38 @@ bool is_data_input(const Net& net, std::string_view blob) {
   return false;
 }
 
+namespace {
+
+void add_read(const Net& net, std::unordered_set<std::string_view>& read) {
+  for (const Operator& op : net.ops) {
+    read.insert(op.inputs.begin(), op.inputs.end());
+    for (const Net* subnet : op.subnets()) add_read(*subnet, read);
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> unread_parameters(const Net& net) {
+  std::unordered_set<std::string_view> read;
+  add_read(net, read);
+  std::vector<std::string> unread;
+  for (const auto& [blob, info] : net.parameters) {
+    if (!read.contains(blob)) unread.push_back(blob);
+  }
+  return unread;
+}
+
 void set_input(Net& net, const std::string& blob, Shape shape, std::optional<DataType> dtype) {
-  if (!is_data_input(net, blob)) {
-    throw ValueError("an input must be a blob that the network takes from outside and reads as data",
+  const bool is_there = std::ranges::any_of(net.ops, [&](const Operator& op) {
+    return std::ranges::find(op.inputs, blob) != op.inputs.end() ||
+           std::ranges::find(op.outputs, blob) != op.outputs.end();
+  });
+  if (!is_there) {
+    throw ValueError("an input must be a blob of the network, got one that no operator reads or writes",
                      {.file = net.source, .blob = blob});
   }
   net.parameters.erase(blob);
+  net.parameter_values.erase(blob);
   TensorInfo& info = net.inputs[blob];
   info.shape = std::move(shape);
   if (dtype) info.dtype = *dtype;

@@ -4,16 +4,13 @@
 
 #include <filesystem>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "latgrad/base/error.h"
+#include "latgrad/base/foreign_file.h"
 #include "latgrad/base/mapped_file.h"
-#include "latgrad/base/proto_text.h"
 #include "latgrad/net/init_net.h"
 #include "latgrad/net/netdef.h"
-#include "netdef_proto.h"
-#include "netdef_wire.h"
 #include "shapes_json.h"
 #include "text_or_binary.h"
 
@@ -55,31 +52,13 @@ std::optional<fs::path> init_beside(const fs::path& file) {
   return first_that_exists(candidates);
 }
 
-// A file that ends between two operators is well formed. Its external outputs, which stand behind the
-// operators, are missing then, and so are the readers of the last parameters.
-void check_complete(const Net& net) {
-  if (!net.external_outputs.empty()) return;
-  std::unordered_set<std::string_view> read;
-  for (const Operator& op : net.ops) read.insert(op.inputs.begin(), op.inputs.end());
-  for (const auto& [blob, info] : net.parameters) {
-    if (read.contains(blob)) continue;
-    throw ParseError(
-        "an operator must read each parameter of a network without external outputs, got one that none "
-        "reads: "
-        "the file may be truncated",
-        {.file = net.source,
-         .op_index = static_cast<int64_t>(net.ops.size() - 1),
-         .op_type = net.ops.back().type,
-         .blob = blob});
-  }
-}
-
 }  // namespace
 
 Net read_net(const fs::path& model, const std::optional<fs::path>& init) {
   const fs::path file = model_file(model);
   const base::MappedFile mapped(file);
   const std::string_view bytes = mapped.bytes();
+  base::refuse_foreign_file(bytes, "a Caffe2 network", file.string());
   Net net =
       is_binary(bytes) ? parse_netdef_binary(bytes, file.string()) : parse_netdef_text(bytes, file.string());
   // Many a foreign or cut file is a well-formed NetDef of unknown fields alone.
@@ -95,7 +74,6 @@ Net read_net(const fs::path& model, const std::optional<fs::path>& init) {
     const base::MappedFile mapped_shapes(*shapes);
     add_shapes_json(net, mapped_shapes.bytes(), shapes->string());
   }
-  check_complete(net);
   return net;
 }
 

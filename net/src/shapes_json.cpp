@@ -3,11 +3,24 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <algorithm>
+
 #include "latgrad/base/error.h"
-#include "parameter_type.h"
+#include "latgrad/net/registry.h"
 
 namespace latgrad::net {
 namespace {
+
+// The type that the first operator that reads the parameter expects; float where none does.
+DataType parameter_type(const Net& net, std::string_view blob) {
+  for (const Operator& op : net.ops) {
+    const auto it = std::ranges::find(op.inputs, blob);
+    if (it == op.inputs.end()) continue;
+    const OperatorType* row = find_operator_type(op.type);
+    if (row != nullptr) return row->parameter_type(static_cast<size_t>(it - op.inputs.begin()));
+  }
+  return DataType::kFloat;
+}
 
 Shape read_shape(simdjson::dom::element element, const std::string& source, const std::string& field) {
   simdjson::dom::array dims;

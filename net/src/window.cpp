@@ -1,35 +1,20 @@
-#include "window.h"
+#include "latgrad/net/window.h"
 
-#include <algorithm>
-#include <array>
 #include <initializer_list>
-#include <optional>
 #include <utility>
 
+#include "latgrad/net/registry.h"
+
 namespace latgrad::net {
-
-bool has_window(std::string_view op_type) {
-  const auto drop_prefix = [&op_type](std::string_view part) {
-    if (op_type.starts_with(part)) op_type.remove_prefix(part.size());
-  };
-  const auto drop_suffix = [&op_type](std::string_view part) {
-    if (op_type.ends_with(part)) op_type.remove_suffix(part.size());
-  };
-  drop_prefix("Int8");
-  drop_suffix("Relu");
-  for (const std::string_view axes : {"1D", "2D", "3D"}) drop_suffix(axes);
-  return op_type == "Conv" || op_type == "ConvTranspose" || op_type == "AveragePool" ||
-         op_type == "MaxPool" || op_type == "LpPool";
-}
-
 namespace {
 
 bool is_int(const Argument& arg) {
   return arg.i && !arg.f && !arg.s && arg.floats.empty() && arg.ints.empty() && arg.strings.empty();
 }
 
+// A list without values is none.
 bool is_ints(const Argument& arg) {
-  return !arg.ints.empty() && !arg.f && !arg.i && !arg.s && arg.floats.empty() && arg.strings.empty();
+  return !arg.f && !arg.i && !arg.s && arg.floats.empty() && arg.strings.empty();
 }
 
 bool says_only(const Argument& arg, int64_t value) {
@@ -60,13 +45,17 @@ enum Spelling : size_t {
   kPadL,
   kPadB,
   kPadR,
+  kAdjs,
+  kAdj,
+  kAdjH,
+  kAdjW,
   kNumSpellings
 };
 
 constexpr std::array<std::string_view, kNumSpellings> kSpellings = {
-    "kernels",  "kernel",   "kernel_h",  "kernel_w", "strides",    "stride",
-    "stride_h", "stride_w", "dilations", "dilation", "dilation_h", "dilation_w",
-    "pads",     "pad",      "pad_t",     "pad_l",    "pad_b",      "pad_r"};
+    "kernels",   "kernel",   "kernel_h",   "kernel_w",   "strides", "stride", "stride_h", "stride_w",
+    "dilations", "dilation", "dilation_h", "dilation_w", "pads",    "pad",    "pad_t",    "pad_l",
+    "pad_b",     "pad_r",    "adjs",       "adj",        "adj_h",   "adj_w"};
 
 std::optional<Spelling> spelling_of(std::string_view name) {
   for (size_t i = 0; i < kNumSpellings; ++i) {
@@ -81,24 +70,36 @@ std::optional<Spelling> spelling_of(std::string_view name) {
 
 class WindowReader {
  public:
-  WindowReader(std::string_view op_type, std::span<const Argument* const> args)
-      : args_(args), may_cover_image_(op_type.find("ConvTranspose") == std::string_view::npos) {
+  WindowReader(WindowKind kind, std::span<const Argument* const> args, size_t axes)
+      : args_(args), kind_(kind), axes_(axes) {
     window_.consumed.assign(args.size(), false);
     given_.fill(kNone);
     for (size_t i = 0; i < args.size(); ++i) {
-      if (const auto spelling = spelling_of(args[i]->name)) {
-        given_[*spelling] = given_[*spelling] == kNone ? i : kSeveral;
-      }
+      const auto spelling = spelling_of(args[i]->name);
+      if (!spelling || (*spelling >= kAdjs && kind != WindowKind::kTransposed)) continue;
+      given_[*spelling] = given_[*spelling] == kNone ? i : kSeveral;
     }
   }
 
   Window read() {
-    if (may_cover_image_ && std::ranges::any_of(args_, turns_on_global_pooling)) return read_image_window();
-    window_.kernels = read_sides(kKernels, kKernel, {kKernelH, kKernelW}, std::nullopt, 0);
+    // A transposed convolution knows no global_pooling.
+    if (kind_ == WindowKind::kImage && std::ranges::any_of(args_, turns_on_global_pooling)) {
+      return read_image_window();
+    }
+    window_.kernels = read_sides(kKernels, kKernel, {kKernelH, kKernelW}, axes_);
+    window_.has_kernel = !window_.kernels.empty();
+    if (!window_.has_kernel) window_.kernels = Sides(axes_, 0);
     const size_t axes = window_.kernels.size();
-    window_.strides = read_sides(kStrides, kStride, {kStrideH, kStrideW}, axes, 1);
-    window_.dilations = read_sides(kDilations, kDilation, {kDilationH, kDilationW}, axes, 1);
-    window_.pads = read_sides(kPads, kPad, {kPadT, kPadL, kPadB, kPadR}, 2 * axes, 0);
+    window_.strides = read_sides(kStrides, kStride, {kStrideH, kStrideW}, axes_);
+    if (window_.strides.empty()) window_.strides = Sides(axes, 1);
+    window_.dilations = read_sides(kDilations, kDilation, {kDilationH, kDilationW}, axes_);
+    if (window_.dilations.empty()) window_.dilations = Sides(axes, 1);
+    window_.pads = read_sides(kPads, kPad, {kPadT, kPadL, kPadB, kPadR}, 2 * axes_);
+    if (window_.pads.empty()) window_.pads = Sides(2 * axes, 0);
+    if (kind_ == WindowKind::kTransposed) {
+      window_.adjs = read_sides(kAdjs, kAdj, {kAdjH, kAdjW}, axes_);
+      if (window_.adjs.empty()) window_.adjs = Sides(axes, 0);
+    }
     return std::move(window_);
   }
 
@@ -116,64 +117,60 @@ class WindowReader {
   // default says nothing either, for however many axes; what differs stays an argument of its own.
   Window read_image_window() {
     window_.covers_image = true;
-    window_.kernels = Sides(2, 0);
-    window_.strides = Sides(2, 1);
-    window_.dilations = Sides(2, 1);
-    window_.pads = Sides(4, 0);
+    window_.kernels = Sides(axes_, 0);
+    window_.strides = Sides(axes_, 1);
+    window_.dilations = Sides(axes_, 1);
+    window_.pads = Sides(2 * axes_, 0);
     for (size_t i = 0; i < args_.size(); ++i) {
       const auto spelling = spelling_of(args_[i]->name);
-      if (!spelling) continue;
+      if (!spelling || *spelling >= kAdjs) continue;
       const bool is_kernel = *spelling < kStrides;
       window_.consumed[i] = is_kernel || says_only(*args_[i], *spelling < kPads ? 1 : 0);
     }
     return std::move(window_);
   }
 
-  void consume(Spelling spelling) { window_.consumed[given_[spelling]] = true; }
+  // The one integer of that spelling; nothing where it is not given, or of another kind.
+  std::optional<int64_t> take(Spelling spelling) {
+    const Argument* arg = given(spelling);
+    if (arg == nullptr || !is_int(*arg)) return std::nullopt;
+    window_.consumed[given_[spelling]] = true;
+    return *arg->i;
+  }
 
-  // `count` is the length that the list must have; the kernel's own spelling decides it.
-  // `kernel: 3` and its like are two-dimensional, as in Caffe2.
+  // `count`: how many values a single one stands for.
   Sides read_sides(Spelling list_spelling, Spelling single_spelling,
-                   std::initializer_list<Spelling> part_spellings, std::optional<size_t> count,
-                   int64_t missing) {
+                   std::initializer_list<Spelling> part_spellings, size_t count) {
+    Sides sides;
     const Argument* list = given(list_spelling);
-    if (list != nullptr && is_ints(*list) &&
-        (count ? list->ints.size() == *count : list->ints.size() <= kMaxAxes)) {
-      consume(list_spelling);
-      return Sides(list->ints);
+    if (list != nullptr && is_ints(*list) && list->ints.size() <= 2 * kMaxAxes) {
+      window_.consumed[given_[list_spelling]] = true;
+      sides = Sides(list->ints);
     }
-    const size_t planar = part_spellings.size();
-    if (count && *count != planar) return Sides(*count, missing);
-    const Argument* single = given(single_spelling);
-    if (single != nullptr && is_int(*single)) {
-      consume(single_spelling);
-      return Sides(planar, *single->i);
+    const auto single = take(single_spelling);
+    Sides parts;
+    for (const Spelling spelling : part_spellings) {
+      if (const auto part = take(spelling)) parts.push_back(*part);
     }
-    Sides parts(planar, missing);
-    const bool complete = std::ranges::all_of(part_spellings, [this](Spelling spelling) {
-      const Argument* part = given(spelling);
-      return part != nullptr && is_int(*part);
-    });
-    if (complete) {
-      size_t side = 0;
-      for (const Spelling spelling : part_spellings) {
-        consume(spelling);
-        parts[side++] = *given(spelling)->i;
-      }
+    if (single) {
+      sides.resize(count, *single);
+    } else if (given_[single_spelling] == kNone && parts.size() == part_spellings.size()) {
+      for (size_t i = 0; i < parts.size(); ++i) sides.push_back(parts[i]);
     }
-    return parts;
+    return sides;
   }
 
   std::span<const Argument* const> args_;
-  const bool may_cover_image_;               // a transposed convolution knows no global_pooling
+  const WindowKind kind_;
+  const size_t axes_;
   std::array<size_t, kNumSpellings> given_;  // index into args_
   Window window_;
 };
 
 }  // namespace
 
-Window read_window(std::string_view op_type, std::span<const Argument* const> args) {
-  return WindowReader(op_type, args).read();
+Window read_window(std::string_view op_type, std::span<const Argument* const> args, size_t axes) {
+  return WindowReader(window_kind(op_type), args, axes).read();
 }
 
 }  // namespace latgrad::net

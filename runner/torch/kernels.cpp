@@ -1,5 +1,6 @@
 #include "kernels.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <map>
@@ -15,10 +16,10 @@ constexpr int64_t kMaxDelayUs = 10'000'000;
 
 // A made-up operator that takes just the time it is told: what the profiler tests itself with.
 Kernel make_delay(const lut::OperatorKey& key, const Target&) {
-  const int64_t delay_us = int_arg(key, "delay_us", -1);
+  const int64_t delay_us = arguments(key).integer("delay_us", -1);
   if (delay_us < 0 || delay_us > kMaxDelayUs) {
     throw ValueError("delay_us must be 0 to " + std::to_string(kMaxDelayUs) + ", got " +
-                     (has_arg(key, "delay_us") ? std::to_string(delay_us) : "none"));
+                     (arguments(key).has("delay_us") ? std::to_string(delay_us) : "none"));
   }
   return {.run = [delay = std::chrono::microseconds(delay_us)](const auto&) -> at::Tensor {
     const auto end = std::chrono::steady_clock::now() + delay;
@@ -30,18 +31,33 @@ Kernel make_delay(const lut::OperatorKey& key, const Target&) {
 
 }  // namespace
 
-KernelFactory find_kernel(std::string_view op_type) {
+namespace {
+
+const std::map<std::string_view, KernelFactory>& kernels() {
   static const auto kernels = [] {
     std::map<std::string_view, KernelFactory> by_type = {{"LatgradDelay", make_delay}};
     for (std::span<const KernelEntry> family :
-         {fp32_conv_kernels(), fp32_elementwise_kernels(), fp32_normalise_kernels(), image_kernels(),
-          int8_conv_kernels(), int8_elementwise_kernels(), shape_kernels()}) {
+         {activation_kernels(), conv_kernels(), detection_kernels(), elementwise_kernels(), fc_kernels(),
+          join_kernels(), normalise_kernels(), pool_kernels(), quantise_kernels(), reduce_kernels(),
+          reshape_kernels(), resize_kernels()}) {
       for (const KernelEntry& entry : family) by_type.emplace(entry.op_type, entry.factory);
     }
     return by_type;
   }();
-  auto found = kernels.find(op_type);
-  return found == kernels.end() ? nullptr : found->second;
+  return kernels;
+}
+
+}  // namespace
+
+KernelFactory find_kernel(std::string_view op_type) {
+  auto found = kernels().find(op_type);
+  return found == kernels().end() ? nullptr : found->second;
+}
+
+std::vector<std::string_view> kernel_types() {
+  std::vector<std::string_view> types;
+  for (const auto& [type, factory] : kernels()) types.push_back(type);
+  return types;
 }
 
 const net::Shape& input_shape(const lut::OperatorKey& key, size_t index) {
@@ -52,10 +68,29 @@ const net::Shape& input_shape(const lut::OperatorKey& key, size_t index) {
   return key.input_shapes[index];
 }
 
+namespace {
+
+// Of an operator that is not quantised: float, but for shapes, indices and the like.
+at::ScalarType torch_dtype(const lut::OperatorKey& key, size_t index) {
+  if (index >= key.input_dtypes.size()) return at::kFloat;
+  switch (key.input_dtypes[index]) {
+    case net::DataType::kInt32:
+      return at::kInt;
+    case net::DataType::kInt64:
+      return at::kLong;
+    case net::DataType::kBool:
+      return at::kBool;
+    default:
+      return at::kFloat;
+  }
+}
+
+}  // namespace
+
 Activation activation(const lut::OperatorKey& key, size_t index, bool channels_last) {
   const net::Shape& shape = input_shape(key, index);
   return {.input = index,
-          .dtype = is_int8(key) ? at::kQUInt8 : at::kFloat,
+          .dtype = is_int8(key) ? at::kQUInt8 : torch_dtype(key, index),
           .shape = shape,
           .channels_last = channels_last && shape.size() == 4};
 }
@@ -136,7 +171,7 @@ at::Tensor conv_weight(const lut::OperatorKey& key, bool nhwc, bool transposed) 
                      net::to_string(input_shape(key, 0)) + ", got " + net::to_string(shape));
   }
   // Of a transposed convolution the first dimension is the inputs, and few of its windows overlap.
-  const int64_t fan_in = transposed ? shape[0] / std::max<int64_t>(int_arg(key, "group", 1), 1)
+  const int64_t fan_in = transposed ? shape[0] / std::max<int64_t>(arguments(key).integer("group", 1), 1)
                                     : net::num_elements(shape) / std::max<int64_t>(shape[0], 1);
   at::Tensor weight = random_tensor(shape, weight_bound(fan_in));
   return nhwc ? nhwc_to_torch(weight) : weight;
@@ -144,6 +179,32 @@ at::Tensor conv_weight(const lut::OperatorKey& key, bool nhwc, bool transposed) 
 
 at::Tensor to_device(const at::Tensor& tensor, const Target& target) {
   return tensor.defined() ? tensor.to(target.device) : tensor;
+}
+
+ImageWindow image_window(const lut::OperatorKey& key) {
+  const Activation image = image_activation(key);
+  const auto first = image.shape.begin() + (is_nhwc(key) ? 1 : 2);
+  const net::Shape spatial(first, first + static_cast<std::ptrdiff_t>(image.shape.size() - 2));
+  return {net::window_over(arguments(key), spatial), image, spatial};
+}
+
+std::vector<int64_t> symmetric(const std::vector<int64_t>& pads) {
+  const auto middle = pads.begin() + static_cast<std::ptrdiff_t>(pads.size() / 2);
+  if (!std::equal(pads.begin(), middle, middle)) {
+    throw ValueError("pads must be equal on opposite sides to be measured, got " + net::to_string(pads));
+  }
+  return {pads.begin(), middle};
+}
+
+Padding pad_a_copy(const net::AppliedWindow& window) {
+  return {.both_sides = std::vector<int64_t>(window.kernel.size(), 0), .before = pad_list(window.pads)};
+}
+
+Padding padding_of(const net::AppliedWindow& window) {
+  const auto middle = window.pads.begin() + static_cast<std::ptrdiff_t>(window.kernel.size());
+  const bool is_cropped = std::ranges::any_of(window.pads, [](int64_t pad) { return pad < 0; });
+  if (is_cropped || !std::equal(window.pads.begin(), middle, middle)) return pad_a_copy(window);
+  return {.both_sides = {window.pads.begin(), middle}};
 }
 
 std::vector<int64_t> pad_list(const std::vector<int64_t>& pads) {
@@ -167,7 +228,7 @@ at::Tensor random_activation(const Activation& activation, at::Device device) {
   if (activation.dtype == at::kQUInt8) {
     return at::quantize_per_tensor(values, kActivationScale, kZeroPoint, at::kQUInt8);
   }
-  return values.to(device);
+  return values.to(device, activation.dtype);
 }
 
 at::Tensor nhwc_to_torch(const at::Tensor& nhwc) { return nhwc.permute({0, 3, 1, 2}); }

@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "latgrad/lut/operator_key.h"
-#include "operator_args.h"
+#include "latgrad/net/arguments.h"
 
 namespace latgrad::runner {
 
@@ -59,14 +59,27 @@ struct KernelEntry {
   KernelFactory factory;
 };
 
-// Families, for the registry.
-std::span<const KernelEntry> fp32_conv_kernels();
-std::span<const KernelEntry> fp32_elementwise_kernels();
-std::span<const KernelEntry> fp32_normalise_kernels();
-std::span<const KernelEntry> image_kernels();
-std::span<const KernelEntry> int8_conv_kernels();
-std::span<const KernelEntry> int8_elementwise_kernels();
-std::span<const KernelEntry> shape_kernels();
+// Families, for the table; each in the file of its name in ops/.
+std::span<const KernelEntry> activation_kernels();
+std::span<const KernelEntry> conv_kernels();
+std::span<const KernelEntry> detection_kernels();
+std::span<const KernelEntry> elementwise_kernels();
+std::span<const KernelEntry> fc_kernels();
+std::span<const KernelEntry> join_kernels();
+std::span<const KernelEntry> normalise_kernels();
+std::span<const KernelEntry> pool_kernels();
+std::span<const KernelEntry> quantise_kernels();
+std::span<const KernelEntry> reduce_kernels();
+std::span<const KernelEntry> reshape_kernels();
+std::span<const KernelEntry> resize_kernels();
+
+// Every kernel there is.
+std::vector<std::string_view> kernel_types();
+
+inline net::Arguments arguments(const lut::OperatorKey& key) { return {key.op_type, key.args}; }
+inline bool is_int8(const lut::OperatorKey& key) { return key.op_type.starts_with("Int8"); }
+// Whether its images are [n, h, w, c].
+inline bool is_nhwc(const lut::OperatorKey& key) { return arguments(key).is_nhwc(); }
 
 // The shape of input `index`. Errors: ValueError when the operator has fewer inputs.
 const net::Shape& input_shape(const lut::OperatorKey& key, size_t index);
@@ -120,6 +133,26 @@ double weight_bound(int64_t fan_in);
 at::Tensor conv_weight(const lut::OperatorKey& key, bool nhwc, bool transposed);
 
 at::Tensor to_device(const at::Tensor& tensor, const Target& target);  // undefined stays undefined
+
+// The image of a convolution or pool and the window that slides over it.
+struct ImageWindow : net::AppliedWindow {
+  Activation image;
+  net::Shape spatial;  // height and width
+};
+// Errors: as image_activation and net::window_over.
+ImageWindow image_window(const lut::OperatorKey& key);
+
+// Torch's convolutions and pools pad both sides alike. Where a network does not, a copy of the image is
+// padded, which is part of the operator's time: it is what a network in LibTorch has to do.
+struct Padding {
+  std::vector<int64_t> both_sides = {};  // one per spatial dimension
+  std::vector<int64_t> before = {};      // of the copy, as at::constant_pad_nd takes it; empty: no copy
+};
+Padding padding_of(const net::AppliedWindow& window);
+Padding pad_a_copy(const net::AppliedWindow& window);
+
+// One pad per spatial dimension. Errors: ValueError where the two sides of one differ.
+std::vector<int64_t> symmetric(const std::vector<int64_t>& pads);
 
 // As at::constant_pad_nd takes pads: the last dimension first, head and tail of each.
 std::vector<int64_t> pad_list(const std::vector<int64_t>& pads);

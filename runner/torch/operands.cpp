@@ -21,11 +21,11 @@ size_t legacy_axis(const lut::OperatorKey& key, size_t rank, size_t other_rank) 
                      net::to_string(key.input_shapes[0]) + " and " + net::to_string(key.input_shapes[1]));
   }
   const size_t last = rank - other_rank;
-  if (std::string_view letter = string_arg(key, "axis_str", ""); letter.size() == 1) {
+  if (std::string_view letter = arguments(key).text("axis_str", ""); letter.size() == 1) {
     const size_t at = std::string_view(is_nhwc(key) ? "NHWC" : "NCHW").find(letter);
     if (at <= last) return at;
   }
-  const int64_t axis = int_arg(key, "axis", -1);
+  const int64_t axis = arguments(key).integer("axis", -1);
   if (axis < 0) return last;
   if (static_cast<size_t>(axis) > last) {
     throw ValueError("axis must be at most " + std::to_string(last) + ", got " + std::to_string(axis));
@@ -38,7 +38,7 @@ size_t legacy_axis(const lut::OperatorKey& key, size_t rank, size_t other_rank) 
 Kernel broadcast(const lut::OperatorKey& key, const Target& target) {
   Activation a = activation(key, 0, false);
   Activation b = activation(key, 1, false);
-  if (int_arg(key, "broadcast", 0) != 0) {
+  if (arguments(key).integer("broadcast", 0) != 0) {
     if (net::num_elements(b.shape) == 1) b.shape.clear();
     const size_t axis = legacy_axis(key, a.shape.size(), b.shape.size());
     b.shape.insert(b.shape.end(), a.shape.size() - axis - b.shape.size(), 1);

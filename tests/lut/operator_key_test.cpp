@@ -6,6 +6,8 @@
 #include <limits>
 
 #include "latgrad/net/netdef.h"
+#include "latgrad/net/registry.h"
+#include "net/spellings.h"
 
 namespace latgrad::lut {
 namespace {
@@ -162,9 +164,61 @@ TEST(CanonicalTest, WindowsOfOneAndThreeAxesAreReadFromLists) {
 TEST(CanonicalTest, ArgumentsThatDoNotFitTheWindowCount) {
   const net::Argument kernel = number("kernel", 3);
   EXPECT_NE(conv({kernel, ints("strides", {1, 1, 1})}), conv({kernel}));
-  EXPECT_NE(conv({kernel, number("stride_h", 1)}), conv({kernel}));
   EXPECT_NE(conv({kernel, net::Argument::of_float("stride", 1)}), conv({kernel}));
-  EXPECT_NE(conv({kernel, ints("kernels", {5, 5})}), conv({ints("kernels", {5, 5})}));
+  // Caffe2 passes over these.
+  EXPECT_EQ(conv({kernel, number("stride_h", 2)}), conv({kernel}));
+  EXPECT_EQ(conv({kernel, ints("kernels", {5, 5})}), conv({ints("kernels", {5, 5})}));
+}
+
+// Shape inference and the kernels read them so, too: tests/net/arguments_test.cpp.
+TEST(CanonicalTest, EveryCombinationOfSpellingsIsReadAsCaffe2ReadsIt) {
+  for (const net::test::Spelled& spelled : net::test::spelled_windows()) {
+    const net::test::Caffe2Window expected = net::test::caffe2_window(spelled);
+    if (!expected.fits(2)) continue;
+    EXPECT_EQ(conv(spelled.args), conv(expected.as_lists())) << spelled.text();
+  }
+}
+
+// Walks the registry: what a row calls a default is one.
+TEST(CanonicalTest, DefaultsOfEveryOperatorTypeMayBeSaid) {
+  size_t defaults = 0;
+  for (const net::OperatorType* row : net::operator_types()) {
+    for (const net::DefaultArgument& entry : row->defaults) {
+      net::Argument said;
+      said.name = entry.name;
+      net::Argument other = said;
+      if (const auto* i = std::get_if<int64_t>(&entry.value)) {
+        said.i = *i;
+        other.i = *i + 1;
+      } else if (const auto* f = std::get_if<float>(&entry.value)) {
+        said.f = *f;
+        other.f = *f / 2 + 1.25F;
+      } else {
+        said.s = std::get<std::string_view>(entry.value);
+        other.s = "other";
+      }
+      const auto key = [row](std::vector<net::Argument> args) {
+        return canonical({std::string(row->type), std::move(args), {{1, 8}}, {net::DataType::kFloat}});
+      };
+      EXPECT_EQ(key({said}), key({})) << row->type << " " << entry.name;
+      EXPECT_NE(key({other}), key({})) << row->type << " " << entry.name;
+      ++defaults;
+    }
+  }
+  EXPECT_GT(defaults, 80);
+}
+
+TEST(CanonicalTest, HintsToAnEngineDoNotCount) {
+  for (const net::Argument& hint :
+       {number("cudnn_exhaustive_search", 0), number("use_cudnn", 1), number("exhaustive_search", 0),
+        number("shared_buffer", 1), number("init_params", 1), number("init_params", 0)}) {
+    EXPECT_EQ(relu({hint}), relu({})) << hint.name;
+    EXPECT_EQ(conv({number("kernel", 3), hint}), conv({number("kernel", 3)})) << hint.name;
+    EXPECT_EQ(canonical({"Custom", {hint}, {}, {}}), canonical({"Custom", {}, {}, {}})) << hint.name;
+  }
+  // These choose another algorithm.
+  EXPECT_NE(relu({number("use_cudnn", 0)}), relu({}));
+  EXPECT_NE(relu({number("cudnn_exhaustive_search", 1)}), relu({}));
 }
 
 TEST(CanonicalTest, FloatsAreComparedByValue) {

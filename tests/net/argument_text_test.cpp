@@ -42,8 +42,15 @@ TEST(ArgumentTextTest, ParsesWhatItPrints) {
 }
 
 TEST(ArgumentTextTest, PassesOverUnknownFields) {
-  EXPECT_EQ(parse_argument_text("name: \"k\"\nfuture: 7\nn { op { type: \"Conv\" } }\ni: 3\n"),
+  EXPECT_EQ(parse_argument_text("name: \"k\"\nfuture: 7\nthing { op { type: \"Conv\" } }\ni: 3\n"),
             Argument::of_int("k", 3));
+}
+
+TEST(ArgumentTextTest, HoldsNetworks) {
+  const Argument arg = parse_argument_text("name: \"else_net\"\nn { op { type: \"Relu\" } }\n");
+  ASSERT_EQ(arg.nets.size(), 1);
+  EXPECT_EQ(arg.nets[0].ops[0].type, "Relu");
+  EXPECT_EQ(parse_argument_text(argument_text(arg)), arg);
 }
 
 TEST(ArgumentTextTest, NamesTheLineOfAnError) {

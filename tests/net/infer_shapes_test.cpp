@@ -240,7 +240,7 @@ TEST(CountTest, CountsConvolutionsAndFullyConnectedLayers) {
   EXPECT_EQ(shapes.ops[0].macs, 4 * 6 * 6 * 27);
   EXPECT_EQ(shapes.ops[1].macs, 0);
   EXPECT_EQ(shapes.ops[2].macs, 1440);
-  EXPECT_EQ(count_macs(shapes), 4 * 6 * 6 * 27 + 1440);
+  EXPECT_EQ(count_macs(shapes).total(), 4 * 6 * 6 * 27 + 1440);
   const ParameterCount count = count_parameters(net, shapes);
   EXPECT_EQ(count.weights, 4 * 27 + 1440);
   EXPECT_EQ(count.others, 14);
@@ -249,7 +249,7 @@ TEST(CountTest, CountsConvolutionsAndFullyConnectedLayers) {
 TEST(CountTest, CountsTheBatch) {
   Net net = small_net();
   net.inputs["data"].shape[0] = 3;
-  EXPECT_EQ(count_macs(infer_shapes(net)), 3 * (4 * 6 * 6 * 27 + 1440));
+  EXPECT_EQ(count_macs(infer_shapes(net)).total(), 3 * (4 * 6 * 6 * 27 + 1440));
 }
 
 TEST(CountTest, CountsASharedParameterOnce) {
@@ -263,7 +263,7 @@ external_input: "x" external_input: "w" external_input: "b")",
   const NetShapes shapes = infer_shapes(net);
   EXPECT_EQ(count_parameters(net, shapes).weights, 25);
   EXPECT_EQ(count_parameters(net, shapes).others, 5);
-  EXPECT_EQ(count_macs(shapes), 50);
+  EXPECT_EQ(count_macs(shapes).total(), 50);
 }
 
 TEST(CountTest, CountsParametersThatTheNetworkFillsItself) {

@@ -4,6 +4,7 @@
 
 #include "expect_error.h"
 #include "latgrad/base/error.h"
+#include "latgrad/net/infer_shapes.h"
 #include "latgrad/net/netdef.h"
 #include "temporary_folder.h"
 
@@ -120,18 +121,52 @@ TEST(InitNetTest, RefusesWhatFillsNothing) {
     LATGRAD_EXPECT_ERROR(add_init_net(net, text, "init.pbtxt"), NetError,
                          AllOf(HasSubstr(message), HasSubstr("init.pbtxt, op 0")));
   };
-  expect("op { type: \"Conv\" output: \"y\" }", "an init net must consist of fill operators, got \"Conv\"");
-  expect("op { type: \"XavierFill\" }", "a fill operator must have 1 output, got 0");
+  expect("op { type: \"XavierFill\" }", "XavierFill must have 1 output, got 0");
   expect("op { type: \"XavierFill\" output: \"w\" arg { name: \"shape\" ints: -1 } }",
          "a dimension must not be negative, got [-1]");
   expect(
-      "op { type: \"XavierFill\" output: \"w\" arg { name: \"shape\" ints: 4294967296 ints: 4294967296 } }",
+      "op { type: \"XavierFill\" output: \"w\" arg { name: \"shape\" ints: 2147483647 ints: 2147483647 ints: "
+      "8 } }",
       "a shape must have fewer than 2^63 elements");
+  expect("op { type: \"XavierFill\" output: \"w\" arg { name: \"shape\" ints: 4294967296 } }",
+         "shape must fit 32 bits, got 4294967296");
   expect("op { type: \"XavierFill\" output: \"w\" arg { name: \"shape\" s: \"3\" } }",
          "shape must be a list of integers");
   expect("op { type: \"ConstantFill\" output: \"w\" arg { name: \"dtype\" i: 99 } }", "dtype must be");
-  expect("op { type: \"ConstantFill\" output: \"w\" input: \"v\" }",
-         "a fill operator must read a blob that was filled before it");
+}
+
+TEST(InitNetTest, RunsWhateverElseMakesParameters) {
+  Net net;
+  add_init_net(net,
+               "op { type: \"Load\" output: \"w\" output: \"b\" }"
+               "op { type: \"GivenTensorIntFill\" output: \"k\" arg { name: \"shape\" ints: 3 }"
+               "     arg { name: \"values\" ints: 1 ints: 2 ints: 3 } }"
+               "op { type: \"Cast\" input: \"k\" output: \"k64\" arg { name: \"to\" i: 10 } }"
+               "op { type: \"XavierFill\" output: \"flat\" arg { name: \"shape\" ints: 12 } }"
+               "op { type: \"Reshape\" input: \"flat\" output: \"m\" output: \"old\" arg { name: \"shape\" "
+               "ints: 4 ints: -1 } }"
+               "op { type: \"Copy\" input: \"w\" output: \"w2\" }"
+               "op { type: \"ConstantFill\" input: \"w2\" output: \"v\" }",
+               "init.pbtxt");
+  EXPECT_EQ(net.parameters.at("k64"), (TensorInfo{{3}, DataType::kInt64}));
+  EXPECT_EQ(net.parameter_values.at("k64"), (Values{1, 2, 3}));
+  EXPECT_EQ(net.parameters.at("m").shape, (Shape{4, 3}));
+  EXPECT_FALSE(net.parameters.contains("w"));
+  EXPECT_EQ(net.unfilled_parameters.at("w"), "op 0 \"Load\" of init.pbtxt");
+  EXPECT_EQ(net.unfilled_parameters.at("v"), "op 6 \"ConstantFill\" of init.pbtxt");
+}
+
+TEST(InitNetTest, WhoReadsAParameterThatIsLoadedIsToldSo) {
+  Net net = parse_netdef_text(
+      "op { type: \"FC\" input: \"x\" input: \"w\" input: \"b\" output: \"y\" } external_input: \"x\" "
+      "external_input: \"w\" external_input: \"b\"",
+      "model.pbtxt");
+  net.inputs["x"] = {{1, 4}};
+  add_init_net(net, "op { type: \"Load\" output: \"w\" output: \"b\" }", "init.pbtxt");
+  LATGRAD_EXPECT_ERROR(infer_shapes(net), NetError,
+                       AllOf(HasSubstr("op 0 \"Load\" of init.pbtxt makes it"), HasSubstr("blob \"w\"")));
+  net.parameters = {{"w", {{3, 4}}}, {"b", {{3}}}};
+  EXPECT_EQ(infer_shapes(net).blobs.at("y").shape, (Shape{1, 3}));
 }
 
 TEST(InitNetTest, WritesFillOperatorsThatGiveTheSameParameters) {

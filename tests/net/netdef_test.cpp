@@ -13,6 +13,7 @@ namespace latgrad::net {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 // Every field of the format.
@@ -364,31 +365,38 @@ TEST_F(ReadNetTest, RefusesWhatIsNoNetwork) {
                        AllOf(HasSubstr("a network must have at least one operator"), HasSubstr("empty.pb")));
 }
 
-TEST_F(ReadNetTest, RefusesACutBetweenTwoOperators) {
-  const std::string conv = R"(op { type: "Conv" input: "x" input: "w" output: "y" })";
-  const std::string fc = R"(op { type: "FC" input: "y" input: "fc_w" input: "fc_b" output: "z" })";
-  const std::string shapes = R"({"params": {"w": [1, 1, 1, 1], "fc_w": [2, 9], "fc_b": [2]}})";
-  folder_.write("shapes.json", shapes);
-  folder_.write("model.pbtxt", conv + fc);
-  EXPECT_EQ(read_net(folder_.path()).ops.size(), 2);
-  const auto expect_error = [&] {
-    LATGRAD_EXPECT_ERROR(
-        read_net(folder_.path()), ParseError,
-        AllOf(HasSubstr("an operator must read each parameter"), HasSubstr("the file may be truncated ("),
-              HasSubstr("model.pbtxt, op 0 \"Conv\", blob \"fc_b\")")));
+TEST_F(ReadNetTest, ReadsANetworkThatWasCutOff) {
+  folder_.write("shapes.json", R"({"params": {"w": [1, 1, 1, 1], "fc_w": [2, 9], "fc_b": [2]}})");
+  folder_.write("model.pbtxt", R"(op { type: "Conv" input: "x" input: "w" output: "y" })");
+  EXPECT_THAT(unread_parameters(read_net(folder_.path())), ElementsAre("fc_b", "fc_w"));
+}
+
+TEST_F(ReadNetTest, CallsFilesOfOtherToolsByTheirName) {
+  const struct {
+    std::string bytes;
+    const char* name;
+  } kFiles[] = {
+      {"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 2\n", "a Git LFS pointer"},
+      {"\n<!DOCTYPE html>\n<html>", "an HTML page"},
+      {std::string("\x08\x07\x12\x07pytorch\x1a\x03"
+                   "2.4",
+                   16),
+       "an ONNX model"},
+      {std::string("\x1c\0\0\0TFL3", 8), "a TensorFlow Lite model"},
+      {std::string("PK\x03\x04") + "net/constants.pkl", "a TorchScript archive"},
+      {std::string("PK\x03\x04") + "readme.txt", "a zip archive"},
+      {std::string("\x80\x02}q\0", 5), "a Python pickle"},
+      {std::string("\x1f\x8b\x08\0", 4), "a gzip file"},
   };
-  folder_.write("model.pbtxt", conv);
-  expect_error();
-  folder_.write("shapes.json", "{}");
-  EXPECT_EQ(read_net(folder_.path()).ops.size(), 1);
-  folder_.write("model_init.pbtxt", netdef_text(init_net([&] {
-                  Net net;
-                  net.parameters = {{"w", {{1}}}, {"fc_b", {{2}}}};
-                  return net;
-                }())));
-  expect_error();
-  folder_.write("model.pbtxt", conv + R"( external_output: "y")");
-  EXPECT_EQ(read_net(folder_.path()).parameters.size(), 2);
+  for (const auto& [bytes, name] : kFiles) {
+    folder_.write("model.pb", bytes);
+    LATGRAD_EXPECT_ERROR(read_net(folder_ / "model.pb"), ParseError,
+                         AllOf(HasSubstr("a Caffe2 network is needed, this is "), HasSubstr(name)));
+    folder_.write("model.pb", netdef_binary(net_));
+    folder_.write("init.pb", bytes);
+    LATGRAD_EXPECT_ERROR(read_net(folder_ / "model.pb", folder_ / "init.pb"), ParseError,
+                         AllOf(HasSubstr("a Caffe2 init net is needed, this is "), HasSubstr(name)));
+  }
 }
 
 TEST_F(ReadNetTest, ReadsWhatItWrote) {

@@ -75,7 +75,7 @@ TEST(ConvTest, KnowsLegacyPadding) {
   EXPECT_EQ(out_shape("Conv", kInputs, {i("kernel", 3), i("stride", 2), i("legacy_pad", 2)}),
             (Shape{1, 1, 4, 4}));
   EXPECT_NET_ERROR(run("Conv", kInputs, {i("kernel", 3), i("legacy_pad", 2), i("pad", 1)}),
-                   "pad must not be given beside legacy_pad 2");
+                   "pads must not be given beside legacy_pad 2");
   EXPECT_NET_ERROR(run("Conv", kInputs, {i("kernel", 3), i("legacy_pad", 2), i("dilation", 2)}),
                    "dilation must be 1 beside legacy_pad 2, got 2");
   EXPECT_NET_ERROR(run("Conv", kInputs, {i("kernel", 3), i("legacy_pad", 4)}),
@@ -94,9 +94,8 @@ TEST(ConvTest, RefusesArgumentsOutOfRange) {
   EXPECT_NET_ERROR(conv({i("kernel", 3), i("group", 0)}), "group must be positive, got 0");
   EXPECT_NET_ERROR(conv({i("kernel", 3), i("group", 3)}), "group must divide the 4 input channels, got 3");
   EXPECT_NET_ERROR(conv({}), "the argument kernel (or kernels, or kernel_h and kernel_w) must be given");
-  EXPECT_NET_ERROR(conv({i("kernel_h", 3)}), "kernel_h, kernel_w must be given together, got no kernel_w");
-  EXPECT_NET_ERROR(conv({i("kernel", 3), i("pad_t", 1), i("pad_l", 1)}),
-                   "must be given together, got no pad_r");
+  EXPECT_NET_ERROR(conv({i("kernel_h", 3)}),
+                   "the argument kernel (or kernels, or kernel_h and kernel_w) must");
   EXPECT_NET_ERROR(conv({ints("kernels", {3, 3, 3})}),
                    "one value for each of the 2 spatial dimensions, got [3, 3, 3]");
   EXPECT_NET_ERROR(conv({i("kernel", 3), ints("pads", {1, 1})}),
@@ -105,9 +104,8 @@ TEST(ConvTest, RefusesArgumentsOutOfRange) {
   EXPECT_NET_ERROR(conv({i("kernel", 3), i("pad", int64_t{1} << 40)}), "pad must fit 32 bits");
   LATGRAD_EXPECT_ERROR(run("Conv", {{1, 4, 2, 2}, {8, 4, 3, 3}}, {i("kernel", 3)}), NetError,
                        HasSubstr("(model.pb, op 0 \"Conv\", blob \"out0\")"));
-  EXPECT_NET_ERROR(
-      run("Conv", {{1, 4, 2, 2}, {8, 4, 3, 3}}, {i("kernel", 3)}),
-      "the kernel must fit into the padded input, got kernel 3 with dilation 1 on 2 of [1, 4, 2, 2]");
+  EXPECT_NET_ERROR(run("Conv", {{1, 4, 2, 2}, {8, 4, 3, 3}}, {i("kernel", 3)}),
+                   "the kernel must fit into the padded input, got kernel 3 with dilation 1 on 2 of [2, 2]");
   EXPECT_NET_ERROR(run("Conv", {{4, 2}, {8, 4, 3, 3}}, {i("kernel", 3)}),
                    "at least 3 dimensions, got [4, 2]");
 }

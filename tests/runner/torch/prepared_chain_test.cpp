@@ -137,7 +137,7 @@ TEST_F(PreparedChainTest, BroadcastsAlongTheKeysAxes) {
     PreparedChain chain = run({link("NCHW2NHWC", {}, {{2, 4, 5, 6}}), link("Negative", {}, {c.second}),
                                link("Mul", c.args, {image, c.second}, {0, 1})});
     EXPECT_TRUE(as_in_key(chain, 2).equal(as_in_key(chain, 0) * chain.output(1).reshape(c.aligned)))
-        << lut::to_string(c.second);
+        << net::to_string(c.second);
   }
 }
 

@@ -8,6 +8,8 @@
 #include "deprecation_guard.h"
 #include "latgrad/base/error.h"
 #include "latgrad/net/infer_shapes.h"
+#include "latgrad/net/registry.h"
+#include "net/spellings.h"
 #include "prepared_chain.h"
 #include "runner_keys.h"
 
@@ -38,9 +40,9 @@ Shape inferred_shape(const OperatorKey& key) {
     known[blob] = {key.input_shapes[index], is_int8(key) ? net::DataType::kUint8 : net::DataType::kFloat};
   }
   op.outputs = {"output"};
-  if (key.op_type == "LayerNorm") op.outputs = {"output", "mean", "deviation"};
-  for (size_t part = 1; part < ints_arg(key, "split").size(); ++part)
-    op.outputs.push_back(std::to_string(part));
+  const size_t outputs =
+      std::max(net::find_operator_type(key.op_type)->outputs.least, arguments(key).integers("split").size());
+  for (size_t part = 1; part < outputs; ++part) op.outputs.push_back(std::to_string(part));
   net.ops = {op};
   return net::infer_shapes(net).ops[0].outputs[0].shape;
 }
@@ -76,6 +78,36 @@ TEST_P(KernelTest, ComputesATensorOfTheInferredShape) {
     EXPECT_TRUE(output.isfinite().all().item<bool>() || key.op_type == "Log" || key.op_type == "Sqrt" ||
                 key.op_type == "Rsqrt" || key.op_type == "Pow");
   }
+}
+
+TEST(KernelTypesTest, AreInTheRegistry) {
+  const std::vector<std::string_view> types = kernel_types();
+  EXPECT_GT(types.size(), 130);
+  for (const std::string_view type : types) {
+    // A made-up operator, which no network has.
+    EXPECT_EQ(net::find_operator_type(type) != nullptr, type != "LatgradDelay") << type;
+  }
+}
+
+// Shape inference and keys read the same: tests/net/arguments_test.cpp, tests/lut/operator_key_test.cpp.
+TEST(KernelSpellingsTest, EveryCombinationIsMeasuredAsItIsFiled) {
+  const c10::InferenceMode inference_mode;
+  const std::vector<net::test::Spelled> windows = net::test::spelled_windows();
+  size_t measured = 0;
+  for (size_t at = 0; at < windows.size(); at += 7) {  // each runs a convolution
+    const net::test::Spelled& spelled = windows[at];
+    const net::test::Caffe2Window expected = net::test::caffe2_window(spelled);
+    if (!expected.fits(2)) continue;
+    const std::vector<Shape> shapes = {{1, 2, 24, 26}, {3, 2, expected.kernel[0], expected.kernel[1]}};
+    PreparedChain prepared({link("Conv", spelled.args, shapes)}, at::kCPU);
+    ASSERT_EQ(prepared.unsupported()[0], "") << spelled.text();
+    prepared.keep_outputs();
+    prepared.run([](size_t) {});
+    EXPECT_EQ(prepared.output_shape(0), inferred_shape({"Conv", expected.as_lists(), shapes, {}}))
+        << spelled.text();
+    ++measured;
+  }
+  EXPECT_GT(measured, 100);
 }
 
 std::string name_of(const ::testing::TestParamInfo<KernelCase>& info) { return info.param.name; }
@@ -323,6 +355,81 @@ INSTANTIATE_TEST_SUITE_P(
         KernelCase{"ResizeLike", {"ResizeLike", {}, {{1, 4, 8, 9}, {8, 36}}}},
         KernelCase{"Transpose", {"Transpose", {ints("axes", {0, 2, 1})}, {{2, 4, 8}}}},
         KernelCase{"TransposeBackwards", {"Transpose", {}, {{2, 4, 8}}}}),
+    name_of);
+
+// Networks translated from Caffe: the last window may reach beyond the image, and is clipped.
+INSTANTIATE_TEST_SUITE_P(
+    LegacyPad, KernelTest,
+    ::testing::Values(
+        KernelCase{"CaffeMaxPoolEven",
+                   {"MaxPool", {arg("kernel", 2), arg("stride", 2), arg("legacy_pad", 3)}, {{1, 8, 6, 6}}}},
+        KernelCase{"CaffeMaxPoolOdd",
+                   {"MaxPool", {arg("kernel", 2), arg("stride", 2), arg("legacy_pad", 3)}, {{1, 8, 7, 7}}}},
+        KernelCase{"CaffeMaxPoolSmallMap",
+                   {"MaxPool", {arg("kernel", 3), arg("stride", 2), arg("legacy_pad", 3)}, {{1, 8, 2, 5}}}},
+        KernelCase{"CaffeMaxPoolPadded",
+                   {"MaxPool",
+                    {arg("kernel", 3), arg("stride", 2), arg("pad", 1), arg("legacy_pad", 3)},
+                    {{1, 8, 7, 8}}}},
+        KernelCase{
+            "CaffeAveragePoolOdd",
+            {"AveragePool", {arg("kernel", 3), arg("stride", 2), arg("legacy_pad", 3)}, {{1, 8, 6, 8}}}},
+        KernelCase{"CaffeGlobalPool",
+                   {"AveragePool", {arg("global_pooling", 1), arg("legacy_pad", 3)}, {{1, 8, 6, 8}}}},
+        KernelCase{"CaffeConv",
+                   {"Conv",
+                    {arg("kernel", 3), arg("stride", 2), arg("legacy_pad", 3)},
+                    {{1, 8, 8, 8}, {4, 8, 3, 3}, {4}}}},
+        KernelCase{"SameConv",
+                   {"Conv",
+                    {arg("kernel", 3), arg("stride", 2), arg("legacy_pad", 2)},
+                    {{1, 8, 8, 7}, {4, 8, 3, 3}, {4}}}},
+        KernelCase{"SameMaxPool",
+                   {"MaxPool", {arg("kernel", 2), arg("stride", 2), arg("legacy_pad", 2)}, {{1, 8, 7, 7}}}},
+        KernelCase{"SameCrops",
+                   {"MaxPool", {arg("kernel", 1), arg("stride", 3), arg("legacy_pad", 2)}, {{1, 8, 7, 8}}}},
+        KernelCase{"ValidConv",
+                   {"Conv", {arg("kernel", 3), arg("legacy_pad", 1)}, {{1, 8, 8, 7}, {4, 8, 3, 3}, {4}}}},
+        KernelCase{"PadOverHalfAKernel", {"AveragePool", {arg("kernel", 3), arg("pad", 2)}, {{1, 8, 7, 7}}}},
+        KernelCase{"Int8SameConv",
+                   {"Int8ConvRelu",
+                    {arg("kernel", 3), arg("stride", 2), arg("legacy_pad", 2)},
+                    {{1, 8, 8, 16}, {8, 3, 3, 16}, {8}}}},
+        KernelCase{
+            "Int8CaffeMaxPool",
+            {"Int8MaxPool", {arg("kernel", 3), arg("stride", 2), arg("legacy_pad", 3)}, {{1, 8, 8, 16}}}}),
+    name_of);
+
+INSTANTIATE_TEST_SUITE_P(
+    Others, KernelTest,
+    ::testing::Values(
+        KernelCase{"ArgMax", {"ArgMax", {arg("axis", 1)}, {{2, 6, 5}}}},
+        KernelCase{"ArgMinWithoutTheAxis", {"ArgMin", {arg("keepdims", 0)}, {{2, 6, 5}}}},
+        KernelCase{"BatchMatMul", {"BatchMatMul", {arg("trans_b", 1)}, {{3, 10, 7}, {3, 10, 7}}}},
+        KernelCase{"BatchMatMulBroadcast",
+                   {"BatchMatMul", {arg("trans_b", 1)}, {{2, 2, 3, 4}, {2, 1, 5, 4}}}},
+        KernelCase{"DotProduct", {"DotProduct", {}, {{4, 6}, {4, 6}}}},
+        KernelCase{"ElementwiseLinear", {"ElementwiseLinear", {}, {{4, 6}, {6}, {6}}}},
+        KernelCase{"Gather", {"Gather", {}, {{6, 5}, {3}}}},
+        KernelCase{"GatherAlongAnAxis", {"Gather", {arg("axis", 1)}, {{6, 5, 2}, {2, 2}}}},
+        KernelCase{"HardSwish", {"HardSwish", {}, {{1, 8, 5, 5}}}},
+        KernelCase{"Log1p", {"Log1p", {}, {{1, 8, 5, 5}}}}, KernelCase{"LpNorm", {"LpNorm", {}, {{3, 8}}}},
+        KernelCase{"LRN",
+                   {"LRN", {arg("size", 5), real("alpha", 1e-4F), real("beta", 0.75F)}, {{1, 16, 5, 6}}}},
+        KernelCase{
+            "LRNNhwc",
+            {"LRN", {arg("size", 5), real("alpha", 1e-4F), real("beta", 0.75F), nhwc()}, {{1, 5, 6, 16}}}},
+        KernelCase{"Mod", {"Mod", {arg("divisor", 3)}, {{4, 6}}}},
+        KernelCase{"RMSNorm", {"RMSNorm", {}, {{4, 6}, {6}, {6}}}},
+        KernelCase{"RoIAlign",
+                   {"RoIAlign",
+                    {arg("pooled_h", 7), arg("pooled_w", 5), arg("sampling_ratio", 2)},
+                    {{1, 8, 20, 20}, {11, 5}}}},
+        KernelCase{"RoIAlignNhwc",
+                   {"RoIAlign", {arg("pooled_h", 3), arg("pooled_w", 3), nhwc()}, {{1, 20, 20, 8}, {4, 5}}}},
+        KernelCase{"Sign", {"Sign", {}, {{4, 6}}}}, KernelCase{"Sin", {"Sin", {}, {{4, 6}}}},
+        KernelCase{"Tile", {"Tile", {arg("tiles", 3), arg("axis", 1)}, {{2, 4, 3}}}},
+        KernelCase{"TopK", {"TopK", {arg("k", 4)}, {{2, 9}}}}),
     name_of);
 
 TEST(RandomTensorTest, HoldsNeitherZerosNorDenormals) {

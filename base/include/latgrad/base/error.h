@@ -37,8 +37,10 @@ class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message, Place place = {});
   const Place& place() const noexcept { return place_; }
+  const std::string& message() const noexcept { return message_; }
 
  private:
+  std::string message_;
   Place place_;
 };
 

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,19 +22,28 @@ namespace latgrad::net {
 struct OpShapes {
   std::vector<TensorInfo> inputs;  // at the moment the operator runs
   std::vector<TensorInfo> outputs;
-  bool known = true;  // false: an operator of unknown type (allow_unknown) or behind one
-  int64_t macs = 0;   // multiply-accumulates; convolutions and FC only, as published figures count
+  // False: the operator is of unknown type (allow_unknown), or stands behind one.
+  bool known = true;
+  // Multiply-accumulates, of convolutions and matrix products only, as published figures count; nothing where
+  // nobody knows how many.
+  std::optional<int64_t> macs = {};
 };
 
 struct NetShapes {
   std::vector<OpShapes> ops;  // same length and order as net.ops
   std::map<std::string, TensorInfo, std::less<>> blobs;
+  // Of those blobs whose elements are known without running the network.
+  std::map<std::string, Values, std::less<>> values;
 };
 
 struct ShapeOptions {
-  // An operator type that shape inference does not know is passed over instead of an error; what
-  // depends on its outputs is then unknown, too.
+  // An operator type that is not in the registry, or whose output shape only running the network would tell,
+  // is passed over instead of an error; what depends on its outputs is then unknown, too, unless `net.inputs`
+  // says their shape.
   bool allow_unknown = false;
+  // So is an operator whose inputs are of unknown shape, instead of asking for them: in init nets, which load
+  // some.
+  bool allow_open_inputs = false;
 };
 
 // Errors: NetError naming file, operator and blob, for: an operator of unknown type; a blob that nothing
@@ -41,15 +51,29 @@ struct ShapeOptions {
 // that do not fit each other; arguments out of range (stride 0, ...); products beyond 64 bits.
 NetShapes infer_shapes(const Net& net, const ShapeOptions& options = {});
 
-// Multiply-accumulates of the convolutions and FC layers: a group convolution counts its own inputs only.
-int64_t count_macs(const NetShapes& shapes);
+// Puts the operators of a branch in the place of each `If` whose condition is known without running the
+// network, or that has a branch without operators: then it is the other one that costs something. Subnets
+// share the blobs of the network, as in Caffe2. Nested ones, too. The shapes of the inputs must be given
+// before. Errors: as infer_shapes with everything allowed; NetError beyond a million operators.
+void inline_branches(Net& net);
 
-struct ParameterCount {
-  int64_t weights = 0;  // tensors of two and more dimensions: what published tables print
-  int64_t others = 0;   // biases, batch norm
+// A group convolution counts its own inputs only.
+struct MacCount {
+  int64_t macs = 0;
+  bool complete = true;  // false: there are more, of operators that nobody can count
+
+  std::optional<int64_t> total() const { return complete ? std::optional(macs) : std::nullopt; }
 };
 
-// Counts each parameter that an operator reads once.
+MacCount count_macs(const NetShapes& shapes);
+
+struct ParameterCount {
+  int64_t weights = 0;   // tensors of two and more dimensions: what published tables print
+  int64_t others = 0;    // biases, batch norm
+  bool complete = true;  // false: operators of unknown type may read more
+};
+
+// Counts each parameter that an operator reads once; data that an init net fills is none.
 ParameterCount count_parameters(const Net& net, const NetShapes& shapes);
 
 }  // namespace latgrad::net

@@ -22,6 +22,8 @@
 
 namespace latgrad::net {
 
+struct Net;
+
 // Caffe2's Argument: a name and usually one of the values.
 struct Argument {
   std::string name;
@@ -31,12 +33,13 @@ struct Argument {
   std::vector<float> floats;
   std::vector<int64_t> ints;
   std::vector<std::string> strings;
+  std::vector<Net> nets;  // subnets: of If, While
 
   static Argument of_int(std::string name, int64_t value);
   static Argument of_float(std::string name, float value);
   static Argument of_string(std::string name, std::string value);
 
-  bool operator==(const Argument&) const = default;
+  bool operator==(const Argument& other) const;
 };
 
 struct DeviceOption {
@@ -60,9 +63,17 @@ struct Operator {
 
   // The argument of that name, or null. Linear; an operator has few arguments.
   const Argument* find_arg(std::string_view arg_name) const;
+  // The networks in its arguments.
+  std::vector<const Net*> subnets() const;
 
   bool operator==(const Operator&) const = default;
 };
+
+// The elements of a small tensor that are known without running the network, in order: shapes, bounds of
+// slices, scales. A double holds every dimension exactly.
+using Values = std::vector<double>;
+// Longer tensors are not followed.
+inline constexpr size_t kMaxValues = 1024;
 
 struct Net {
   std::string name;
@@ -76,19 +87,31 @@ struct Net {
 
   // Shapes and types of the parameters (never their values), by blob name.
   std::map<std::string, TensorInfo, std::less<>> parameters;
+  // Of those parameters that are small and may stand for a shape or the like.
+  std::map<std::string, Values, std::less<>> parameter_values;
+  // Parameters that an init net makes by an operator that tells no shape, and which one: `op 1 "Load" of
+  // init.pb`.
+  std::map<std::string, std::string, std::less<>> unfilled_parameters;
   // Shapes and types of the data inputs, by blob name.
   std::map<std::string, TensorInfo, std::less<>> inputs;
   // Where it was read from, for error messages; not part of the network.
   std::string source;
+
+  bool operator==(const Net&) const = default;
 };
 
 // Whether `blob` is a data input: the network takes it from outside (listed or not), and some operator reads
 // it where activations stand: as its first input, or as any input of Sum, Mul, Concat and their kin.
 bool is_data_input(const Net& net, std::string_view blob);
 
-// Says what shape, and unless the network's own holds what type, a data input has. It wins over a fill of
-// that name in the init net: exporters write a placeholder there.
-// Errors: ValueError naming the blob where is_data_input is false.
+// Parameters that no operator reads, subnets included: of a network that was cut off, by its author or by an
+// incomplete download. In alphabetical order.
+std::vector<std::string> unread_parameters(const Net& net);
+
+// Says what shape, and unless the network's own holds what type, a blob has that the network takes from
+// outside, or that an operator writes of whose outputs nobody knows the shape. It wins over a fill of that
+// name in the init net: exporters write a placeholder there. Errors: ValueError naming the blob where no
+// operator reads or writes it.
 void set_input(Net& net, const std::string& blob, Shape shape, std::optional<DataType> dtype = std::nullopt);
 
 }  // namespace latgrad::net

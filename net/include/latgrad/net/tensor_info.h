@@ -11,6 +11,10 @@ namespace latgrad::net {
 
 using Shape = std::vector<int64_t>;
 
+// Dimensions and geometric arguments are 32 bits wide in Caffe2. The bound also keeps every sum and product
+// of two of them below 2^63.
+inline constexpr int64_t kMaxDim = INT32_MAX;
+
 // Caffe2's TensorProto.DataType; the numbers stand in every LUT record.
 // Source: caffe2.proto, message TensorProto.
 enum class DataType : int {

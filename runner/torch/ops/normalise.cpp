@@ -1,16 +1,16 @@
-// Normalisation, softmax and reductions in float.
+// Normalisation and softmax, float and int8.
 
-#include <algorithm>
-#include <numeric>
-#include <string>
-
+#include "boxed_operator.h"
+#include "int8_scales.h"
 #include "kernels.h"
 #include "latgrad/base/error.h"
 
 namespace latgrad::runner {
 namespace {
 
-double epsilon(const lut::OperatorKey& key) { return float_arg(key, "epsilon", 1e-5); }
+using T = at::Tensor;
+
+double epsilon(const lut::OperatorKey& key) { return arguments(key).number("epsilon", 1e-5); }
 
 // An image or a matrix by the key's order.
 Activation channels_activation(const lut::OperatorKey& key) {
@@ -65,14 +65,14 @@ Kernel make_group_norm(const lut::OperatorKey& key, const Target& target) {
   const at::Tensor bias = to_device(random_tensor({channels_of(image)}, 0.1), target);
   return {
       .activations = {image},
-      .run = [=, eps = epsilon(key), group = int_arg(key, "group", 32)](
+      .run = [=, eps = epsilon(key), group = arguments(key).integer("group", 32)](
                  const std::vector<at::Tensor>& x) { return at::group_norm(x[0], group, scale, bias, eps); },
       .channels_last = image.channels_last};
 }
 
 Kernel make_layer_norm(const lut::OperatorKey& key, const Target& target) {
   const Activation input = activation(key, 0, false);
-  const int64_t axis = torch_axis(int_arg(key, "axis", 1), input.shape.size(), false);
+  const int64_t axis = torch_axis(arguments(key).integer("axis", 1), input.shape.size(), false);
   const net::Shape normalised(input.shape.begin() + axis, input.shape.end());
   at::Tensor scale;
   at::Tensor bias;
@@ -89,83 +89,95 @@ Kernel make_layer_norm(const lut::OperatorKey& key, const Target& target) {
 template <auto function>
 Kernel make_softmax(const lut::OperatorKey& key, const Target&) {
   Activation matrix = activation(key, 0, false);
-  matrix.shape = flatten_from(matrix.shape, int_arg(key, "axis", 1));
+  matrix.shape = flatten_from(matrix.shape, arguments(key).integer("axis", 1));
   return {.activations = {matrix}, .run = [](const std::vector<at::Tensor>& x) { return function(x[0], 1); }};
 }
 
-using Axes = at::IntArrayRef;
-using T = at::Tensor;
-
-template <auto function>
-Kernel make_reduce(const lut::OperatorKey& key, const Target& target) {
-  const net::Shape& shape = input_shape(key, 0);
-  std::vector<int64_t> axes = ints_arg(key, "axes");
-  if (axes.empty()) {  // all of them
-    axes.resize(shape.size());
-    std::iota(axes.begin(), axes.end(), 0);
-  }
-  const bool keep = int_arg(key, "keepdims", 1) != 0;
-  const auto reduces = [&](int64_t axis) {
-    return std::ranges::any_of(axes, [&](int64_t other) { return other == axis || other == axis - 4; });
-  };
-  // Where a row and the channels remain, in channels-last memory their order would be another one.
-  const bool same_order = keep || reduces(3) || (reduces(1) && reduces(2));
-  const bool channels_last = target.channels_last && shape.size() == 4 && same_order;
-  for (int64_t& axis : axes) axis = torch_axis(axis, shape.size(), channels_last);
-  return {.activations = {activation(key, 0, channels_last)},
-          .run = [=](const std::vector<at::Tensor>& x) { return function(x[0], axes, keep); },
-          .channels_last = channels_last};
-}
-
-// Reduces the first or the last dimensions.
-enum class End { kFront, kBack };
-
-template <End end, auto function>
-Kernel make_reduce_end(const lut::OperatorKey& key, const Target&) {
-  if (key.input_shapes.size() > 1) throw ValueError("a reduction with lengths is not measured");
+Kernel make_rms_norm(const lut::OperatorKey& key, const Target& target) {
   const Activation input = activation(key, 0, false);
-  const auto rank = static_cast<int64_t>(input.shape.size());
-  const int64_t count = int_arg(key, "num_reduce_dim", 1);
-  if (count < 1 || count > rank) {
-    throw ValueError("num_reduce_dim must be 1 to " + std::to_string(rank) + " to be measured, got " +
-                     std::to_string(count));
+  const int64_t axis = torch_axis(arguments(key).integer("axis", 1), input.shape.size(), false);
+  const net::Shape normalised(input.shape.begin() + axis, input.shape.end());
+  std::vector<int64_t> axes;
+  for (size_t dim = static_cast<size_t>(axis); dim < input.shape.size(); ++dim) {
+    axes.push_back(static_cast<int64_t>(dim));
   }
-  std::vector<int64_t> axes(static_cast<size_t>(count));
-  std::iota(axes.begin(), axes.end(), end == End::kFront ? 0 : rank - count);
-  return {.activations = {input},
-          .run = [axes](const std::vector<at::Tensor>& x) { return function(x[0], axes, false); }};
+  const T scale = to_device(random_positive(normalised), target);
+  const T bias = to_device(random_tensor(normalised, 0.1), target);
+  return {.activations = {input}, .run = [=, eps = arguments(key).number("eps", 0)](const std::vector<T>& x) {
+            const T rrms = at::square(x[0]).mean(axes, /*keepdim=*/true).add_(eps).rsqrt_();
+            return at::mul(x[0], rrms).mul_(scale).add_(bias);
+          }};
 }
 
-constexpr auto kL1 = [](const T& x, Axes axes, bool keep) { return at::norm(x, 1, axes, keep); };
-constexpr auto kL2 = [](const T& x, Axes axes, bool keep) { return at::norm(x, 2, axes, keep); };
-constexpr auto kMax = [](const T& x, Axes axes, bool keep) { return at::amax(x, axes, keep); };
-constexpr auto kMean = [](const T& x, Axes axes, bool keep) { return at::mean(x, axes, keep); };
-constexpr auto kMin = [](const T& x, Axes axes, bool keep) { return at::amin(x, axes, keep); };
-constexpr auto kSum = [](const T& x, Axes axes, bool keep) { return at::sum(x, axes, keep); };
+// Every element over a power of the mean square of its neighbours along the channels.
+Kernel make_lrn(const lut::OperatorKey& key, const Target&) {
+  const Activation image = image_activation(key);
+  if (image.shape.size() != 4) {
+    throw ValueError("an image must have 4 dimensions to be measured, got " + net::to_string(image.shape));
+  }
+  const int64_t size = arguments(key).integer("size", 0);
+  if (size < 1) throw ValueError("size must be positive, got " + std::to_string(size));
+  return {.activations = {image},
+          .run =
+              [=, alpha = arguments(key).number("alpha", 0), beta = arguments(key).number("beta", 0),
+               bias = arguments(key).number("bias", 1)](const std::vector<T>& x) {
+                const int64_t after = (size - 1) / 2;
+                T squares =
+                    at::constant_pad_nd(at::square(x[0]).unsqueeze(1), {0, 0, 0, 0, size - 1 - after, after});
+                T scale = at::avg_pool3d(squares, {size, 1, 1}, {1, 1, 1}).squeeze(1);
+                return at::mul(x[0], scale.mul_(alpha).add_(bias).pow_(-beta));
+              },
+          .channels_last = image.channels_last};
+}
+
+Kernel make_int8_softmax(const lut::OperatorKey& key, const Target&) {
+  Activation matrix = activation(key, 0, false);
+  matrix.shape = flatten_from(matrix.shape, arguments(key).integer("axis", 1));
+  return {.activations = {matrix},
+          .run = [softmax = BoxedOperator("quantized::softmax", "")](const std::vector<T>& x) {
+            return softmax(x[0], int64_t{1}, kSoftmaxScale, kSoftmaxZeroPoint).toTensor();
+          }};
+}
+
+Kernel make_int8_spatial_bn_kernel(const lut::OperatorKey& key, const char* name) {
+  const Activation image = image_activation(key);
+  const net::Shape channels = {channels_of(image)};
+  const T scale = random_positive(channels);
+  const T bias = random_tensor(channels, 0.1);
+  const T mean = random_tensor(channels, 0.1);
+  const T variance = random_positive(channels);
+  return {.activations = {image},
+          .run =
+              [=, eps = arguments(key).number("epsilon", 1e-5),
+               norm = BoxedOperator(name, "")](const std::vector<T>& x) {
+                return norm(x[0], scale, bias, mean, variance, eps, kActivationScale, kZeroPoint).toTensor();
+              },
+          .channels_last = image.channels_last};
+}
+
+Kernel make_int8_spatial_bn(const lut::OperatorKey& key, const Target&) {
+  return make_int8_spatial_bn_kernel(key, "quantized::batch_norm2d");
+}
+Kernel make_int8_spatial_bn_relu(const lut::OperatorKey& key, const Target&) {
+  return make_int8_spatial_bn_kernel(key, "quantized::batch_norm2d_relu");
+}
 
 }  // namespace
 
-std::span<const KernelEntry> fp32_normalise_kernels() {
+std::span<const KernelEntry> normalise_kernels() {
   static constexpr KernelEntry kKernels[] = {
       {"AffineChannel", make_affine_channel},
       {"GroupNorm", make_group_norm},
       {"InstanceNorm", make_instance_norm},
+      {"LRN", make_lrn},
       {"LayerNorm", make_layer_norm},
-      {"SpatialBN", make_spatial_bn},
       {"LogSoftmax", make_softmax<[](const T& x, int64_t axis) { return at::log_softmax(x, axis); }>},
+      {"RMSNorm", make_rms_norm},
       {"Softmax", make_softmax<[](const T& x, int64_t axis) { return at::softmax(x, axis); }>},
-      {"ReduceL1", make_reduce<kL1>},
-      {"ReduceL2", make_reduce<kL2>},
-      {"ReduceMax", make_reduce<kMax>},
-      {"ReduceMean", make_reduce<kMean>},
-      {"ReduceMin", make_reduce<kMin>},
-      {"ReduceSum", make_reduce<kSum>},
-      {"ReduceBackMax", make_reduce_end<End::kBack, kMax>},
-      {"ReduceBackMean", make_reduce_end<End::kBack, kMean>},
-      {"ReduceBackSum", make_reduce_end<End::kBack, kSum>},
-      {"ReduceFrontMax", make_reduce_end<End::kFront, kMax>},
-      {"ReduceFrontMean", make_reduce_end<End::kFront, kMean>},
-      {"ReduceFrontSum", make_reduce_end<End::kFront, kSum>},
+      {"SpatialBN", make_spatial_bn},
+      {"Int8Softmax", make_int8_softmax},
+      {"Int8SpatialBN", make_int8_spatial_bn},
+      {"Int8SpatialBNRelu", make_int8_spatial_bn_relu},
   };
   return kKernels;
 }

@@ -1,5 +1,5 @@
-// Activations and arithmetic in float, element by element. Not in place, though networks run some in place:
-// the write is the same, and the input may have other readers.
+// Functions of one tensor, element by element, float and int8. Not in place, though networks run some in
+// place: the write is the same, and the input may have other readers.
 
 #include <limits>
 #include <string>
@@ -10,11 +10,15 @@
 namespace latgrad::runner {
 namespace {
 
-double alpha(const lut::OperatorKey& key, double otherwise) { return float_arg(key, "alpha", otherwise); }
+using T = at::Tensor;
+
+double alpha(const lut::OperatorKey& key, double otherwise) {
+  return arguments(key).number("alpha", otherwise);
+}
 
 Kernel make_clip(const lut::OperatorKey& key, const Target& target) {
-  const double least = float_arg(key, "min", std::numeric_limits<float>::lowest());
-  const double most = float_arg(key, "max", std::numeric_limits<float>::max());
+  const double least = arguments(key).number("min", std::numeric_limits<float>::lowest());
+  const double most = arguments(key).number("max", std::numeric_limits<float>::max());
   return follow(key, target, [=](const at::Tensor& x) { return at::clamp(x, least, most); });
 }
 
@@ -24,7 +28,7 @@ Kernel make_elu(const lut::OperatorKey& key, const Target& target) {
 
 Kernel make_hard_sigmoid(const lut::OperatorKey& key, const Target& target) {
   const double slope = alpha(key, 0.2);
-  const double middle = float_arg(key, "beta", 0.5);
+  const double middle = arguments(key).number("beta", 0.5);
   return follow(key, target,
                 [=](const at::Tensor& x) { return at::mul(x, slope).add_(middle).clamp_(0, 1); });
 }
@@ -35,11 +39,12 @@ Kernel make_leaky_relu(const lut::OperatorKey& key, const Target& target) {
 
 Kernel make_relu_n(const lut::OperatorKey& key, const Target& target) {
   return follow(key, target,
-                [n = float_arg(key, "n", 6)](const at::Tensor& x) { return at::clamp(x, 0, n); });
+                [n = arguments(key).number("n", 6)](const at::Tensor& x) { return at::clamp(x, 0, n); });
 }
 
 Kernel make_scale(const lut::OperatorKey& key, const Target& target) {
-  return follow(key, target, [s = float_arg(key, "scale", 1)](const at::Tensor& x) { return at::mul(x, s); });
+  return follow(key, target,
+                [s = arguments(key).number("scale", 1)](const at::Tensor& x) { return at::mul(x, s); });
 }
 
 Kernel make_thresholded_relu(const lut::OperatorKey& key, const Target& target) {
@@ -59,87 +64,69 @@ Kernel make_prelu(const lut::OperatorKey& key, const Target& target) {
   return kernel;
 }
 
-enum class Then { kNothing, kRelu, kMean };
-
-template <Then then>
-Kernel make_sum(const lut::OperatorKey& key, const Target& target) {
-  Kernel kernel = follow_all(key, target, 2);
-  kernel.run = [count = static_cast<double>(key.input_shapes.size())](const std::vector<at::Tensor>& x) {
-    at::Tensor sum = at::add(x[0], x[1]);
-    for (size_t index = 2; index < x.size(); ++index) sum.add_(x[index]);
-    if (then == Then::kRelu) sum.relu_();
-    if (then == Then::kMean) sum.div_(count);
-    return sum;
-  };
-  return kernel;
+Kernel make_mod(const lut::OperatorKey& key, const Target& target) {
+  const int64_t divisor = arguments(key).integer("divisor", 0);
+  if (divisor == 0) throw ValueError("divisor must be given and not be 0");
+  return follow(key, target, [=](const T& x) { return at::fmod(x, divisor); });
 }
 
-template <auto function>
-Kernel make_extreme(const lut::OperatorKey& key, const Target& target) {
-  Kernel kernel = follow_all(key, target, 2);
-  kernel.run = [](const std::vector<at::Tensor>& x) {
-    at::Tensor result = function(x[0], x[1]);
-    for (size_t index = 2; index < x.size(); ++index) result = function(result, x[index]);
-    return result;
-  };
-  return kernel;
+Kernel make_dropout(const lut::OperatorKey& key, const Target& target) {
+  return follow(key, target, [ratio = arguments(key).number("ratio", 0.5)](const T& x) {
+    return at::dropout(x, ratio, /*train=*/false);
+  });
 }
 
-template <auto function>
-Kernel make_binary(const lut::OperatorKey& key, const Target& target) {
-  Kernel kernel = broadcast(key, target);
-  kernel.run = [](const std::vector<at::Tensor>& x) { return function(x[0], x[1]); };
-  return kernel;
+Kernel make_int8_leaky_relu(const lut::OperatorKey& key, const Target& target) {
+  return follow(key, target, [slope = arguments(key).number("alpha", 0.01)](const T& x) {
+    return at::leaky_relu(x, slope);
+  });
 }
-
-Kernel make_pow(const lut::OperatorKey& key, const Target& target) {
-  if (key.input_shapes.size() > 1)
-    return make_binary<[](const auto& a, const auto& b) { return at::pow(a, b); }>(key, target);
-  return follow(key, target,
-                [e = float_arg(key, "exponent", 1)](const at::Tensor& x) { return at::pow(x, e); });
-}
-
-using T = at::Tensor;
 
 }  // namespace
 
-std::span<const KernelEntry> fp32_elementwise_kernels() {
+std::span<const KernelEntry> activation_kernels() {
   static constexpr KernelEntry kKernels[] = {
       {"Abs", follow_with<[](const T& x) { return at::abs(x); }>},
+      {"Alias", follow_with<[](const T& x) { return at::alias(x); }>},
+      {"Ceil", follow_with<[](const T& x) { return at::ceil(x); }>},
+      {"Clip", make_clip},
+      {"Copy", follow_with<[](const T& x) { return at::clone(x); }>},
+      {"Cos", follow_with<[](const T& x) { return at::cos(x); }>},
       {"Cube", follow_with<[](const T& x) { return at::pow(x, 3); }>},
+      {"Dropout", make_dropout},
+      {"Elu", make_elu},
       {"Exp", follow_with<[](const T& x) { return at::exp(x); }>},
+      {"Floor", follow_with<[](const T& x) { return at::floor(x); }>},
       {"Gelu", follow_with<[](const T& x) { return at::gelu(x); }>},
+      {"HardSigmoid", make_hard_sigmoid},
+      {"HardSwish", follow_with<[](const T& x) { return at::hardswish(x); }>},
+      {"LeakyRelu", make_leaky_relu},
       {"Log", follow_with<[](const T& x) { return at::log(x); }>},
+      {"Log1p", follow_with<[](const T& x) { return at::log1p(x); }>},
+      {"Mod", make_mod},
       {"Negative", follow_with<[](const T& x) { return at::neg(x); }>},
+      {"PRelu", make_prelu},
       {"Relu", follow_with<[](const T& x) { return at::relu(x); }>},
       {"Relu6", follow_with<[](const T& x) { return at::clamp(x, 0, 6); }>},
+      {"ReluN", make_relu_n},
       {"Rsqrt", follow_with<[](const T& x) { return at::rsqrt(x); }>},
+      {"Scale", make_scale},
       {"Selu", follow_with<[](const T& x) { return at::selu(x); }>},
       {"Sigmoid", follow_with<[](const T& x) { return at::sigmoid(x); }>},
+      {"Sign", follow_with<[](const T& x) { return at::sign(x); }>},
+      {"Sin", follow_with<[](const T& x) { return at::sin(x); }>},
       {"Softplus", follow_with<[](const T& x) { return at::softplus(x); }>},
       {"Softsign", follow_with<[](const T& x) { return at::div(x, at::abs(x).add_(1)); }>},
       {"Sqr", follow_with<[](const T& x) { return at::square(x); }>},
       {"Sqrt", follow_with<[](const T& x) { return at::sqrt(x); }>},
+      {"StopGradient", follow_with<[](const T& x) { return x.detach(); }>},
       {"Swish", follow_with<[](const T& x) { return at::silu(x); }>},
       {"Tanh", follow_with<[](const T& x) { return at::tanh(x); }>},
-      {"Clip", make_clip},
-      {"Elu", make_elu},
-      {"HardSigmoid", make_hard_sigmoid},
-      {"LeakyRelu", make_leaky_relu},
-      {"PRelu", make_prelu},
-      {"ReluN", make_relu_n},
-      {"Scale", make_scale},
       {"ThresholdedRelu", make_thresholded_relu},
-      {"Max", make_extreme<[](const T& a, const T& b) { return at::maximum(a, b); }>},
-      {"Min", make_extreme<[](const T& a, const T& b) { return at::minimum(a, b); }>},
-      {"Mean", make_sum<Then::kMean>},
-      {"Sum", make_sum<Then::kNothing>},
-      {"SumRelu", make_sum<Then::kRelu>},
-      {"Add", make_binary<[](const T& a, const T& b) { return at::add(a, b); }>},
-      {"Div", make_binary<[](const T& a, const T& b) { return at::div(a, b); }>},
-      {"Mul", make_binary<[](const T& a, const T& b) { return at::mul(a, b); }>},
-      {"Sub", make_binary<[](const T& a, const T& b) { return at::sub(a, b); }>},
-      {"Pow", make_pow},
+      {"Int8LeakyRelu", make_int8_leaky_relu},
+      {"Int8Relu", follow_with<[](const T& x) { return at::relu(x); }>},
+      {"Int8Sigmoid", follow_with<[](const T& x) { return at::sigmoid(x); }>},
+      {"Int8Tanh", follow_with<[](const T& x) { return at::tanh(x); }>},
   };
   return kKernels;
 }

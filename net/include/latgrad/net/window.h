@@ -1,0 +1,75 @@
+// The sliding window of convolutions and pools, read from any of Caffe2's spellings by Caffe2's own rule.
+//
+//   kernels: [3, 3]   kernel: 3   kernel_h: 3, kernel_w: 3     all say the same
+//
+// Of several spellings at once the list comes first; `kernel` then only fills up what the list leaves open of
+// two values; `kernel_h` and `kernel_w` count together, without `kernel`, and stand behind the list. So do
+// `strides`, `dilations`, `adjs` and, of four values, `pads`.
+//
+// O(arguments), without memory of its own: windows are read for every lookup. Thread-safe: no state.
+// Source: caffe2/operators/{conv_pool_op_base,conv_transpose_unpool_op_base}.h, the constructors.
+
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "latgrad/net/net.h"
+
+namespace latgrad::net {
+
+inline constexpr size_t kMaxAxes = 3;
+
+// A value for each axis or side of a window, in place.
+class Sides {
+ public:
+  static constexpr size_t kCapacity = 4 * kMaxAxes;
+
+  Sides() = default;
+  Sides(size_t size, int64_t value) { resize(size, value); }
+  // Precondition: at most kCapacity values.
+  explicit Sides(std::span<const int64_t> values) : size_(values.size()) {
+    std::ranges::copy(values, values_.begin());
+  }
+
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  int64_t operator[](size_t i) const { return values_[i]; }
+  void push_back(int64_t value) { values_[size_++] = value; }
+  // As std::vector's. Precondition: size <= kCapacity.
+  void resize(size_t size, int64_t value) {
+    for (size_t i = size_; i < size; ++i) values_[i] = value;
+    size_ = size;
+  }
+  operator std::span<const int64_t>() const { return {values_.data(), size_}; }
+
+ private:
+  std::array<int64_t, kCapacity> values_{};
+  size_t size_ = 0;
+};
+
+struct Window {
+  bool has_kernel = false;
+  Sides kernels;    // one per axis; zeros where none is given
+  Sides strides;    // as many, unless the arguments say otherwise
+  Sides dilations;  // likewise
+  Sides pads;       // twice as many: all begins, then all ends
+  Sides adjs;       // of a transposed convolution; else empty
+  // `global_pooling`: the window is the image, whatever kernel is given; all of the above is default.
+  bool covers_image = false;
+  // Parallel to the arguments: those that the window says, and which say nothing more.
+  std::vector<bool> consumed;
+};
+
+// Reads the window of an operator type that has one; of any other the result says nothing. A single value
+// stands for `axes` axes: two unless the rank of the image is known. An argument of a wrong kind (a float
+// stride, a name that occurs twice) takes no part and stays unconsumed.
+Window read_window(std::string_view op_type, std::span<const Argument* const> args, size_t axes = 2);
+
+}  // namespace latgrad::net

@@ -1,0 +1,229 @@
+// Joining and cutting: Concat, Split, Slice, Gather, Tile.
+// Source: caffe2/operators/{concat_split_op,slice_op,gather_op,tile_op}.h, quantized/int8_concat_op.h.
+
+#include <fmt/format.h>
+
+#include <numeric>
+
+#include "rows.h"
+
+namespace latgrad::net::ops {
+namespace {
+
+// The argument `axis`, else the channels.
+size_t axis_or_channels(const OpContext& ctx, size_t rank) {
+  if (ctx.args().has("axis")) return ctx.axis(ctx.args().integer("axis", 0), rank, "axis");
+  // Caffe2's Int8Concat joins along the first axis when it is told neither axis nor order.
+  if (ctx.op().type == "Int8Concat" && !ctx.args().has("order")) return 0;
+  return ctx.axis(ctx.args().is_nhwc() ? 3 : 1, rank, "axis");
+}
+
+// The values of all inputs, one behind the other.
+void follow_joined(OpContext& ctx) {
+  Values joined;
+  for (size_t i = 0; i < ctx.num_inputs(); ++i) {
+    if (ctx.values(i) == nullptr) return;
+    joined.insert(joined.end(), ctx.values(i)->begin(), ctx.values(i)->end());
+  }
+  ctx.set_values(std::move(joined));
+}
+
+void concat(OpContext& ctx) {
+  Shape shape = ctx.activation(0, 1).shape;
+  const bool add_axis = ctx.args().integer("add_axis", 0) != 0;
+  const size_t axis = axis_or_channels(ctx, shape.size() + (add_axis ? 1 : 0));
+  const Shape first = shape;
+  for (size_t i = 1; i < ctx.num_inputs(); ++i) {
+    const Shape& other = ctx.activation(i).shape;
+    Shape expected = first;
+    if (!add_axis && other.size() == first.size()) expected[axis] = other[axis];
+    if (other != expected) {
+      ctx.fail_at_input(
+          i, fmt::format("inputs must agree in all dimensions{}, got {} and {}",
+                         add_axis ? "" : fmt::format(" but {}", axis), to_string(first), to_string(other)));
+    }
+    if (!add_axis) shape[axis] += other[axis];
+  }
+  const int64_t count = static_cast<int64_t>(ctx.num_inputs());
+  if (add_axis) shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(axis), count);
+  const bool is_list = shape.size() == 1;
+  ctx.add_output(std::move(shape));
+  if (is_list) follow_joined(ctx);
+  // split_info: what Split needs to undo this.
+  if (ctx.num_outputs() > 1) ctx.add_output({{count}, DataType::kInt32});
+}
+
+void split(OpContext& ctx) {
+  const Shape& input = ctx.activation(0, 1).shape;
+  const size_t axis = axis_or_channels(ctx, input.size());
+  const int64_t count = static_cast<int64_t>(ctx.num_outputs());
+  std::vector<int64_t> lengths =
+      ctx.num_inputs() > 1 ? ctx.known_integers(1, "the lengths of a split") : ctx.args().integers("split");
+  if (lengths.empty()) {
+    if (input[axis] % count != 0) {
+      ctx.fail(
+          fmt::format("dimension {} of {} must split evenly into {} outputs", axis, to_string(input), count));
+    }
+    lengths.assign(ctx.num_outputs(), input[axis] / count);
+  }
+  if (lengths.size() != ctx.num_outputs()) {
+    ctx.fail_at_arg("split", fmt::format("split must have one length for each of the {} outputs, got {}",
+                                         count, to_string(lengths)));
+  }
+  int64_t sum = 0;
+  for (const int64_t length : lengths) {
+    if (length < 0)
+      ctx.fail_at_arg("split", fmt::format("split must not be negative, got {}", to_string(lengths)));
+    sum += length;
+  }
+  if (sum != input[axis]) {
+    ctx.fail_at_arg("split", fmt::format("split must sum up to dimension {} of {}, got {}", axis,
+                                         to_string(input), to_string(lengths)));
+  }
+  const bool drop_axis = ctx.args().integer("add_axis", 0) != 0;
+  for (const int64_t length : lengths) {
+    Shape part = input;
+    part[axis] = length;
+    if (drop_axis) {
+      if (length != 1)
+        ctx.fail_at_arg("add_axis", fmt::format("add_axis must leave length 1, got {}", length));
+      part.erase(part.begin() + static_cast<std::ptrdiff_t>(axis));
+    }
+    ctx.add_output(std::move(part));
+  }
+}
+
+void slice(OpContext& ctx) {
+  Shape shape = ctx.activation(0).shape;
+  if (ctx.num_inputs() == 2) ctx.fail("Slice must have 1 or 3 inputs, got 2");
+  const bool has_inputs = ctx.num_inputs() > 1;
+  const std::vector<int64_t> starts =
+      has_inputs ? ctx.known_integers(1, "the bounds of a slice") : ctx.args().integers("starts");
+  const std::vector<int64_t> ends =
+      has_inputs ? ctx.known_integers(2, "the bounds of a slice") : ctx.args().integers("ends");
+  if (starts.empty() || starts.size() != ends.size() || starts.size() > shape.size()) {
+    ctx.fail_at_arg("starts", fmt::format("starts and ends must have as many values, and no more than {} has "
+                                          "dimensions, got {} and {}",
+                                          to_string(shape), to_string(starts), to_string(ends)));
+  }
+  size_t first = 0;
+  for (size_t i = 0; i < starts.size(); ++i) {
+    // -1 is the end, not the last element.
+    const auto bound = [dim = shape[i]](int64_t value) {
+      return std::min(value < 0 ? dim + 1 + value : value, dim);
+    };
+    const int64_t start = bound(starts[i]);
+    const int64_t end = bound(ends[i]);
+    if (start < 0 || end < start) {
+      ctx.fail_at_arg("ends",
+                      fmt::format("a slice must not end before it starts, got [{}, {}) of dimension {} of {}",
+                                  starts[i], ends[i], i, to_string(ctx.activation(0).shape)));
+    }
+    shape[i] = end - start;
+    first = static_cast<size_t>(start);
+  }
+  const bool is_list = shape.size() == 1;
+  const auto length = static_cast<std::ptrdiff_t>(is_list ? shape[0] : 0);
+  ctx.add_output(std::move(shape));
+  if (const Values* values = ctx.values(0); is_list && values != nullptr) {
+    const auto from = values->begin() + static_cast<std::ptrdiff_t>(first);
+    ctx.set_values(Values(from, from + length));
+  }
+}
+
+// Entries of the data along an axis, one for each index.
+void gather(OpContext& ctx) {
+  const Shape& data = ctx.activation(0, 1).shape;
+  const Shape& indices = ctx.activation(1).shape;
+  const size_t axis = ctx.axis(ctx.args().integer("axis", 0), data.size(), "axis");
+  Shape shape = data;
+  shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(axis));
+  shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(axis), indices.begin(), indices.end());
+  const bool is_list = data.size() == 1;
+  ctx.add_output(std::move(shape));
+  const Values* values = ctx.values(0);
+  if (!is_list || values == nullptr || ctx.values(1) == nullptr) return;
+  Values chosen;
+  for (int64_t index : ctx.known_integers(1, "the indices")) {
+    const auto size = static_cast<int64_t>(values->size());
+    if (index < 0) index += size;
+    if (index < 0 || index >= size) {
+      ctx.fail_at_input(1, fmt::format("an index must be below {}, got {}", size, index));
+    }
+    chosen.push_back((*values)[static_cast<size_t>(index)]);
+  }
+  ctx.set_values(std::move(chosen));
+}
+
+// One whole number, from the argument or from the input that stands for it.
+int64_t argument_or_input(const OpContext& ctx, const char* name, int64_t otherwise, size_t input) {
+  if (ctx.num_inputs() <= input) return ctx.args().integer(name, otherwise);
+  const std::vector<int64_t> values = ctx.known_integers(input, name);
+  if (values.size() != 1) {
+    ctx.fail_at_input(input, fmt::format("{} must be one number, got {}", name, values.size()));
+  }
+  return values[0];
+}
+
+// The input so many times in a row along an axis.
+void tile(OpContext& ctx) {
+  Shape shape = ctx.activation(0, 1).shape;
+  const int64_t tiles = argument_or_input(ctx, "tiles", 1, 1);
+  const size_t axis = ctx.axis(argument_or_input(ctx, "axis", 0, 2), shape.size(), "axis");
+  if (tiles < 0) ctx.fail_at_arg("tiles", fmt::format("tiles must not be negative, got {}", tiles));
+  shape[axis] = ctx.multiply(shape[axis], tiles);
+  ctx.add_output(std::move(shape));
+}
+
+constexpr DefaultArgument kGather[] = {
+    {"axis", int64_t{0}}, {"wrap_indices", int64_t{0}}, {"match_outer", int64_t{0}}};
+constexpr DefaultArgument kTile[] = {{"tiles", int64_t{1}}, {"axis", int64_t{0}}};
+
+constexpr OperatorType kRows[] = {
+    {.type = "Concat",
+     .inputs = {1, kAny},
+     .outputs = {1, 2},
+     .activations = kAll,
+     .defaults = kNoAddedAxis,
+     .infer = concat},
+    {.type = "DepthConcat",
+     .inputs = {1, kAny},
+     .outputs = {1, 2},
+     .activations = kAll,
+     .defaults = kNoAddedAxis,
+     .infer = concat},
+    {.type = "DepthSplit",
+     .inputs = {1, 2},
+     .outputs = {1, kAny},
+     .parameter_types = kIndices,
+     .defaults = kNoAddedAxis,
+     .infer = split},
+    {.type = "Gather",
+     .inputs = {2, 2},
+     .activations = kAll,
+     .parameter_types = kIndices,
+     .defaults = kGather,
+     .infer = gather},
+    {.type = "Slice", .inputs = {1, 3}, .parameter_types = kLengths, .infer = slice},
+    {.type = "Split",
+     .inputs = {1, 2},
+     .outputs = {1, kAny},
+     .parameter_types = kIndices,
+     .defaults = kNoAddedAxis,
+     .infer = split},
+    {.type = "Tile", .inputs = {1, 3}, .parameter_types = kIndices, .defaults = kTile, .infer = tile},
+    {.type = "Int8Concat",
+     .inputs = {1, kAny},
+     .outputs = {1, 2},
+     .activations = kAll,
+     .parameter_types = kQuantised,
+     .defaults = kNoAddedAxis,
+     .infer = concat},
+    {.type = "Int8Slice", .inputs = {1, 3}, .parameter_types = kLengths, .infer = slice},
+};
+
+}  // namespace
+
+std::span<const OperatorType> join_rows() { return kRows; }
+
+}  // namespace latgrad::net::ops

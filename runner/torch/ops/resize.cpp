@@ -1,0 +1,62 @@
+// Images at another size, of either type.
+
+#include <string>
+
+#include "kernels.h"
+#include "latgrad/base/error.h"
+
+namespace latgrad::runner {
+namespace {
+
+using T = at::Tensor;
+
+// Height and width times the scales, in single precision and rounded down, as Caffe2 computes them.
+std::vector<int64_t> resized(const lut::OperatorKey& key) {
+  if (key.input_shapes.size() > 1) throw ValueError("a resize to scales from a tensor is not measured");
+  const Activation image = image_activation(key);
+  if (image.shape.size() != 4) {
+    throw ValueError("an image must have 4 dimensions to be resized, got " + net::to_string(image.shape));
+  }
+  const size_t height = is_nhwc(key) ? 1 : 2;
+  const auto scale = [&](size_t axis, const char* name) {
+    return static_cast<int64_t>(static_cast<float>(image.shape[axis]) *
+                                static_cast<float>(arguments(key).number(name, 1)));
+  };
+  return {scale(height, "height_scale"), scale(height + 1, "width_scale")};
+}
+
+Kernel make_resize_nearest(const lut::OperatorKey& key, const Target&) {
+  return by_order(key,
+                  [size = resized(key)](const at::Tensor& x) { return at::upsample_nearest2d(x, size); });
+}
+
+Kernel make_upsample_bilinear(const lut::OperatorKey& key, const Target&) {
+  return by_order(key, [size = resized(key)](const at::Tensor& x) {
+    return at::upsample_bilinear2d(x, size, /*align_corners=*/true);
+  });
+}
+
+Kernel make_upsample_nearest(const lut::OperatorKey& key, const Target&) {
+  const Activation image = activation(key, 0, false);  // NCHW, whatever it says
+  if (image.shape.size() != 4) {
+    throw ValueError("an image must have 4 dimensions to be resized, got " + net::to_string(image.shape));
+  }
+  const int64_t scale = arguments(key).integer("scale", 2);
+  const std::vector<int64_t> size = {image.shape[2] * scale, image.shape[3] * scale};
+  return {.activations = {image},
+          .run = [size](const std::vector<at::Tensor>& x) { return at::upsample_nearest2d(x[0], size); }};
+}
+
+}  // namespace
+
+std::span<const KernelEntry> resize_kernels() {
+  static constexpr KernelEntry kKernels[] = {
+      {"ResizeNearest", make_resize_nearest},
+      {"UpsampleBilinear", make_upsample_bilinear},
+      {"UpsampleNearest", make_upsample_nearest},
+      {"Int8ResizeNearest", make_resize_nearest},
+  };
+  return kKernels;
+}
+
+}  // namespace latgrad::runner
