@@ -1,0 +1,21 @@
+// Names in messages, so many of them at most.
+//
+//   listed({"a", "b", "c", "d"}, 2);        // "a, b and 2 more"
+//   listed_lines({"a", "b", "c", "d"}, 2);  // "  a\n  b\n  and 2 more\n"
+//
+// Linear. Thread-safe: no state.
+
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace latgrad::base {
+
+std::string listed(const std::vector<std::string>& names, size_t most);
+
+// Each on a line of its own.
+std::string listed_lines(const std::vector<std::string>& names, size_t most);
+
+}  // namespace latgrad::base
