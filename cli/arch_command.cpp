@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "command.h"
-#include "json_writer.h"
+#include "latgrad/base/json.h"
 #include "latgrad/net/init_net.h"
 #include "latgrad/net/netdef.h"
 #include "latgrad/search/lowering.h"
@@ -94,41 +94,33 @@ PricedArch price(const ShownArch& shown, const Pricing& pricing) {
   return priced;
 }
 
-void write_price(JsonWriter& json, const ShownArch& shown, const Pricing& pricing) {
+void add_price(base::Json& json, const ShownArch& shown, const Pricing& pricing) {
   const PricedArch& priced = *shown.priced;
-  pricing.write(json);
-  json.member("total_us", priced.estimate.total_us());
-  json.member("found_us", priced.estimate.found_us);
-  json.member("all_found", priced.estimate.all_found);
-  json.member("fixed_us", priced.fixed.estimate.total_us());
-  json.key("layers");
-  json.begin_array();
+  pricing.add_to(json);
+  json["total_us"] = base::or_null(priced.estimate.total_us());
+  json["found_us"] = priced.estimate.found_us;
+  json["all_found"] = priced.estimate.all_found;
+  json["fixed_us"] = base::or_null(priced.fixed.estimate.total_us());
+  json["layers"] = base::Json::array();
   for (size_t i = 0; i < priced.layers.size(); ++i) {
-    json.begin_object(JsonWriter::Layout::kInline);
-    json.member("layer", i + 1);
-    json.member("candidate", priced.layers[i].candidate);
-    json.member("us", priced.layers[i].estimate.total_us());
-    json.end_object();
+    json["layers"].push_back({{"layer", i},  // from 0, as all indices of JSON
+                              {"candidate", priced.layers[i].candidate},
+                              {"us", base::or_null(priced.layers[i].estimate.total_us())}});
   }
-  json.end_array();
-  json.key("missing");
-  priced.missing.write(json);
+  json["missing"] = priced.missing.json();
 }
 
 std::string arch_json(const ShownArch& shown, const Pricing* pricing) {
-  JsonWriter json;
-  json.begin_object();
-  json.member("space", shown.space.name());
-  json.member("architecture", shown.arch);
-  json.member("blocks", shown.space.format_architecture(shown.arch));
-  json.member("precision", search::to_string(shown.precision));
-  json.member("macs", net::count_macs(shown.shapes).total());
   const net::ParameterCount params = net::count_parameters(shown.net, shown.shapes);
-  json.member("params", params.weights);
-  json.member("other_params", params.others);
-  if (pricing != nullptr) write_price(json, shown, *pricing);
-  json.end_object();
-  return json.document();
+  base::Json json = {{"space", shown.space.name()},
+                     {"architecture", shown.arch},
+                     {"blocks", shown.space.format_architecture(shown.arch)},
+                     {"precision", search::to_string(shown.precision)},
+                     {"macs", base::or_null(net::count_macs(shown.shapes).total())},
+                     {"params", params.weights},
+                     {"other_params", params.others}};
+  if (pricing != nullptr) add_price(json, shown, *pricing);
+  return base::json_text(json);
 }
 
 std::string part_us(const Part& part) {

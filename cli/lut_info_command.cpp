@@ -8,9 +8,10 @@
 #include <vector>
 
 #include "command.h"
-#include "json_writer.h"
+#include "latgrad/base/json.h"
 #include "latgrad/lut/table.h"
 #include "latgrad/net/netdef.h"
+#include "latgrad/profile/statistics.h"
 #include "output.h"
 #include "quantities.h"
 #include "text_table.h"
@@ -72,18 +73,10 @@ TableInfo inspect(const lut::Table& table) {
     if (record.p50_us > 0) spreads.push_back((record.p90_us - record.p10_us) / record.p50_us);
   }
   if (!spreads.empty()) {
-    const auto middle = spreads.begin() + static_cast<std::ptrdiff_t>(spreads.size() / 2);
-    std::ranges::nth_element(spreads, middle);
-    info.median_spread = *middle;
-    info.max_spread = *std::ranges::max_element(spreads);
+    info.max_spread = std::ranges::max(spreads);
+    info.median_spread = profile::percentile(std::move(spreads), 50);
   }
   return info;
-}
-
-std::vector<int> numbers(const std::vector<net::DataType>& dtypes) {
-  std::vector<int> result;
-  for (const net::DataType dtype : dtypes) result.push_back(static_cast<int>(dtype));
-  return result;
 }
 
 std::string names(const std::vector<net::DataType>& dtypes) {
@@ -100,37 +93,25 @@ std::vector<std::pair<Key, size_t>> by_frequency(const std::map<Key, size_t>& co
   return sorted;
 }
 
-template <typename Key, typename ToJson>
-void write_counts(JsonWriter& json, const char* section, const char* key_name,
-                  const std::map<Key, size_t>& counts, ToJson to_json) {
-  json.key(section);
-  json.begin_array();
-  for (const auto& [key, count] : by_frequency(counts)) {
-    json.begin_object(JsonWriter::Layout::kInline);
-    json.member(key_name, to_json(key));
-    json.member("records", count);
-    json.end_object();
-  }
-  json.end_array();
+template <typename Key>
+base::Json counts_json(const char* key_name, const std::map<Key, size_t>& counts) {
+  base::Json list = base::Json::array();
+  for (const auto& [key, count] : by_frequency(counts)) list.push_back({{key_name, key}, {"records", count}});
+  return list;
 }
 
 std::string info_json(const TableInfo& info, const std::string& file) {
-  const auto same = [](const std::string& text) { return text; };
-  JsonWriter json;
-  json.begin_object();
-  json.member("lut", file);
-  json.member("records", info.records);
-  write_counts(json, "devices", "device", info.devices, same);
-  write_counts(json, "op_types", "op_type", info.op_types, same);
-  write_counts(json, "input_dtypes", "input_dtypes", info.dtypes, numbers);
-  json.member("repeated_operators", info.repeated_operators);
-  json.member("repeated_records", info.repeated_records);
-  json.member("min_p50_us", info.min_p50_us);
-  json.member("max_p50_us", info.max_p50_us);
-  json.member("median_spread", info.median_spread);
-  json.member("max_spread", info.max_spread);
-  json.end_object();
-  return json.document();
+  return base::json_text({{"lut", file},
+                          {"records", info.records},
+                          {"devices", counts_json("device", info.devices)},
+                          {"op_types", counts_json("op_type", info.op_types)},
+                          {"input_dtypes", counts_json("input_dtypes", info.dtypes)},
+                          {"repeated_operators", info.repeated_operators},
+                          {"repeated_records", info.repeated_records},
+                          {"min_p50_us", base::or_null(info.min_p50_us)},
+                          {"max_p50_us", base::or_null(info.max_p50_us)},
+                          {"median_spread", base::or_null(info.median_spread)},
+                          {"max_spread", base::or_null(info.max_spread)}});
 }
 
 template <typename Key, typename ToText>

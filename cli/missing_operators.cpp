@@ -1,22 +1,16 @@
 #include "missing_operators.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <span>
+
+#include "latgrad/base/listed.h"
 
 namespace latgrad::cli {
 
 namespace {
 
 constexpr size_t kNamedUsers = 4;
-
-std::string users_text(std::span<const std::string> users) {
-  std::string text = fmt::format("{}", fmt::join(users.first(std::min(users.size(), kNamedUsers)), ", "));
-  if (users.size() > kNamedUsers) text += fmt::format(" and {} more", users.size() - kNamedUsers);
-  return text;
-}
 
 }  // namespace
 
@@ -37,42 +31,28 @@ void MissingOperators::add(const std::string& identity, const lut::OperatorKey& 
 }
 
 std::string MissingOperators::text(size_t max_lines) const {
-  std::string text;
-  for (size_t i = 0; i < entries_.size(); ++i) {
-    if (i == max_lines) {
-      text += fmt::format("  and {} more\n", entries_.size() - i);
-      break;
-    }
-    const Entry& entry = entries_[i];
-    text += fmt::format("  {}  ({})\n",
-                        entry.known ? lut::describe(entry.key) : entry.key.op_type + " of unknown shape",
-                        users_text(entry.used_by));
-  }
-  return text;
-}
-
-void MissingOperators::write(JsonWriter& json) const {
-  json.begin_array();
+  std::vector<std::string> operators;
   for (const Entry& entry : entries_) {
-    json.begin_object(JsonWriter::Layout::kInline);
-    if (entry.known) {
-      write_operator(json, entry.key);
-    } else {
-      json.member("op_type", entry.key.op_type);
-    }
-    json.member("used_by", entry.used_by);
-    json.end_object();
+    operators.push_back(fmt::format(
+        "{}  ({})", entry.known ? lut::describe(entry.key) : entry.key.op_type + " of unknown shape",
+        base::listed(entry.used_by, kNamedUsers)));
   }
-  json.end_array();
+  return base::listed_lines(operators, max_lines);
 }
 
-void write_operator(JsonWriter& json, const lut::OperatorKey& key) {
-  json.member("op_type", key.op_type);
-  json.member("op_args", lut::reference_args(key));
-  json.member("input_shapes", key.input_shapes);
-  std::vector<int> dtypes;
-  for (const net::DataType dtype : key.input_dtypes) dtypes.push_back(static_cast<int>(dtype));
-  json.member("input_dtypes", dtypes);
+base::Json MissingOperators::json() const {
+  base::Json list = base::Json::array();
+  for (const Entry& entry : entries_) {
+    base::Json op = {{"op_type", entry.key.op_type}};
+    if (entry.known) {
+      op["op_args"] = lut::reference_args(entry.key);
+      op["input_shapes"] = entry.key.input_shapes;
+      op["input_dtypes"] = entry.key.input_dtypes;
+    }
+    op["used_by"] = entry.used_by;
+    list.push_back(std::move(op));
+  }
+  return list;
 }
 
 }  // namespace latgrad::cli

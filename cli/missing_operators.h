@@ -6,14 +6,14 @@
 #include <string>
 #include <vector>
 
-#include "json_writer.h"
+#include "latgrad/base/json.h"
 #include "latgrad/lut/operator_key.h"
 
 namespace latgrad::cli {
 
 class MissingOperators {
  public:
-  // `user` says where it is needed: "op 3", "layer 3 k5_e6".
+  // `user` says where it is needed: "op 3", "layer 3 k5_e6", layers counted from 1.
   void add(const lut::OperatorKey& key, const std::string& user);
   // An operator of which only the type is known.
   void add_unknown(const std::string& op_type, const std::string& user);
@@ -23,8 +23,8 @@ class MissingOperators {
 
   // A line for each operator, its users behind it, cut after `max_lines`.
   std::string text(size_t max_lines) const;
-  // An array. The operators' members are a query of `latgrad op --stdin`.
-  void write(JsonWriter& json) const;
+  // A list. The operators' members are a query of `latgrad op --stdin`.
+  base::Json json() const;
 
  private:
   struct Entry {
@@ -38,8 +38,5 @@ class MissingOperators {
   std::vector<Entry> entries_;
   std::map<std::string, size_t> index_;  // identity -> entry
 };
-
-// Writes the members op_type, op_args, input_shapes and input_dtypes as a LUT record has them.
-void write_operator(JsonWriter& json, const lut::OperatorKey& key);
 
 }  // namespace latgrad::cli

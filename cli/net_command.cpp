@@ -5,17 +5,18 @@
 #include <set>
 
 #include "command.h"
-#include "dims.h"
-#include "json_writer.h"
+#include "input_option.h"
+#include "latgrad/base/json.h"
 #include "latgrad/net/read_net.h"
 #include "missing_operators.h"
-#include "option_check.h"
 #include "output.h"
 #include "pricing_options.h"
 #include "quantities.h"
 #include "text_table.h"
 
 namespace latgrad::cli {
+
+using base::Json;
 
 namespace {
 
@@ -35,7 +36,7 @@ constexpr size_t kListedMissing = 20;
 struct NetOptions {
   std::string model;
   std::optional<std::string> init;
-  std::vector<std::string> inputs;
+  std::vector<net::InputShape> inputs;
   PricingOptions pricing;
   bool json = false;
   bool reference = false;
@@ -51,84 +52,67 @@ struct PricedNet {
   lut::Estimate estimate;
 };
 
-void write_blob(JsonWriter& json, const std::string& blob, const net::TensorInfo* info) {
-  if (info != nullptr) {
-    json.member(blob, info->shape);
-  } else {
-    json.member(blob, std::optional<net::Shape>());
-  }
+// Appended, not looked up: a network has many blobs.
+void add_member(Json& object, const std::string& name, Json value) {
+  object.get_ref<Json::object_t&>().emplace_back(name, std::move(value));
 }
 
-void write_blobs(JsonWriter& json, const char* section,
-                 const std::map<std::string, net::TensorInfo, std::less<>>& blobs) {
-  json.key(section);
-  json.begin_object();
-  for (const auto& [blob, info] : blobs) write_blob(json, blob, &info);
-  json.end_object();
+Json blob_shapes(const std::map<std::string, net::TensorInfo, std::less<>>& blobs) {
+  Json shapes = Json::object();
+  for (const auto& [blob, info] : blobs) add_member(shapes, blob, info.shape);
+  return shapes;
 }
 
 std::string shapes_json(const net::Net& net, const net::NetShapes& shapes) {
-  JsonWriter json;
-  json.begin_object();
-  write_blobs(json, "inputs", net.inputs);
-  write_blobs(json, "params", net.parameters);
-  json.key("blobs");
-  json.begin_object();
+  Json blobs = Json::object();
   std::set<std::string_view> written;
   for (const net::Operator& op : net.ops) {
     for (const std::string& blob : op.outputs) {
       if (!written.insert(blob).second) continue;
       const auto found = shapes.blobs.find(blob);
-      write_blob(json, blob, found == shapes.blobs.end() ? nullptr : &found->second);
+      add_member(blobs, blob, found == shapes.blobs.end() ? Json() : Json(found->second.shape));
     }
   }
-  json.end_object();
-  json.end_object();
-  return json.document();
+  return base::json_text({{"inputs", blob_shapes(net.inputs)},
+                          {"params", blob_shapes(net.parameters)},
+                          {"blobs", std::move(blobs)}});
 }
 
-void write_op(JsonWriter& json, const PricedNet& priced, size_t i) {
+Json op_json(const PricedNet& priced, size_t i) {
   const net::Operator& op = priced.net.ops[i];
   const net::OpShapes& shapes = priced.shapes.ops[i];
   const lut::OpEstimate& estimate = priced.estimate.ops[i];
-  json.begin_object(JsonWriter::Layout::kInline);
-  json.member("index", i);
-  json.member("type", op.type);
-  json.member("inputs", op.inputs);
-  json.member("outputs", op.outputs);
-  std::optional<std::vector<net::Shape>> input_shapes;
+  Json input_shapes;
   if (shapes.known) {
-    input_shapes.emplace();
-    for (const net::TensorInfo& input : shapes.inputs) input_shapes->push_back(input.shape);
+    input_shapes = Json::array();
+    for (const net::TensorInfo& input : shapes.inputs) input_shapes.push_back(input.shape);
   }
-  json.member("input_shapes", input_shapes);
-  json.member("macs", shapes.macs);
-  json.member("status", lut::to_string(estimate.status));
-  json.member("us", estimate.time_us);
-  json.member("records", estimate.records.size());
-  json.member("type_after_lookup", estimate.type_after_lookup);
-  json.end_object();
+  return {{"index", i},
+          {"type", op.type},
+          {"inputs", op.inputs},
+          {"outputs", op.outputs},
+          {"input_shapes", std::move(input_shapes)},
+          {"macs", shapes.macs},
+          {"status", lut::to_string(estimate.status)},
+          {"us", base::or_null(estimate.time_us)},
+          {"records", estimate.records.size()},
+          {"type_after_lookup", estimate.type_after_lookup}};
 }
 
 std::string net_json(const PricedNet& priced, const NetOptions& options) {
   const net::ParameterCount params = net::count_parameters(priced.net, priced.shapes);
-  JsonWriter json;
-  json.begin_object();
-  json.member("model", options.model);
-  priced.pricing.write(json);
-  json.member("matching", options.reference ? "reference" : "meaning");
-  json.member("total_us", priced.estimate.total_us());
-  json.member("found_us", priced.estimate.found_us);
-  json.member("all_found", priced.estimate.all_found);
-  json.member("macs", net::count_macs(priced.shapes).total());
-  json.member("params", params.complete ? std::optional(params.weights) : std::nullopt);
-  json.member("other_params", params.complete ? std::optional(params.others) : std::nullopt);
-  json.key("ops");
-  json.begin_array();
-  for (size_t i = 0; i < priced.net.ops.size(); ++i) write_op(json, priced, i);
-  json.end_array();
-  json.end_object();
-  return json.document();
+  Json json = {{"model", options.model}};
+  priced.pricing.add_to(json);
+  json["matching"] = options.reference ? "reference" : "meaning";
+  json["total_us"] = base::or_null(priced.estimate.total_us());
+  json["found_us"] = priced.estimate.found_us;
+  json["all_found"] = priced.estimate.all_found;
+  json["macs"] = base::or_null(net::count_macs(priced.shapes).total());
+  json["params"] = params.complete ? Json(params.weights) : Json();
+  json["other_params"] = params.complete ? Json(params.others) : Json();
+  json["ops"] = Json::array();
+  for (size_t i = 0; i < priced.net.ops.size(); ++i) json["ops"].push_back(op_json(priced, i));
+  return base::json_text(json);
 }
 
 std::string operator_text(const PricedNet& priced, size_t i) {
@@ -210,7 +194,9 @@ int run(const NetOptions& options) {
     throw CLI::RequiredError("--lut (or --shapes, which needs none)");
   }
   net::Net net = net::read_net(options.model, options.init);
-  set_inputs(net, options.inputs);
+  for (const net::InputShape& input : options.inputs) {
+    net::set_input(net, input.blob, input.shape, input.dtype);
+  }
   net::inline_branches(net);
   net::NetShapes shapes = net::infer_shapes(net, {.allow_unknown = options.allow_unknown});
   if (options.shapes) {
@@ -243,13 +229,7 @@ Command add_net_command(CLI::App& parent) {
   app->add_option("--init", options->init,
                   "The init net, for the shapes of the parameters [found beside MODEL]")
       ->type_name("FILE");
-  app->add_option(
-         "--input", options->inputs,
-         "Shape of a data input: data=1,3,224,224 or data=1,224,224,3:uint8 (repeatable) [shapes.json "
-         "beside MODEL]")
-      ->type_name("BLOB=DIMS")
-      ->allow_extra_args(false)
-      ->check(valid_by(parse_input));
+  add_input_option(*app, options->inputs);
   app->add_flag("--json", options->json, "Print JSON: total_us, found_us, all_found, macs, params, ops");
   app->add_flag("--partial", options->partial, "With operators missing, print the sum of the others");
   app->add_flag("--reference", options->reference,

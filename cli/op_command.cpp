@@ -5,11 +5,10 @@
 #include <optional>
 
 #include "command.h"
-#include "dims.h"
-#include "json_writer.h"
 #include "latgrad/base/error.h"
+#include "latgrad/base/json.h"
+#include "latgrad/net/input_shape.h"
 #include "latgrad/net/netdef.h"
-#include "missing_operators.h"
 #include "operator_query.h"
 #include "option_check.h"
 #include "output.h"
@@ -17,6 +16,9 @@
 #include "quantities.h"
 
 namespace latgrad::cli {
+
+using base::json_line;
+using base::json_text;
 
 namespace {
 
@@ -49,8 +51,8 @@ lut::OperatorKey key_of(const OpOptions& options) {
   lut::OperatorKey key{.op_type = options.type};
   for (const std::string& arg : options.args) key.args.push_back(parse_argument(arg));
   for (const std::string& text : options.arg_texts) key.args.push_back(net::parse_argument_text(text));
-  for (const std::string& shape : options.shapes) key.input_shapes.push_back(parse_shape(shape));
-  for (const std::string& dtype : options.dtypes) key.input_dtypes.push_back(parse_dtype(dtype));
+  for (const std::string& shape : options.shapes) key.input_shapes.push_back(net::parse_shape(shape));
+  for (const std::string& dtype : options.dtypes) key.input_dtypes.push_back(net::parse_dtype(dtype));
   if (options.dtypes.empty() && !options.type.starts_with("Int8")) {
     key.input_dtypes.assign(key.input_shapes.size(), net::DataType::kFloat);
   }
@@ -70,17 +72,17 @@ std::vector<double> times_us(const lut::OpEstimate& estimate, const Pricing& pri
   return times;
 }
 
-void write_answer(JsonWriter& json, const lut::OperatorKey& key, const std::string& device,
-                  const lut::OpEstimate& estimate, const Pricing& pricing) {
-  json.member("op_type", key.op_type);
-  json.member("operator", lut::describe(key));
-  json.member("device", device);
-  json.member("mode", lut::to_string(pricing.options.mode));
-  json.member("statistic", lut::to_string(pricing.options.statistic));
-  json.member("status", lut::to_string(estimate.status));
-  json.member("us", estimate.time_us);
-  json.member("times_us", times_us(estimate, pricing));
-  json.member("type_after_lookup", estimate.type_after_lookup);
+void add_answer(base::Json& object, const lut::OperatorKey& key, const std::string& device,
+                const lut::OpEstimate& estimate, const Pricing& pricing) {
+  object["op_type"] = key.op_type;
+  object["operator"] = lut::describe(key);
+  object["device"] = device;
+  object["mode"] = lut::to_string(pricing.options.mode);
+  object["statistic"] = lut::to_string(pricing.options.statistic);
+  object["status"] = lut::to_string(estimate.status);
+  object["us"] = base::or_null(estimate.time_us);
+  object["times_us"] = times_us(estimate, pricing);
+  object["type_after_lookup"] = estimate.type_after_lookup;
 }
 
 std::string answer_text(const lut::OperatorKey& key, const lut::OpEstimate& estimate,
@@ -105,11 +107,9 @@ int run_one(const OpOptions& options) {
   const Pricing pricing = load_pricing(options.pricing);
   const lut::OpEstimate estimate = lut::estimate_operator(key, pricing.table, pricing.options);
   if (options.json) {
-    JsonWriter json;
-    json.begin_object();
-    write_answer(json, key, pricing.options.device, estimate, pricing);
-    json.end_object();
-    write_output(json.document());
+    base::Json answer;
+    add_answer(answer, key, pricing.options.device, estimate, pricing);
+    write_output(json_text(answer));
   } else {
     write_text(answer_text(key, estimate, pricing));
   }
@@ -125,13 +125,12 @@ Pricing load_table_for_many(const PricingOptions& options) {
 }
 
 // The answer to one line. Errors: Error, which is the line's own.
-lut::Status answer_line(JsonWriter& json, const std::string& line, const Pricing& pricing) {
+lut::Status answer_line(base::Json& answer, const std::string& line, const Pricing& pricing) {
   const OperatorQuery query = parse_query(line);
   lut::EstimateOptions options = pricing.options;
-  if (!query.device.empty()) options.device = query.device;
-  if (options.device.empty()) options.device = pricing.table.default_device();
+  options.device = pricing.table.resolve_device(query.device.empty() ? options.device : query.device);
   const lut::OpEstimate estimate = lut::estimate_operator(query.key, pricing.table, options);
-  write_answer(json, query.key, options.device, estimate, pricing);
+  add_answer(answer, query.key, options.device, estimate, pricing);
   return estimate.status;
 }
 
@@ -143,19 +142,14 @@ int run_many(const PricingOptions& options) {
   std::string line;
   for (int64_t number = 1; std::getline(std::cin, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    JsonWriter json;
-    json.begin_object(JsonWriter::Layout::kInline);
-    json.member("line", number);
+    base::Json answer = {{"line", number}};
     try {
-      JsonWriter answer = json;
       any_missing |= answer_line(answer, line, pricing) == lut::Status::kMissing;
-      json = std::move(answer);
     } catch (const Error& error) {
       any_malformed = true;
-      json.member("error", error.what());
+      answer["error"] = error.what();
     }
-    json.end_object();
-    write_output(json.document());
+    write_output(json_line(answer) + '\n');
   }
   if (std::cin.bad()) throw IoError("standard input cannot be read");
   if (any_malformed) return kError;
@@ -185,13 +179,13 @@ Command add_op_command(CLI::App& parent) {
                   "Shape of an input: activation, weight, bias in this order (repeatable)")
       ->type_name("DIMS")
       ->allow_extra_args(false)
-      ->check(valid_by(parse_shape))
+      ->check(valid_by(net::parse_shape))
       ->excludes(from_stdin);
   app->add_option("--dtype", options->dtypes,
                   "Type of each input: uint8 or 6, ... (repeatable) [float32, but for Int8 operators]")
       ->type_name("TYPE")
       ->allow_extra_args(false)
-      ->check(valid_by(parse_dtype))
+      ->check(valid_by(net::parse_dtype))
       ->excludes(from_stdin);
   app->add_option("--arg", options->args,
                   "An argument: kernel=3, order=NHWC, pads=1,1,1,1 (repeatable); double quotes make a number "

@@ -1,128 +1,40 @@
 #include "operator_query.h"
 
 #include <fmt/format.h>
-#include <simdjson.h>
 
 #include <charconv>
 #include <cmath>
 #include <limits>
 #include <optional>
 
-#include "json_quote.h"
 #include "latgrad/base/error.h"
+#include "latgrad/base/json.h"
 #include "latgrad/net/netdef.h"
 
 namespace latgrad::cli {
 
-namespace dom = simdjson::dom;
+using base::JsonValue;
 
 namespace {
 
-// Reads the fields of a query; `field_` names the one in work.
-class QueryReader {
- public:
-  OperatorQuery read(std::string_view json) {
-    dom::element document;
-    const auto status = parser_.parse(json.data(), json.size()).get(document);
-    if (status != simdjson::SUCCESS) {
-      throw ParseError(fmt::format("a query must be one JSON object: {}", simdjson::error_message(status)));
-    }
-    dom::object object;
-    if (document.get(object) != simdjson::SUCCESS) throw ParseError("a query must be one JSON object");
-    for (const dom::key_value_pair pair : object) read_field(pair.key, pair.value);
-    require(has_type_, "op_type");
-    require(has_args_, "op_args");
-    require(has_shapes_, "input_shapes");
-    require(has_dtypes_, "input_dtypes");
-    return std::move(query_);
+net::Argument read_argument(const JsonValue& value) {
+  const std::string text = value.text();
+  try {
+    return net::parse_argument_text(text);
+  } catch (const Error& error) {
+    value.fail(fmt::format("hold arguments as protobuf text ({})", error.what()));
   }
+}
 
- private:
-  void read_field(std::string_view name, dom::element value) {
-    field_ = name;
-    if (name == "op_type") {
-      query_.key.op_type = text(value);
-      has_type_ = true;
-    } else if (name == "op_args") {
-      query_.key.args.clear();
-      for (const dom::element arg : list(value)) query_.key.args.push_back(argument(text(arg)));
-      has_args_ = true;
-    } else if (name == "input_shapes") {
-      query_.key.input_shapes.clear();
-      for (const dom::element shape : list(value)) query_.key.input_shapes.push_back(read_shape(shape));
-      has_shapes_ = true;
-    } else if (name == "input_dtypes") {
-      query_.key.input_dtypes.clear();
-      for (const dom::element dtype : list(value)) query_.key.input_dtypes.push_back(read_dtype(dtype));
-      has_dtypes_ = true;
-    } else if (name == "device") {
-      query_.device = text(value);
-    }
+net::Shape read_shape(const JsonValue& value) {
+  net::Shape shape = value.integers();
+  try {
+    net::num_elements(shape);
+  } catch (const Error& error) {
+    value.fail(fmt::format("hold shapes ({})", error.what()));
   }
-
-  void require(bool given, const char* name) const {
-    if (!given) throw ParseError(fmt::format("a query needs the key {}", name), {.field = name});
-  }
-
-  [[noreturn]] void fail(const std::string& rule) const {
-    throw ParseError(fmt::format("{} {}", field_, rule), {.field = field_});
-  }
-
-  std::string text(dom::element element) const {
-    std::string_view value;
-    if (element.get(value) != simdjson::SUCCESS) fail("must hold text, got " + quoted(element));
-    return std::string(value);
-  }
-
-  dom::array list(dom::element element) const {
-    dom::array value;
-    if (element.get(value) != simdjson::SUCCESS) fail("must be a list, got " + quoted(element));
-    return value;
-  }
-
-  int64_t integer(dom::element element) const {
-    int64_t value = 0;
-    if (element.get(value) != simdjson::SUCCESS) {
-      fail("must hold integers of 64 bits, got " + quoted(element));
-    }
-    return value;
-  }
-
-  net::Argument argument(const std::string& arg_text) const {
-    try {
-      return net::parse_argument_text(arg_text);
-    } catch (const Error& error) {
-      fail(fmt::format("must hold arguments as protobuf text: {}", error.what()));
-    }
-  }
-
-  net::Shape read_shape(dom::element element) const {
-    net::Shape shape;
-    for (const dom::element dim : list(element)) shape.push_back(integer(dim));
-    try {
-      net::num_elements(shape);
-    } catch (const Error& error) {
-      fail(fmt::format("must hold shapes: {}", error.what()));
-    }
-    return shape;
-  }
-
-  net::DataType read_dtype(dom::element element) const {
-    const int64_t number = integer(element);
-    if (number < 0 || number > std::numeric_limits<int>::max()) {
-      fail(fmt::format("must hold numbers of Caffe2's types, got {}", number));
-    }
-    return static_cast<net::DataType>(number);
-  }
-
-  dom::parser parser_;
-  OperatorQuery query_;
-  std::string field_;
-  bool has_type_ = false;
-  bool has_args_ = false;
-  bool has_shapes_ = false;
-  bool has_dtypes_ = false;
-};
+  return shape;
+}
 
 template <typename Number>
 std::optional<Number> parse_number(std::string_view text) {
@@ -151,7 +63,21 @@ std::optional<std::vector<Number>> parse_list(std::string_view text) {
 
 }  // namespace
 
-OperatorQuery parse_query(std::string_view json) { return QueryReader().read(json); }
+OperatorQuery parse_query(std::string_view json) {
+  const base::JsonDocument document(json, "a query");
+  const JsonValue root = document.root();
+  OperatorQuery query;
+  query.key.op_type = root.at("op_type").text();
+  for (const JsonValue& arg : root.at("op_args").list()) query.key.args.push_back(read_argument(arg));
+  for (const JsonValue& shape : root.at("input_shapes").list()) {
+    query.key.input_shapes.push_back(read_shape(shape));
+  }
+  for (const int64_t dtype : root.at("input_dtypes").integers(0, std::numeric_limits<int>::max())) {
+    query.key.input_dtypes.push_back(static_cast<net::DataType>(dtype));
+  }
+  if (const auto device = root.find("device")) query.device = device->text();
+  return query;
+}
 
 net::Argument parse_argument(std::string_view text) {
   const size_t equals = text.find('=');

@@ -1,11 +1,8 @@
 #include "pricing_options.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <vector>
-
-#include "latgrad/base/error.h"
 
 namespace latgrad::cli {
 
@@ -39,11 +36,11 @@ void add_precision_option(CLI::App& app, std::string& precision) {
       ->check(CLI::IsMember({"int8", "fp32"}));
 }
 
-void Pricing::write(JsonWriter& json) const {
-  json.member("lut", lut.string());
-  json.member("device", options.device);
-  json.member("mode", lut::to_string(options.mode));
-  json.member("statistic", lut::to_string(options.statistic));
+void Pricing::add_to(base::Json& object) const {
+  object["lut"] = lut.string();
+  object["device"] = options.device;
+  object["mode"] = lut::to_string(options.mode);
+  object["statistic"] = lut::to_string(options.statistic);
 }
 
 std::string Pricing::text() const {
@@ -53,13 +50,7 @@ std::string Pricing::text() const {
 
 Pricing load_pricing(const PricingOptions& options) {
   lut::Table table = lut::Table::load(options.lut);
-  const std::string& device = options.device.empty() ? table.default_device() : options.device;
-  if (!table.has_device(device)) {
-    throw ValueError(fmt::format("the device must be one of the table's ({}), got \"{}\"",
-                                 fmt::join(table.devices(), ", "), device),
-                     {.file = options.lut.string()});
-  }
-  const lut::EstimateOptions estimate{.device = device,
+  const lut::EstimateOptions estimate{.device = table.resolve_device(options.device),
                                       .mode = lut::parse_mode(options.mode),
                                       .statistic = lut::parse_statistic(options.statistic)};
   return {std::move(table), estimate, options.lut};

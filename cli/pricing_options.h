@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <string>
 
-#include "json_writer.h"
+#include "latgrad/base/json.h"
 #include "latgrad/lut/estimate.h"
 
 namespace latgrad::cli {
@@ -31,8 +31,8 @@ struct Pricing {
   lut::EstimateOptions options;  // with the device resolved
   std::filesystem::path lut;
 
-  // Writes the members lut, device, mode and statistic.
-  void write(JsonWriter& json) const;
+  // Adds the members lut, device, mode and statistic.
+  void add_to(base::Json& object) const;
   // "SM-G950U-7.0-24 by table.json (ave of p50)".
   std::string text() const;
 };

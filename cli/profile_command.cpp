@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "command.h"
-#include "dims.h"
+#include "input_option.h"
 #include "latgrad/base/error.h"
 #include "latgrad/profile/run.h"
 #include "latgrad/profile/self_test.h"
@@ -43,7 +43,6 @@ constexpr const char* kFooter =
 
 struct ProfileOptions {
   std::vector<std::string> spaces;
-  std::vector<std::string> inputs;
   std::string precision = "int8";
   profile::Options run;
   RunnerOptions runner;
@@ -147,10 +146,6 @@ int run(ProfileOptions options) {
     throw CLI::RequiredError("--space or --net");
   }
   for (const std::string& space : options.spaces) options.run.spaces.push_back(find_space(space));
-  for (const std::string& text : options.inputs) {
-    const InputOption input = parse_input(text);
-    options.run.inputs.push_back({input.blob, input.shape, input.dtype});
-  }
   if (options.precision != "fp32") options.run.precisions.push_back(search::Precision::kInt8);
   if (options.precision != "int8") options.run.precisions.push_back(search::Precision::kFp32);
   return options.dry_run ? run_dry(options) : run_profile(options);
@@ -167,10 +162,7 @@ void declare_what(CLI::App& app, ProfileOptions& options) {
                  "Network to measure: a folder with model.pb or model.pbtxt, or such a file (repeatable)")
       ->type_name("MODEL")
       ->allow_extra_args(false);
-  app.add_option("--input", options.inputs, "Shape of a network's data input: data=1,3,224,224 (repeatable)")
-      ->type_name("BLOB=DIMS")
-      ->allow_extra_args(false)
-      ->check(valid_by(parse_input));
+  add_input_option(app, options.run.inputs);
   app.add_option("--precision", options.precision, "Of spaces: int8, fp32 or both")
       ->type_name("NAME")
       ->capture_default_str()

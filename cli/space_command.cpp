@@ -8,7 +8,7 @@
 #include <set>
 
 #include "command.h"
-#include "json_writer.h"
+#include "latgrad/base/json.h"
 #include "latgrad/base/replace_file.h"
 #include "latgrad/search/latency_model.h"
 #include "latgrad/search/scaling.h"
@@ -20,6 +20,8 @@
 #include "text_table.h"
 
 namespace latgrad::cli {
+
+using base::Json;
 
 namespace {
 
@@ -109,80 +111,68 @@ std::optional<PricedArchitecture> extreme_architecture(const ShownSpace& shown, 
   return extreme;
 }
 
-void write_layers(JsonWriter& json, const search::Space& space) {
-  json.key("layers");
-  json.begin_array();
+Json layers_json(const search::Space& space) {
+  Json layers = Json::array();
   for (size_t i = 0; i < space.layers().size(); ++i) {
     const search::LayerInfo& layer = space.layers()[i];
-    json.begin_object(JsonWriter::Layout::kInline);
-    json.member("layer", i + 1);
-    json.member("input_shape", std::vector<int64_t>{layer.in_channels, layer.in_height, layer.in_width});
-    json.member("output_shape", std::vector<int64_t>{layer.out_channels, layer.out_height, layer.out_width});
-    json.member("stride", layer.stride);
-    json.member("candidates", layer.candidates);
-    json.member("offered", layer.offered);
-    json.end_object();
+    layers.push_back({{"layer", i},  // from 0, as all indices of JSON
+                      {"input_shape", {layer.in_channels, layer.in_height, layer.in_width}},
+                      {"output_shape", {layer.out_channels, layer.out_height, layer.out_width}},
+                      {"stride", layer.stride},
+                      {"candidates", layer.candidates},
+                      {"offered", layer.offered}});
   }
-  json.end_array();
+  return layers;
 }
 
-void write_named_architectures(JsonWriter& json, const search::Space& space) {
-  json.key("named_architectures");
-  json.begin_object();
-  for (const auto& [name, arch] : space.architectures()) json.member(name, arch);
-  json.end_object();
+Json named_architectures_json(const search::Space& space) {
+  Json named = Json::object();
+  for (const auto& [name, arch] : space.architectures()) named[name] = arch;
+  return named;
 }
 
-void write_extreme(JsonWriter& json, const char* name, const search::Space& space,
-                   const std::optional<PricedArchitecture>& extreme) {
-  json.key(name);
-  if (!extreme) {
-    json.raw("null");
-    return;
-  }
-  json.begin_object(JsonWriter::Layout::kInline);
-  json.member("total_us", extreme->total_us);
-  json.member("architecture", extreme->arch);
-  json.member("blocks", space.format_architecture(extreme->arch));
-  json.end_object();
+Json extreme_json(const search::Space& space, const std::optional<PricedArchitecture>& extreme) {
+  if (!extreme) return nullptr;
+  return {{"total_us", extreme->total_us},
+          {"architecture", extreme->arch},
+          {"blocks", space.format_architecture(extreme->arch)}};
 }
 
-void write_model(JsonWriter& json, const ShownSpace& shown) {
-  json.member("all_found", shown.missing.empty());
-  json.member("fixed_us", shown.fixed_us());
-  json.key("table_us");
-  json.begin_array();
+// Layers of candidates; null where one is not offered or not priced.
+Json table_json(const ShownSpace& shown) {
+  Json table = Json::array();
   for (size_t layer = 0; layer < shown.space.layers().size(); ++layer) {
-    std::vector<std::optional<double>> row;
+    Json row = Json::array();
     for (size_t c = 0; c < shown.space.layers()[layer].candidates.size(); ++c) {
-      row.push_back(shown.candidate_us(layer, c));
+      row.push_back(base::or_null(shown.candidate_us(layer, c)));
     }
-    json.value(row);
+    table.push_back(std::move(row));
   }
-  json.end_array();
-  write_extreme(json, "fastest", shown.space, extreme_architecture(shown, std::less<>()));
-  write_extreme(json, "slowest", shown.space, extreme_architecture(shown, std::greater<>()));
-  json.key("missing");
-  shown.missing.write(json);
+  return table;
+}
+
+void add_model(Json& json, const ShownSpace& shown) {
+  json["all_found"] = shown.missing.empty();
+  json["fixed_us"] = base::or_null(shown.fixed_us());
+  json["table_us"] = table_json(shown);
+  json["fastest"] = extreme_json(shown.space, extreme_architecture(shown, std::less<>()));
+  json["slowest"] = extreme_json(shown.space, extreme_architecture(shown, std::greater<>()));
+  json["missing"] = shown.missing.json();
 }
 
 std::string space_json(const ShownSpace& shown, const Pricing* pricing) {
-  JsonWriter json;
-  json.begin_object();
-  json.member("space", shown.space.name());
-  json.member("input_shape", shown.space.input_shape());
-  json.key("num_architectures");
-  json.raw(count_architectures(shown.space));
-  json.member("precision", search::to_string(shown.precision));
-  json.member("num_operators", shown.num_operators);
-  write_layers(json, shown.space);
-  write_named_architectures(json, shown.space);
+  Json json = {{"space", shown.space.name()},
+               {"input_shape", shown.space.input_shape()},
+               {"num_architectures", base::verbatim_json(count_architectures(shown.space))},
+               {"precision", search::to_string(shown.precision)},
+               {"num_operators", shown.num_operators},
+               {"layers", layers_json(shown.space)},
+               {"named_architectures", named_architectures_json(shown.space)}};
   if (pricing != nullptr) {
-    pricing->write(json);
-    write_model(json, shown);
+    pricing->add_to(json);
+    add_model(json, shown);
   }
-  json.end_object();
-  return json.document();
+  return base::json_text(json);
 }
 
 std::string shape_text(int64_t channels, int64_t height, int64_t width) {

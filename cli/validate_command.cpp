@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "command.h"
-#include "dims.h"
-#include "json_writer.h"
+#include "input_option.h"
+#include "latgrad/base/json.h"
 #include "latgrad/base/replace_file.h"
 #include "latgrad/profile/progress.h"
 #include "latgrad/profile/provenance.h"
@@ -29,6 +29,8 @@
 #include "text_table.h"
 
 namespace latgrad::cli {
+
+using base::Json;
 
 namespace {
 
@@ -61,7 +63,7 @@ struct ValidateCommandOptions {
   std::string space;
   std::string precision = "int8";
   std::vector<std::filesystem::path> nets;
-  std::vector<std::string> inputs;
+  std::vector<net::InputShape> inputs;
   size_t random = kRandomByDefault;
   bool named = false;
   profile::RoundOptions rounds = profile::kValidateRounds;
@@ -94,70 +96,56 @@ struct Report {
 
 // ---- JSON ----
 
-void write_bounds(JsonWriter& json, std::string_view name, const std::optional<profile::Bounds>& bounds,
-                  double unit) {
-  json.key(name);
-  if (bounds) {
-    json.value(std::vector<double>{bounds->low * unit, bounds->high * unit});
-  } else {
-    json.raw("null");
-  }
+Json bounds_json(const std::optional<profile::Bounds>& bounds, double unit) {
+  if (!bounds) return nullptr;
+  return {bounds->low * unit, bounds->high * unit};
 }
 
-void write_agreement(JsonWriter& json, const char* name, const profile::ValidateResult& result,
-                     const std::optional<profile::Agreement>& maybe) {
-  json.key(name);
-  if (!maybe) {
-    json.raw("null");
-    return;
-  }
+Json agreement_json(const profile::ValidateResult& result, const std::optional<profile::Agreement>& maybe) {
+  if (!maybe) return nullptr;
   const profile::Agreement& agreement = *maybe;
-  json.begin_object();
-  json.member("networks", agreement.pairs);
-  json.member("mape_percent", 100 * agreement.mape);
-  write_bounds(json, "mape_percent_95", agreement.mape_interval, 100);
-  json.member("bias_percent", 100 * agreement.bias);
-  json.member("worst_percent", 100 * agreement.worst_error);
-  json.member("worst", result.nets[agreement.worst].name);
-  json.member("kendall_tau", agreement.tau);
-  write_bounds(json, "kendall_tau_95", agreement.tau_interval, 1);
-  json.end_object();
+  return {{"networks", agreement.pairs},
+          {"mape_percent", 100 * agreement.mape},
+          {"mape_percent_95", bounds_json(agreement.mape_interval, 100)},
+          {"bias_percent", 100 * agreement.bias},
+          {"worst_percent", 100 * agreement.worst_error},
+          {"worst", result.nets[agreement.worst].name},
+          {"kendall_tau", base::or_null(agreement.tau)},
+          {"kendall_tau_95", bounds_json(agreement.tau_interval, 1)}};
 }
 
-void write_nets(JsonWriter& json, const profile::ValidateResult& result) {
-  json.key("networks");
-  json.begin_array();
+Json nets_json(const profile::ValidateResult& result) {
+  Json nets = Json::array();
   for (const profile::ValidatedNet& net : result.nets) {
-    json.begin_object(JsonWriter::Layout::kInline);
-    json.member("name", net.name);
-    json.member("from_space", net.from_space);
-    json.member("measured_us", net.time.measured_us);
     std::optional<profile::Bounds> bounds;
     if (net.interval) bounds = {net.interval->low_us, net.interval->high_us};
-    write_bounds(json, "measured_us_95", bounds, 1);
-    json.member("predicted_us", net.time.predicted_us);
-    json.member("error_percent", 100 * net.time.error());
-    json.member("median_error_percent",
-                net.relative_error ? std::optional<double>(100 * *net.relative_error) : std::nullopt);
-    json.member("visits", net.visits);
-    json.end_object();
+    nets.push_back({{"name", net.name},
+                    {"from_space", net.from_space},
+                    {"measured_us", net.time.measured_us},
+                    {"measured_us_95", bounds_json(bounds, 1)},
+                    {"predicted_us", net.time.predicted_us},
+                    {"error_percent", 100 * net.time.error()},
+                    {"median_error_percent", net.relative_error ? Json(100 * *net.relative_error) : Json()},
+                    {"visits", net.visits}});
   }
-  json.end_array();
+  return nets;
 }
 
-void write_runner(JsonWriter& json, const std::optional<runner::RunnerInfo>& runner) {
-  json.key("runner");
-  if (!runner) {
-    json.raw("null");
-    return;
+Json runner_json(const std::optional<runner::RunnerInfo>& runner) {
+  if (!runner) return nullptr;
+  return {{"program", runner->program},
+          {"framework", runner->framework},
+          {"engine", runner->engine},
+          {"threads", runner->threads},
+          {"cpu", runner->machine.cpu_model}};
+}
+
+Json unmeasured_json(const profile::ValidateResult& result) {
+  Json unmeasured = Json::array();
+  for (const profile::UnmeasuredNet& net : result.unmeasured) {
+    unmeasured.push_back({{"name", net.name}, {"reasons", net.reasons}});
   }
-  json.begin_object(JsonWriter::Layout::kInline);
-  json.member("program", runner->program);
-  json.member("framework", runner->framework);
-  json.member("engine", runner->engine);
-  json.member("threads", runner->threads);
-  json.member("cpu", runner->machine.cpu_model);
-  json.end_object();
+  return unmeasured;
 }
 
 // What no record prices, each with the networks that need it.
@@ -170,44 +158,30 @@ MissingOperators missing_operators(const std::vector<profile::UnpricedSubject>& 
   return missing;
 }
 
+Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
+
 std::string report_json(const Report& report) {
   const profile::ValidateResult& result = report.result;
-  JsonWriter json;
-  json.begin_object();
-  json.member("lut", report.pricing.lut.string());
-  json.member("device", report.pricing.options.device);
-  json.member("space",
-              report.space_name.empty() ? std::nullopt : std::optional<std::string>(report.space_name));
-  write_runner(json, report.runner);
-  json.member("table_differs",
-              report.table_differs.empty() ? std::nullopt : std::optional<std::string>(report.table_differs));
-  write_agreement(json, "agreement", result, result.agreement);
-  write_agreement(json, "agreement_now", result, result.agreement_now);
-  write_nets(json, result);
-  json.key("unpriced");
-  json.begin_array();
-  for (const profile::UnpricedSubject& subject : report.unpriced) json.value(subject.name);
-  json.end_array();
-  json.key("missing");
-  missing_operators(report.unpriced).write(json);
-  json.key("unmeasured");
-  json.begin_array();
-  for (const profile::UnmeasuredNet& net : result.unmeasured) {
-    json.begin_object(JsonWriter::Layout::kInline);
-    json.member("name", net.name);
-    json.member("reasons", net.reasons);
-    json.end_object();
-  }
-  json.end_array();
-  json.member("operators_now_percent",
-              result.operators_now ? std::optional<double>(100 * (*result.operators_now - 1)) : std::nullopt);
-  json.member("rounds", result.rounds);
-  json.member("runs", result.runs);
-  json.member("discarded_runs", result.discarded_runs);
-  json.member("elapsed_s", result.elapsed_s);
-  json.member("budget_spent", result.budget_spent);
-  json.end_object();
-  return json.document();
+  Json unpriced = Json::array();
+  for (const profile::UnpricedSubject& subject : report.unpriced) unpriced.push_back(subject.name);
+  return base::json_text(
+      {{"lut", report.pricing.lut.string()},
+       {"device", report.pricing.options.device},
+       {"space", text_or_null(report.space_name)},
+       {"runner", runner_json(report.runner)},
+       {"table_differs", text_or_null(report.table_differs)},
+       {"agreement", agreement_json(result, result.agreement)},
+       {"agreement_now", agreement_json(result, result.agreement_now)},
+       {"networks", nets_json(result)},
+       {"unpriced", std::move(unpriced)},
+       {"missing", missing_operators(report.unpriced).json()},
+       {"unmeasured", unmeasured_json(result)},
+       {"operators_now_percent", result.operators_now ? Json(100 * (*result.operators_now - 1)) : Json()},
+       {"rounds", result.rounds},
+       {"runs", result.runs},
+       {"discarded_runs", result.discarded_runs},
+       {"elapsed_s", result.elapsed_s},
+       {"budget_spent", result.budget_spent}});
 }
 
 // ---- text ----
@@ -330,12 +304,7 @@ std::string plot(const Report& report) {
 
 profile::Subjects make_subjects(const ValidateCommandOptions& options, const search::Space* space,
                                 const Pricing& pricing) {
-  std::vector<profile::DataInput> inputs;
-  for (const std::string& text : options.inputs) {
-    const InputOption input = parse_input(text);
-    inputs.push_back({input.blob, input.shape, input.dtype});
-  }
-  const std::vector<profile::NamedNet> nets = profile::read_nets(options.nets, inputs);
+  const std::vector<profile::NamedNet> nets = profile::read_nets(options.nets, options.inputs);
   return profile::make_subjects({.nets = nets,
                                  .space = space,
                                  .precision = search::parse_precision(options.precision),
@@ -420,10 +389,7 @@ void declare_what(CLI::App& app, ValidateCommandOptions& options) {
                  "Network to measure: a folder with model.pb or model.pbtxt, or such a file (repeatable)")
       ->type_name("MODEL")
       ->allow_extra_args(false);
-  app.add_option("--input", options.inputs, "Shape of a network's data input: data=1,3,224,224 (repeatable)")
-      ->type_name("BLOB=DIMS")
-      ->allow_extra_args(false)
-      ->check(valid_by(parse_input));
+  add_input_option(app, options.inputs);
 }
 
 void declare_how(CLI::App& app, ValidateCommandOptions& options) {

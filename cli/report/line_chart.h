@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "report/json_fields.h"
+#include "report/run_folder.h"
 
 namespace latgrad::cli::report {
 

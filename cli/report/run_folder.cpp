@@ -2,114 +2,174 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
+#include <cmath>
+#include <utility>
+
+#include "latgrad/base/json.h"
+#include "report/run_file.h"
 
 namespace latgrad::cli::report {
 
 namespace fs = std::filesystem;
+using base::JsonValue;
 
 namespace {
 
 constexpr const char* kFormat = "latgrad-run-1";
 constexpr size_t kMaxSpaceBytes = 4 << 20;
 
-std::optional<double> latency(const JsonObject& object, std::string_view name) {
-  return object.number(name, Sign::kNotNegative);
+// What a number may be beside its magnitude.
+enum class Sign { kAny, kNotNegative, kPositive };
+
+double number_of(const JsonValue& value, Sign sign) {
+  const double number = value.number();
+  if (sign == Sign::kPositive && number <= 0) value.fail("be above 0");
+  if (sign == Sign::kNotNegative && number < 0) value.fail("be at least 0");
+  if (std::abs(number) > kLargestNumber) value.fail("be of a magnitude up to 1e15");
+  return number;
 }
 
-Config read_config(const JsonObject& root) {
-  const std::string format = root.text("format").value_or("");
-  if (format != kFormat) {
-    throw ParseError(fmt::format("the format of a run must be \"{}\", got \"{}\"", kFormat, format),
-                     root.place("format"));
+// Nothing stays nothing.
+Numbers numbers_of(const JsonValue& list, Sign sign) {
+  Numbers numbers;
+  for (const JsonValue& item : list.list()) {
+    numbers.push_back(item.is_null() ? std::nullopt : std::optional(number_of(item, sign)));
   }
-  Config config{.program = root.text("program").value_or(""), .created = root.text("created").value_or("")};
-  if (const auto settings = root.object("settings")) {
-    config.settings = settings->shown();
-    if (const auto target_ms = settings->number("target_ms", Sign::kPositive))
+  return numbers;
+}
+
+// What a member of an object holds; nothing, or nothing in it, where there is no such member, or null.
+
+std::string text(const JsonValue& object, std::string_view name) {
+  const auto value = object.find(name);
+  return value ? value->text() : "";
+}
+
+std::optional<double> number(const JsonValue& object, std::string_view name, Sign sign = Sign::kAny) {
+  const auto value = object.find(name);
+  return value ? std::optional(number_of(*value, sign)) : std::nullopt;
+}
+
+std::optional<double> latency(const JsonValue& object, std::string_view name) {
+  return number(object, name, Sign::kNotNegative);
+}
+
+std::vector<JsonValue> list(const JsonValue& object, std::string_view name) {
+  const auto value = object.find(name);
+  return value ? value->list() : std::vector<JsonValue>();
+}
+
+std::vector<std::string> texts(const JsonValue& object, std::string_view name) {
+  const auto value = object.find(name);
+  return value ? value->texts() : std::vector<std::string>();
+}
+
+std::vector<int64_t> indices(const JsonValue& object, std::string_view name) {
+  const auto value = object.find(name);
+  return value ? value->integers(0) : std::vector<int64_t>();
+}
+
+// All members in order, as people read them: a text as it is, anything else as JSON.
+std::vector<std::pair<std::string, std::string>> shown(const JsonValue& object) {
+  std::vector<std::pair<std::string, std::string>> shown;
+  for (const auto& [name, value] : object.members()) {
+    shown.emplace_back(name, value.is_text() ? value.text() : base::json_line(value.json()));
+  }
+  return shown;
+}
+
+Config read_config(const JsonValue& root) {
+  if (const std::string format = text(root, "format"); format != kFormat) {
+    throw ParseError(fmt::format("the format of a run must be \"{}\", got \"{}\"", kFormat, format),
+                     root.place());
+  }
+  Config config{.program = text(root, "program"), .created = text(root, "created")};
+  if (const auto settings = root.find("settings")) {
+    config.settings = shown(*settings);
+    if (const auto target_ms = number(*settings, "target_ms", Sign::kPositive)) {
       config.target_us = 1000 * *target_ms;
+    }
   }
   return config;
 }
 
-LatencyTable read_table(const JsonObject& root) {
-  LatencyTable table{.space = root.text("space").value_or(""),
-                     .device = root.text("device").value_or(""),
-                     .precision = root.text("precision").value_or(""),
-                     .statistic = root.text("statistic").value_or(""),
-                     .fixed_us = latency(root, "fixed_us")};
-  for (const JsonObject& layer : root.objects("layers")) {
-    TableLayer& read = table.layers.emplace_back(
-        TableLayer{layer.texts("candidates"), layer.numbers("us", Sign::kNotNegative)});
-    if (read.candidates.size() != read.us.size()) {
-      throw ParseError(fmt::format("layer {} must have as many times as candidates, got {} and {}",
-                                   table.layers.size(), read.us.size(), read.candidates.size()),
-                       layer.place("us"));
-    }
+TableLayer read_table_layer(const JsonValue& layer) {
+  TableLayer read{.candidates = texts(layer, "candidates"), .us = {}};
+  if (const auto us = layer.find("us")) read.us = numbers_of(*us, Sign::kNotNegative);
+  if (read.candidates.size() != read.us.size()) {
+    layer.fail(
+        fmt::format("have as many times as candidates ({} and {})", read.us.size(), read.candidates.size()));
   }
+  return read;
+}
+
+LatencyTable read_table(const JsonValue& root) {
+  LatencyTable table{.space = text(root, "space"),
+                     .device = text(root, "device"),
+                     .precision = text(root, "precision"),
+                     .statistic = text(root, "statistic"),
+                     .fixed_us = latency(root, "fixed_us")};
+  for (const JsonValue& layer : list(root, "layers")) table.layers.push_back(read_table_layer(layer));
   return table;
 }
 
-Epoch read_epoch(const JsonObject& line, size_t index) {
-  const auto number = line.integer("epoch");
-  if (number && *number != static_cast<int64_t>(index)) {
-    throw ParseError(
-        fmt::format("epochs must ascend from 0 without gaps; here must be {}, got {}", index, *number),
-        line.place("epoch"));
+Epoch read_epoch(const JsonValue& line, size_t index) {
+  if (const auto epoch = line.find("epoch"); epoch && epoch->integer() != static_cast<int64_t>(index)) {
+    throw ParseError(fmt::format("epochs must ascend from 0 without gaps; here must be {}, got {}", index,
+                                 epoch->integer()),
+                     epoch->place());
   }
-  return {.temperature = line.number("temperature"),
-          .cross_entropy = line.number("cross_entropy"),
-          .accuracy = line.number("accuracy"),
-          .theta_cross_entropy = line.number("theta_cross_entropy"),
-          .theta_accuracy = line.number("theta_accuracy"),
-          .sampled_us = latency(line, "sampled_us"),
-          .expected_us = latency(line, "expected_us"),
-          .arg_max_us = latency(line, "arg_max_us"),
-          .gap_us = line.number("gap_us"),
-          .theta_entropy = line.number("theta_entropy"),
-          .seconds = line.number("seconds"),
-          .arg_max = line.indices("arg_max"),
-          .theta = line.rows("theta")};
+  Epoch epoch{.temperature = number(line, "temperature"),
+              .cross_entropy = number(line, "cross_entropy"),
+              .accuracy = number(line, "accuracy"),
+              .theta_cross_entropy = number(line, "theta_cross_entropy"),
+              .theta_accuracy = number(line, "theta_accuracy"),
+              .sampled_us = latency(line, "sampled_us"),
+              .expected_us = latency(line, "expected_us"),
+              .arg_max_us = latency(line, "arg_max_us"),
+              .gap_us = number(line, "gap_us"),
+              .theta_entropy = number(line, "theta_entropy"),
+              .seconds = number(line, "seconds"),
+              .arg_max = indices(line, "arg_max"),
+              .theta = {}};
+  for (const JsonValue& row : list(line, "theta")) epoch.theta.push_back(numbers_of(row, Sign::kAny));
+  return epoch;
 }
 
-FoundArchitecture read_architecture(const JsonObject& object) {
-  return {.architecture = object.indices("architecture"),
-          .blocks = object.texts("blocks"),
+FoundArchitecture read_architecture(const JsonValue& object) {
+  return {.architecture = indices(object, "architecture"),
+          .blocks = texts(object, "blocks"),
           .latency_us = latency(object, "latency_us"),
-          .log_probability = object.number("log_probability")};
+          .log_probability = number(object, "log_probability")};
 }
 
-SearchResult read_result(const JsonObject& root) {
-  SearchResult result{.target_us = root.number("target_us", Sign::kPositive)};
-  if (const auto arg_max = root.object("arg_max")) result.arg_max = read_architecture(*arg_max);
-  if (const auto chosen = root.object("chosen")) {
+SearchResult read_result(const JsonValue& root) {
+  SearchResult result{.target_us = number(root, "target_us", Sign::kPositive)};
+  if (const auto arg_max = root.find("arg_max")) result.arg_max = read_architecture(*arg_max);
+  if (const auto chosen = root.find("chosen")) {
     result.chosen = read_architecture(*chosen);
-    result.why = chosen->text("why").value_or("");
+    result.why = text(*chosen, "why");
   }
-  for (const JsonObject& sample : root.objects("samples"))
-    result.samples.push_back(read_architecture(sample));
-  for (const JsonObject& op : root.objects("operators")) {
-    result.operators.push_back(
-        {op.text("type").value_or(""), op.text("output").value_or(""), latency(op, "us")});
+  for (const JsonValue& sample : list(root, "samples")) result.samples.push_back(read_architecture(sample));
+  for (const JsonValue& op : list(root, "operators")) {
+    result.operators.push_back({text(op, "type"), text(op, "output"), latency(op, "us")});
   }
   return result;
 }
 
-RetrainEpoch read_retrain_epoch(const JsonObject& line) {
-  return {.cross_entropy = line.number("cross_entropy"),
-          .accuracy = line.number("accuracy"),
-          .test_cross_entropy = line.number("test_cross_entropy"),
-          .test_accuracy = line.number("test_accuracy")};
+RetrainEpoch read_retrain_epoch(const JsonValue& line) {
+  return {.cross_entropy = number(line, "cross_entropy"),
+          .accuracy = number(line, "accuracy"),
+          .test_cross_entropy = number(line, "test_cross_entropy"),
+          .test_accuracy = number(line, "test_accuracy")};
 }
 
 // Calls `read(root)` where there is such a file, and says whether there is.
 template <typename Read>
 bool with_file(const fs::path& path, const Read& read) {
   if (!fs::is_regular_file(path)) return false;
-  simdjson::dom::parser parser;
-  read(JsonText::read(path).parse(parser));
+  const std::string json = read_file(path, base::kMaxJsonBytes);
+  read(base::JsonDocument(json, "the file", {.file = path.string()}).root());
   return true;
 }
 
@@ -117,38 +177,24 @@ bool with_file(const fs::path& path, const Read& read) {
 template <typename Read>
 bool with_lines(const fs::path& path, const Read& read) {
   if (!fs::is_regular_file(path)) return false;
-  simdjson::dom::parser parser;
-  for (const JsonText& line : JsonText::read(path).complete_lines()) read(line.parse(parser));
+  const std::string log = read_file(path, base::kMaxJsonBytes);
+  for (const Line& line : complete_lines(log)) {
+    read(base::JsonDocument(line.text, "the line", {.file = path.string(), .line = line.number}).root());
+  }
   return true;
 }
 
 std::optional<Retraining> read_retraining(const fs::path& folder) {
   Retraining retraining;
-  const bool has_log = with_lines(folder / "log.jsonl", [&](const JsonObject& line) {
+  const bool has_log = with_lines(folder / "log.jsonl", [&](const JsonValue& line) {
     retraining.epochs.push_back(read_retrain_epoch(line));
   });
-  retraining.is_finished = with_file(folder / "result.json", [&](const JsonObject& root) {
-    retraining.test_accuracy = root.number("test_accuracy");
-    retraining.test_cross_entropy = root.number("test_cross_entropy");
+  retraining.is_finished = with_file(folder / "result.json", [&](const JsonValue& root) {
+    retraining.test_accuracy = number(root, "test_accuracy");
+    retraining.test_cross_entropy = number(root, "test_cross_entropy");
   });
   if (!has_log && !retraining.is_finished) return std::nullopt;
   return retraining;
-}
-
-// Errors: IoError; ValueError for more bytes than a space has.
-std::string read_space_text(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file)
-    throw IoError(fmt::format("cannot open the space: {}", std::strerror(errno)), {.file = path.string()});
-  std::string text(kMaxSpaceBytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad()) throw IoError("cannot read the space", {.file = path.string()});
-  text.resize(static_cast<size_t>(file.gcount()));
-  if (text.size() > kMaxSpaceBytes) {
-    throw ValueError(fmt::format("a space must have at most {} bytes", kMaxSpaceBytes),
-                     {.file = path.string()});
-  }
-  return text;
 }
 
 // A space of another program may say what this one cannot read, and the report loses only its map sizes.
@@ -157,7 +203,7 @@ void read_space(Run& run) {
   const fs::path path = run.folder / "space.textproto";
   if (!fs::is_regular_file(path)) return;
   try {
-    run.space = search::Space::parse(read_space_text(path), path.string());
+    run.space = search::Space::parse(read_file(path, kMaxSpaceBytes), path.string());
   } catch (const Error& error) {
     run.space_error = error.what();
   }
@@ -179,13 +225,12 @@ Run read_run(const fs::path& folder) {
   }
   Run run{.folder = folder};
   bool is_run =
-      with_file(folder / "config.json", [&](const JsonObject& root) { run.config = read_config(root); });
-  is_run |= with_file(folder / "latency.json", [&](const JsonObject& root) { run.table = read_table(root); });
-  is_run |= with_lines(folder / "log.jsonl", [&](const JsonObject& line) {
+      with_file(folder / "config.json", [&](const JsonValue& root) { run.config = read_config(root); });
+  is_run |= with_file(folder / "latency.json", [&](const JsonValue& root) { run.table = read_table(root); });
+  is_run |= with_lines(folder / "log.jsonl", [&](const JsonValue& line) {
     run.epochs.push_back(read_epoch(line, run.epochs.size()));
   });
-  is_run |=
-      with_file(folder / "result.json", [&](const JsonObject& root) { run.result = read_result(root); });
+  is_run |= with_file(folder / "result.json", [&](const JsonValue& root) { run.result = read_result(root); });
   if (!is_run) {
     throw ValueError(
         "a run must have config.json, latency.json, log.jsonl or result.json, and this folder has none of "

@@ -15,9 +15,13 @@
 #include <vector>
 
 #include "latgrad/search/space.h"
-#include "report/json_fields.h"
 
 namespace latgrad::cli::report {
+
+// Of any magnitude in a run. Sums, differences and percentages of such numbers are finite.
+inline constexpr double kLargestNumber = 1e15;
+
+using Numbers = std::vector<std::optional<double>>;
 
 struct Config {
   std::string program;

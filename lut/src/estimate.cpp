@@ -95,17 +95,6 @@ OpEstimate estimate_on(const OperatorKey& key, const Table& table, std::string_v
   return op;
 }
 
-const std::string& device_of(const EstimateOptions& options, const Table& table) {
-  // Of an empty table it says that the table is empty.
-  if (options.device.empty() || table.size() == 0) return table.default_device();
-  if (!table.has_device(options.device)) {
-    throw ValueError(fmt::format("the device must be one of the table's ({}), got \"{}\"",
-                                 fmt::join(table.devices(), ", "), options.device),
-                     {.file = table.source()});
-  }
-  return options.device;
-}
-
 }  // namespace
 
 double joined_time_us(std::span<const uint32_t> records, const Table& table, Mode mode, Statistic statistic) {
@@ -120,7 +109,7 @@ double joined_time_us(std::span<const uint32_t> records, const Table& table, Mod
 
 OpEstimate estimate_operator(const OperatorKey& key, const Table& table, const EstimateOptions& options) {
   check_statistic(options);
-  return estimate_on(key, table, device_of(options, table), options);
+  return estimate_on(key, table, table.resolve_device(options.device), options);
 }
 
 Estimate estimate(const net::Net& net, const net::NetShapes& shapes, const Table& table,
@@ -131,7 +120,7 @@ Estimate estimate(const net::Net& net, const net::NetShapes& shapes, const Table
                      {.file = net.source});
   }
   check_statistic(options);
-  const std::string& device = device_of(options, table);
+  const std::string& device = table.resolve_device(options.device);
   Estimate result;
   for (size_t i = 0; i < net.ops.size(); ++i) {
     OpEstimate& op = result.ops.emplace_back();

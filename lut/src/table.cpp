@@ -333,6 +333,18 @@ const std::string& Table::default_device() const {
       {.file = source()});
 }
 
+const std::string& Table::resolve_device(std::string_view device) const {
+  // Of an empty table the default says that the table is empty.
+  if (device.empty() || devices().empty()) return default_device();
+  const auto found = std::ranges::find(devices(), device);
+  if (found == devices().end()) {
+    throw ValueError(fmt::format("the device must be one of the table's ({}), got \"{}\"",
+                                 fmt::join(devices(), ", "), device),
+                     {.file = source()});
+  }
+  return *found;
+}
+
 std::span<const uint32_t> Table::find(const OperatorKey& key, std::string_view device) const {
   const auto group = impl_->find_group(key, device);
   return group ? impl_->index.records(*group) : std::span<const uint32_t>();

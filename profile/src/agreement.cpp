@@ -10,6 +10,7 @@
 
 #include "latgrad/base/error.h"
 #include "latgrad/base/random.h"
+#include "latgrad/profile/statistics.h"
 
 namespace latgrad::profile {
 namespace {
@@ -68,17 +69,10 @@ double sort_and_count_inversions(std::span<double> values, std::vector<double>& 
   return inversions;
 }
 
-// The middle 95 %; linear between neighbours. Nothing without values.
-std::optional<Bounds> middle_95_percent(std::vector<double> values) {
+// The middle 95 %. Nothing without values.
+std::optional<Bounds> middle_95_percent(const std::vector<double>& values) {
   if (values.empty()) return std::nullopt;
-  std::sort(values.begin(), values.end());
-  auto quantile = [&](double fraction) {
-    double position = fraction * static_cast<double>(values.size() - 1);
-    auto below = static_cast<size_t>(position);
-    size_t above = std::min(below + 1, values.size() - 1);
-    return values[below] + (position - static_cast<double>(below)) * (values[above] - values[below]);
-  };
-  return Bounds{quantile(0.025), quantile(0.975)};
+  return Bounds{percentile(values, 2.5), percentile(values, 97.5)};
 }
 
 }  // namespace
@@ -131,8 +125,8 @@ Agreement agreement(std::span<const TimePair> pairs, uint64_t seed) {
     mapes.push_back(mean_absolute_error(resample));
     if (std::optional<double> tau = kendall_tau(resample)) taus.push_back(*tau);
   }
-  result.mape_interval = middle_95_percent(std::move(mapes));
-  result.tau_interval = middle_95_percent(std::move(taus));
+  result.mape_interval = middle_95_percent(mapes);
+  result.tau_interval = middle_95_percent(taus);
   return result;
 }
 

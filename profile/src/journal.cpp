@@ -1,32 +1,33 @@
 #include "latgrad/profile/journal.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <simdjson.h>
 
 #include <charconv>
-#include <cmath>
 #include <iterator>
 #include <optional>
 #include <utility>
 
 #include "latgrad/base/error.h"
-#include "latgrad/base/json_string.h"
+#include "latgrad/base/json.h"
 
 namespace latgrad::profile {
 namespace {
 
 namespace fs = std::filesystem;
 
-double to_nanosecond(double time_us) { return std::round(time_us * 1e3) / 1e3; }
+using base::JsonValue;
 
 std::string header_line(const RunSettings& settings) {
-  return fmt::format(
-      R"({{"latgrad_profile_journal": 2, "device": {}, "cpu": {}, "engine": {}, "framework": {}, "threads": {}, )"
-      R"("cores": [{}], "warmup": {}, "seed": {}, "plan": "{:016x}"}})",
-      base::json_string(settings.device), base::json_string(settings.cpu_model),
-      base::json_string(settings.engine), base::json_string(settings.framework), settings.threads,
-      fmt::join(settings.cores, ", "), settings.warmup, settings.seed, settings.plan_hash);
+  return base::json_line({{"latgrad_profile_journal", 2},
+                          {"device", settings.device},
+                          {"cpu", settings.cpu_model},
+                          {"engine", settings.engine},
+                          {"framework", settings.framework},
+                          {"threads", settings.threads},
+                          {"cores", settings.cores},
+                          {"warmup", settings.warmup},
+                          {"seed", settings.seed},
+                          {"plan", fmt::format("{:016x}", settings.plan_hash)}});
 }
 
 // What one line adds; one of the two.
@@ -35,76 +36,46 @@ struct Entry {
   std::optional<std::pair<size_t, std::string>> unsupported;
 };
 
-class EntryReader {
- public:
-  EntryReader(size_t num_operators, Place& place) : num_operators_(num_operators), place_(place) {}
+// `object` has the operator's number as the name of a member.
+size_t read_op(const JsonValue& object, const std::string& name, size_t num_operators) {
+  size_t op = num_operators;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), op);
+  if (error != std::errc() || end != name.data() + name.size() || op >= num_operators) {
+    object.fail(fmt::format("name operators below {}", num_operators));
+  }
+  return op;
+}
 
-  Entry read(const std::string& line) {
-    simdjson::dom::object object;
-    if (parser_.parse(line).get(object)) refuse(line);
-    Entry entry;
-    for (auto [key, value] : object) {
-      if (key == "visit") {
-        entry.visit = visit(value, line);
-      } else if (key == "unsupported") {
-        entry.unsupported = unsupported(value, line);
-      } else {
-        refuse(line);
-      }
+std::vector<OperatorSamples> read_visit(const JsonValue& visit, size_t num_operators) {
+  std::vector<OperatorSamples> operators;
+  for (const auto& [name, samples] : visit.members()) {
+    OperatorSamples& measured =
+        operators.emplace_back(OperatorSamples{read_op(visit, name, num_operators), {}});
+    for (const JsonValue& sample : samples.list()) {
+      measured.samples_us.push_back(sample.number());
+      if (measured.samples_us.back() < 0) visit.fail("hold times that are not negative");
     }
-    return entry;
+    if (measured.samples_us.empty()) visit.fail("hold samples of each operator");
   }
+  if (operators.empty()) visit.fail("hold at least one operator");
+  return operators;
+}
 
- private:
-  [[noreturn]] void refuse(const std::string& line) const {
-    throw ParseError(fmt::format("a journal line must hold a visit or an unsupported, got `{}`", line),
-                     place_);
+Entry read_entry(const std::string& line, size_t num_operators, const Place& place) {
+  const base::JsonDocument document(line, "a journal line", place);
+  const JsonValue root = document.root();
+  Entry entry;
+  if (const auto visit = root.find("visit")) {
+    entry.visit = read_visit(*visit, num_operators);
+  } else if (const auto unsupported = root.find("unsupported")) {
+    const auto reasons = unsupported->members();
+    if (reasons.size() != 1) unsupported->fail("hold one operator");
+    entry.unsupported = {read_op(*unsupported, reasons[0].first, num_operators), reasons[0].second.text()};
+  } else {
+    root.fail("hold a visit or an unsupported");
   }
-
-  size_t op(std::string_view text, const std::string& line) const {
-    size_t op = 0;
-    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), op);
-    if (error != std::errc() || end != text.data() + text.size()) refuse(line);
-    if (op >= num_operators_) {
-      throw ParseError(fmt::format("operator must be below {}, got {}", num_operators_, op), place_);
-    }
-    return op;
-  }
-
-  double time_us(simdjson::dom::element element, const std::string& line) const {
-    double time_us = 0;
-    if (element.get(time_us) || time_us < 0) {
-      throw ParseError(fmt::format("times must be non-negative numbers, got `{}`", line), place_);
-    }
-    return time_us;
-  }
-
-  std::vector<OperatorSamples> visit(simdjson::dom::element element, const std::string& line) const {
-    simdjson::dom::object operators;
-    if (element.get(operators)) refuse(line);
-    std::vector<OperatorSamples> visit;
-    for (auto [key, value] : operators) {
-      simdjson::dom::array samples;
-      if (value.get(samples) || samples.size() == 0) refuse(line);
-      OperatorSamples& measured = visit.emplace_back(OperatorSamples{op(key, line), {}});
-      for (simdjson::dom::element sample : samples) measured.samples_us.push_back(time_us(sample, line));
-    }
-    return visit;
-  }
-
-  std::pair<size_t, std::string> unsupported(simdjson::dom::element element, const std::string& line) const {
-    simdjson::dom::object reasons;
-    if (element.get(reasons) || reasons.size() != 1) refuse(line);
-    auto [key, value] = *reasons.begin();
-    std::string_view reason;
-    if (value.get(reason)) refuse(line);
-    return {op(key, line), std::string(reason)};
-  }
-
-  simdjson::dom::parser parser_;
-  size_t num_operators_;
-  Place& place_;
-};
+  return entry;
+}
 
 }  // namespace
 
@@ -141,14 +112,13 @@ void Journal::read(const std::string& header) {
   if (text.empty()) return;
 
   Place place{.file = path_.string(), .line = 0};
-  EntryReader reader(unsupported_.size(), place);
   for (size_t begin = 0; begin < text.size();) {
     size_t end = text.find('\n', begin);
     std::string line = text.substr(begin, end - begin);
     begin = end + 1;
     ++*place.line;
     if (place.line != 1) {
-      Entry entry = reader.read(line);
+      Entry entry = read_entry(line, unsupported_.size(), place);
       if (!entry.visit.empty()) samples_.add_visit(std::move(entry.visit));
       if (entry.unsupported) unsupported_[entry.unsupported->first] = entry.unsupported->second;
     } else if (line != header) {
@@ -169,18 +139,17 @@ void Journal::write_line(const std::string& line) {
 }
 
 void Journal::add_visit(std::vector<OperatorSamples> visit) {
-  std::string line = "{\"visit\": {";
+  base::Json operators = base::Json::object();
   for (OperatorSamples& op : visit) {
-    for (double& sample_us : op.samples_us) sample_us = to_nanosecond(sample_us);
-    line += fmt::format("{}\"{}\": [{}]", &op == &visit.front() ? "" : ", ", op.op,
-                        fmt::join(op.samples_us, ", "));
+    for (double& sample_us : op.samples_us) sample_us = base::rounded(sample_us, 3);
+    operators[std::to_string(op.op)] = op.samples_us;
   }
-  write_line(line + "}}");
+  write_line(base::json_line({{"visit", std::move(operators)}}));
   samples_.add_visit(std::move(visit));
 }
 
 void Journal::add_unsupported(size_t op, std::string reason) {
-  write_line(fmt::format("{{\"unsupported\": {{\"{}\": {}}}}}", op, base::json_string(reason)));
+  write_line(base::json_line({{"unsupported", {{std::to_string(op), reason}}}}));
   unsupported_.at(op) = std::move(reason);
 }
 

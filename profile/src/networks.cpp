@@ -21,10 +21,10 @@ std::string short_name(const fs::path& path) {
 
 }  // namespace
 
-std::vector<NamedNet> read_nets(std::span<const fs::path> paths, std::span<const DataInput> inputs) {
+std::vector<NamedNet> read_nets(std::span<const fs::path> paths, std::span<const net::InputShape> inputs) {
   std::vector<NamedNet> nets;
   for (const fs::path& path : paths) nets.push_back({short_name(path), net::read_net(path)});
-  for (const DataInput& input : inputs) {
+  for (const net::InputShape& input : inputs) {
     bool found = false;
     for (NamedNet& net : nets) {
       if (!net::is_data_input(net.net, input.blob)) continue;

@@ -2,21 +2,24 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <simdjson.h>
 
-#include <algorithm>
 #include <ctime>
+#include <fstream>
 #include <iterator>
+#include <memory>
 
 #include "latgrad/base/error.h"
-#include "latgrad/base/json_string.h"
+#include "latgrad/base/json.h"
+#include "percent_json.h"
 
 namespace latgrad::profile {
 namespace {
 
 namespace fs = std::filesystem;
-using base::json_string;
+using base::Json;
+using base::json_line;
+using base::json_text;
+using base::JsonDocument;
 
 constexpr const char* kProtocol =
     "Operators are timed inside whole networks: those of the plan, and random architectures of its spaces in "
@@ -32,34 +35,69 @@ constexpr const char* kProtocol =
     "`slowdowns` "
     "lists all visits. Percentiles are of all samples that count, linear between them.";
 
-std::string json_number(const std::optional<double>& number, int digits) {
-  return number ? fmt::format("{:.{}f}", *number, digits) : "null";
+Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
+
+Json rounded_or_null(const std::optional<double>& number, int decimals) {
+  return number ? Json(base::rounded(*number, decimals)) : Json();
 }
 
-std::string json_text_or_null(const std::string& text) { return text.empty() ? "null" : json_string(text); }
+Json machine_json(const runner::Machine& machine) {
+  return {{"model", text_or_null(machine.cpu_model)},
+          {"family", text_or_null(machine.cpu_family)},
+          {"model_number", text_or_null(machine.cpu_model_number)},
+          {"architecture", text_or_null(machine.architecture)},
+          {"logical_cores", machine.logical_cores},
+          {"caches", text_or_null(machine.caches)},
+          {"governor", text_or_null(machine.governor)},
+          {"frequency", text_or_null(machine.frequency)}};
+}
 
-std::string json_slowdowns(const std::vector<double>& slowdowns) {
-  std::string json = "[";
-  for (size_t i = 0; i < slowdowns.size(); ++i) {
-    fmt::format_to(std::back_inserter(json), "{}{:.3f}", i == 0 ? "" : ", ", slowdowns[i]);
+Json extends_json(const Provenance& p) {
+  if (p.extends.empty()) return nullptr;
+  Json extended;
+  if (!p.extended_provenance.empty()) {
+    extended = JsonDocument(p.extended_provenance, "the provenance of the table to extend").root().json();
   }
-  return json + "]";
+  return {{"table", p.extends}, {"records", p.records_taken_over}, {"provenance", std::move(extended)}};
 }
 
-std::string machine_json(const runner::Machine& machine) {
-  return fmt::format(
-      R"({{"model": {}, "family": {}, "model_number": {}, "architecture": {}, "logical_cores": {}, "caches": {}, )"
-      R"("governor": {}, "frequency": {}}})",
-      json_text_or_null(machine.cpu_model), json_text_or_null(machine.cpu_family),
-      json_text_or_null(machine.cpu_model_number), json_text_or_null(machine.architecture),
-      machine.logical_cores, json_text_or_null(machine.caches), json_text_or_null(machine.governor),
-      json_text_or_null(machine.frequency));
+Json slowdowns_json(const std::vector<double>& slowdowns) {
+  Json list = Json::array();
+  for (const double slowdown : slowdowns) list.push_back(base::rounded(slowdown, 3));
+  return list;
 }
 
-std::string extends_json(const Provenance& p) {
-  if (p.extends.empty()) return "null";
-  return fmt::format(R"({{"table": {}, "records": {}, "provenance": {}}})", json_string(p.extends),
-                     p.records_taken_over, p.extended_provenance.empty() ? "null" : p.extended_provenance);
+Json operators_json(const std::vector<MeasuredOperator>& operators) {
+  Json list = Json::array();
+  for (const MeasuredOperator& op : operators) {
+    list.push_back({{"operator", op.description},
+                    {"p50_us", op.times.p50_us},
+                    {"samples", op.samples},
+                    {"visits", op.visits},
+                    {"spread", base::rounded(op.times.spread(), 3)},
+                    {"median_error_percent", percent_or_null(op.relative_error)}});
+  }
+  return list;
+}
+
+Json missing_json(const std::vector<MissingOperator>& missing) {
+  Json list = Json::array();
+  for (const MissingOperator& op : missing) {
+    list.push_back({{"operator", op.description}, {"reason", op.reason}});
+  }
+  return list;
+}
+
+// What is beside a table, where it is one JSON object; else nothing.
+std::unique_ptr<JsonDocument> read_document(const fs::path& table) {
+  std::ifstream file(provenance_path(table), std::ios::binary);
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  try {
+    auto document = std::make_unique<JsonDocument>(text, "the provenance");
+    return document->root().json().is_object() ? std::move(document) : nullptr;
+  } catch (const ParseError&) {
+    return nullptr;
+  }
 }
 
 }  // namespace
@@ -68,65 +106,43 @@ double median_spread(const std::vector<MeasuredOperator>& operators) {
   if (operators.empty()) return 0;
   std::vector<double> spreads;
   for (const MeasuredOperator& op : operators) spreads.push_back(op.times.spread());
-  std::nth_element(spreads.begin(), spreads.begin() + spreads.size() / 2, spreads.end());
-  return spreads[spreads.size() / 2];
+  return percentile(std::move(spreads), 50);
 }
 
 std::string provenance_json(const Provenance& p) {
   const runner::RunnerInfo& runner = p.runner;
-  std::string json = fmt::format(
-      R"({{
-  "table": {},
-  "device": {},
-  "cpu": {},
-  "system": {},
-  "engine": {{"name": {}, "int8": {}, "fp32": {}}},
-  "framework": {},
-  "latgrad": {},
-  "runner": {{"program": {}, "command": {}}},
-  "threads": {},
-  "pinned_to_cores": [{}],
-  "date_utc": {},
-  "elapsed_s": {:.1f},
-  "load_average": [{}, {}],
-  "warmup": {},
-  "samples_per_visit": {},
-  "target": {},
-  "budget_s": {},
-  "drift_tolerance": {},
-  "seed": {},
-  "budget_spent": {},
-  "resumed": {},
-  "visits": {},
-  "discarded_visits": {},
-  "slowdowns": {},
-  "protocol": {},
-  "extends": {},
-  "median_spread": {:.3f},
-)",
-      json_string(p.table), json_string(p.device), machine_json(runner.machine),
-      json_text_or_null(runner.machine.system), json_string(runner.engine), json_text_or_null(runner.int8),
-      json_text_or_null(runner.fp32), json_text_or_null(runner.framework), json_string(LATGRAD_VERSION),
-      json_string(runner.program), json_string(p.runner_command), runner.threads,
-      fmt::join(runner.cores, ", "), json_string(p.date_utc), p.elapsed_s, json_number(p.load_at_start, 2),
-      json_number(p.load_at_end, 2), p.options.warmup, p.options.samples_per_visit, p.options.target,
-      p.options.budget_s, p.options.drift_tolerance, p.options.seed, p.budget_spent, p.resumed, p.visits,
-      p.discarded_visits, json_slowdowns(p.slowdowns), json_string(kProtocol), extends_json(p),
-      median_spread(p.operators));
-  json += "  \"operators\": [";
-  for (const MeasuredOperator& op : p.operators) {
-    json += fmt::format(
-        "{}\n    {{\"operator\": {}, \"p50_us\": {}, \"samples\": {}, \"visits\": {}, \"spread\": {:.3f}, "
-        "\"median_error\": {}}}",
-        &op == &p.operators[0] ? "" : ",", json_string(op.description), op.times.p50_us, op.samples,
-        op.visits, op.times.spread(), json_number(op.relative_error, 4));
-  }
-  json += "\n  ],\n  \"missing\": [";
-  for (const MissingOperator& op : p.missing) {
-    json += fmt::format("{}\n    {{\"operator\": {}, \"reason\": {}}}", &op == &p.missing[0] ? "" : ",",
-                        json_string(op.description), json_string(op.reason));
-  }
-  return json + "\n  ]\n}\n";
+  return json_text({
+      {"table", p.table},
+      {"device", p.device},
+      {"cpu", machine_json(runner.machine)},
+      {"system", text_or_null(runner.machine.system)},
+      {"engine",
+       {{"name", runner.engine}, {"int8", text_or_null(runner.int8)}, {"fp32", text_or_null(runner.fp32)}}},
+      {"framework", text_or_null(runner.framework)},
+      {"latgrad", LATGRAD_VERSION},
+      {"runner", {{"program", runner.program}, {"command", p.runner_command}}},
+      {"threads", runner.threads},
+      {"pinned_to_cores", runner.cores},
+      {"date_utc", p.date_utc},
+      {"elapsed_s", base::rounded(p.elapsed_s, 1)},
+      {"load_average", {rounded_or_null(p.load_at_start, 2), rounded_or_null(p.load_at_end, 2)}},
+      {"warmup", p.options.warmup},
+      {"samples_per_visit", p.options.samples_per_visit},
+      {"target_percent", 100 * p.options.target},
+      {"budget_s", p.options.budget_s},
+      {"drift_tolerance", p.options.drift_tolerance},
+      {"seed", p.options.seed},
+      {"budget_spent", p.budget_spent},
+      {"resumed", p.resumed},
+      {"visits", p.visits},
+      {"discarded_visits", p.discarded_visits},
+      {"slowdowns", slowdowns_json(p.slowdowns)},
+      {"protocol", kProtocol},
+      {"extends", extends_json(p)},
+      {"median_spread", base::rounded(median_spread(p.operators), 3)},
+      {"operators", operators_json(p.operators)},
+      {"missing", missing_json(p.missing)},
+  });
 }
 
 fs::path provenance_path(const fs::path& table) {
@@ -136,10 +152,8 @@ fs::path provenance_path(const fs::path& table) {
 }
 
 std::string read_provenance(const fs::path& table) {
-  simdjson::dom::parser parser;
-  simdjson::dom::object object;
-  if (parser.load(provenance_path(table).string()).get(object)) return "";
-  return simdjson::minify(object);
+  const auto document = read_document(table);
+  return document ? json_line(document->root().json()) : "";
 }
 
 Origin origin_of(const runner::RunnerInfo& runner) {
@@ -147,23 +161,17 @@ Origin origin_of(const runner::RunnerInfo& runner) {
 }
 
 std::optional<Origin> read_origin(const fs::path& table) {
-  simdjson::dom::parser parser;
-  simdjson::dom::element document;
-  if (parser.load(provenance_path(table).string()).get(document)) return std::nullopt;
+  const auto document = read_document(table);
+  if (!document) return std::nullopt;
+  const base::JsonValue root = document->root();
   // What a runner did not say is null.
-  auto text = [&](std::string_view pointer) -> std::optional<std::string> {
-    simdjson::dom::element element;
-    std::string_view value;
-    if (document.at_pointer(pointer).get(element)) return std::nullopt;
-    if (element.is_null()) return "";
-    if (element.get(value)) return std::nullopt;
-    return std::string(value);
-  };
-  std::optional<std::string> cpu_model = text("/cpu/model"), engine = text("/engine/name");
-  std::optional<std::string> framework = text("/framework");
-  int64_t threads = 0;
-  if (!cpu_model || !engine || !framework || document["threads"].get(threads)) return std::nullopt;
-  return Origin{*cpu_model, *engine, *framework, static_cast<int>(threads)};
+  const auto text = [](const base::JsonValue& value) { return value.is_null() ? "" : value.text(); };
+  try {
+    return Origin{text(root.at("cpu").at("model")), text(root.at("engine").at("name")),
+                  text(root.at("framework")), static_cast<int>(root.at("threads").integer(0, INT32_MAX))};
+  } catch (const ParseError&) {
+    return std::nullopt;
+  }
 }
 
 std::string differences(const Origin& there, const Origin& here) {
@@ -172,7 +180,7 @@ std::string differences(const Origin& there, const Origin& here) {
     if (of_there == of_here) return;
     text += fmt::format("{}{} {} there, {} here", text.empty() ? "" : "; ", what, of_there, of_here);
   };
-  compare("CPU", json_string(there.cpu_model), json_string(here.cpu_model));
+  compare("CPU", json_line(Json(there.cpu_model)), json_line(Json(here.cpu_model)));
   compare("engine", there.engine, here.engine);
   compare("framework", there.framework, here.framework);
   compare("threads", there.threads, here.threads);

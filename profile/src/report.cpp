@@ -1,25 +1,25 @@
 #include <fmt/format.h>
 
 #include "latgrad/base/duration.h"
-#include "latgrad/base/json_string.h"
+#include "latgrad/base/json.h"
+#include "latgrad/base/listed.h"
 #include "latgrad/profile/run.h"
+#include "percent_json.h"
 
 namespace latgrad::profile {
 namespace {
 
-using base::json_string;
+using base::Json;
 
 // So many operators are listed by name for people; --json lists all.
 constexpr size_t kListed = 10;
 
-std::string missing_json(const std::vector<MissingOperator>& missing) {
-  std::string json = "[";
+Json missing_json(const std::vector<MissingOperator>& missing) {
+  Json list = Json::array();
   for (const MissingOperator& op : missing) {
-    json += fmt::format("{}\n    {{\"op_type\": {}, \"operator\": {}, \"reason\": {}}}",
-                        json.size() > 1 ? "," : "", json_string(op.op_type), json_string(op.description),
-                        json_string(op.reason));
+    list.push_back({{"op_type", op.op_type}, {"operator", op.description}, {"reason", op.reason}});
   }
-  return json + (missing.empty() ? "]" : "\n  ]");
+  return list;
 }
 
 std::string missing_text(const std::vector<MissingOperator>& missing) {
@@ -29,59 +29,46 @@ std::string missing_text(const std::vector<MissingOperator>& missing) {
   return text;
 }
 
-std::string unsettled_json(const std::vector<UnsettledOperator>& unsettled) {
-  std::string json = "[";
+Json unsettled_json(const std::vector<UnsettledOperator>& unsettled) {
+  Json list = Json::array();
   for (const UnsettledOperator& op : unsettled) {
-    json += fmt::format("{}\n    {{\"operator\": {}, \"median_error\": {}}}", json.size() > 1 ? "," : "",
-                        json_string(op.description),
-                        op.relative_error ? fmt::format("{:.4f}", *op.relative_error) : "null");
+    list.push_back(
+        {{"operator", op.description}, {"median_error_percent", percent_or_null(op.relative_error)}});
   }
-  return json + (unsettled.empty() ? "]" : "\n  ]");
+  return list;
 }
 
 std::string unsettled_text(const std::vector<UnsettledOperator>& unsettled, double target) {
   if (unsettled.empty()) return "";
-  std::string text = fmt::format(
-      "Not known within {:g} %: {} operators; a larger --budget, or a quieter machine, settles them\n",
-      100 * target, unsettled.size());
-  for (size_t i = 0; i < std::min(unsettled.size(), kListed); ++i) {
-    const UnsettledOperator& op = unsettled[i];
-    text += op.relative_error ? fmt::format("  +-{:.1f} %  {}\n", 100 * *op.relative_error, op.description)
-                              : fmt::format("  too few visits  {}\n", op.description);
+  std::vector<std::string> operators;
+  for (const UnsettledOperator& op : unsettled) {
+    operators.push_back(op.relative_error
+                            ? fmt::format("+-{:.1f} %  {}", 100 * *op.relative_error, op.description)
+                            : fmt::format("too few visits  {}", op.description));
   }
-  if (unsettled.size() > kListed) {
-    text += fmt::format("  ... and {} more, listed by --json and in the provenance\n",
-                        unsettled.size() - kListed);
-  }
-  return text;
+  return fmt::format(
+      "Not known within {:g} %: {} operators, all listed by --json; a larger --budget, or a quieter machine, "
+      "settles them\n{}",
+      100 * target, unsettled.size(), base::listed_lines(operators, kListed));
 }
 
 }  // namespace
 
 std::string report_json(const RunResult& result) {
-  return fmt::format(
-      R"({{
-  "device": {},
-  "output": {},
-  "provenance": {},
-  "engine": {},
-  "planned": {},
-  "measured": {},
-  "known": {},
-  "elapsed_s": {:.1f},
-  "median_spread": {:.3f},
-  "visits": {},
-  "discarded_visits": {},
-  "budget_spent": {},
-  "unsettled": {},
-  "missing": {}
-}}
-)",
-      json_string(result.device), json_string(result.output.string()),
-      json_string(provenance_path(result.output).string()), json_string(result.runner.engine), result.planned,
-      result.measured, result.known, result.elapsed_s, result.median_spread, result.visits,
-      result.discarded_visits, result.budget_spent, unsettled_json(result.unsettled),
-      missing_json(result.missing));
+  return base::json_text({{"device", result.device},
+                          {"output", result.output.string()},
+                          {"provenance", provenance_path(result.output).string()},
+                          {"engine", result.runner.engine},
+                          {"planned", result.planned},
+                          {"measured", result.measured},
+                          {"known", result.known},
+                          {"elapsed_s", base::rounded(result.elapsed_s, 1)},
+                          {"median_spread", base::rounded(result.median_spread, 3)},
+                          {"visits", result.visits},
+                          {"discarded_visits", result.discarded_visits},
+                          {"budget_spent", result.budget_spent},
+                          {"unsettled", unsettled_json(result.unsettled)},
+                          {"missing", missing_json(result.missing)}});
 }
 
 std::string report_text(const Options& options, const RunResult& result) {
@@ -100,22 +87,12 @@ std::string report_text(const Options& options, const RunResult& result) {
 }
 
 std::string report_json(const DryRunResult& result) {
-  std::string operators = "[";
-  for (const std::string& op : result.operators) {
-    operators += fmt::format("{}\n    {}", operators.size() > 1 ? "," : "", json_string(op));
-  }
-  operators += result.operators.empty() ? "]" : "\n  ]";
-  return fmt::format(
-      R"({{
-  "device": {},
-  "operators": {},
-  "known": {},
-  "estimated_s": {},
-  "missing": {}
-}}
-)",
-      json_string(result.device), operators, result.known,
-      result.estimated_s ? fmt::format("{:.1f}", *result.estimated_s) : "null", missing_json(result.missing));
+  return base::json_text(
+      {{"device", result.device},
+       {"operators", result.operators},
+       {"known", result.known},
+       {"estimated_s", result.estimated_s ? Json(base::rounded(*result.estimated_s, 1)) : Json()},
+       {"missing", missing_json(result.missing)}});
 }
 
 std::string report_text(const Options& options, const DryRunResult& result) {

@@ -9,7 +9,7 @@ namespace {
 // The share of a run that a machine must be at its best for that to be what is measured.
 constexpr double kFastPercent = 20;
 
-double median_us(const std::vector<double>& values_us) { return percentile_us(values_us, 50); }
+double median_us(const std::vector<double>& values_us) { return percentile(values_us, 50); }
 
 }  // namespace
 
@@ -32,7 +32,7 @@ std::vector<double> Samples::slowdowns() const {
   }
   std::vector<double> fast_us(num_operators_);
   for (size_t op = 0; op < num_operators_; ++op) {
-    if (!medians_us[op].empty()) fast_us[op] = percentile_us(medians_us[op], kFastPercent);
+    if (!medians_us[op].empty()) fast_us[op] = percentile(medians_us[op], kFastPercent);
   }
 
   std::vector<double> slowdowns;
@@ -44,10 +44,10 @@ std::vector<double> Samples::slowdowns() const {
       if (fast_us[op.op] > 0) ratios.push_back(visit_us / fast_us[op.op]);
     }
     // Operators that take no time tell nothing.
-    slowdowns.push_back(ratios.empty() ? 1 : percentile_us(std::move(ratios), 50));
+    slowdowns.push_back(ratios.empty() ? 1 : percentile(std::move(ratios), 50));
   }
   if (slowdowns.empty()) return slowdowns;
-  double fast = percentile_us(slowdowns, kFastPercent);
+  double fast = percentile(slowdowns, kFastPercent);
   for (double& slowdown : slowdowns) slowdown /= fast;
   return slowdowns;
 }

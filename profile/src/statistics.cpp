@@ -9,28 +9,31 @@
 namespace latgrad::profile {
 namespace {
 
-double percentile(const std::vector<double>& sorted, double percent) {
+// Of values that ascend.
+double percentile_of_sorted(const std::vector<double>& sorted, double percent) {
   double position = percent / 100 * static_cast<double>(sorted.size() - 1);
   size_t below = static_cast<size_t>(position);
   size_t above = std::min(below + 1, sorted.size() - 1);
   return sorted[below] + (position - static_cast<double>(below)) * (sorted[above] - sorted[below]);
 }
 
-std::vector<double> sorted(std::vector<double> samples_us) {
-  if (samples_us.empty()) throw ValueError("percentiles need at least one sample, got none");
-  std::sort(samples_us.begin(), samples_us.end());
-  return samples_us;
+std::vector<double> sorted(std::vector<double> values) {
+  if (values.empty()) throw ValueError("percentiles need at least one value, got none");
+  std::sort(values.begin(), values.end());
+  return values;
 }
 
 }  // namespace
 
-double percentile_us(std::vector<double> samples_us, double percent) {
-  return percentile(sorted(std::move(samples_us)), percent);
+double percentile(std::vector<double> values, double percent) {
+  return percentile_of_sorted(sorted(std::move(values)), percent);
 }
 
 Percentiles percentiles(std::vector<double> samples_us) {
   std::vector<double> ascending = sorted(std::move(samples_us));
-  auto rounded = [&](double percent) { return std::round(percentile(ascending, percent) * 1e3) / 1e3; };
+  auto rounded = [&](double percent) {
+    return std::round(percentile_of_sorted(ascending, percent) * 1e3) / 1e3;
+  };
   return {rounded(0), rounded(10), rounded(50), rounded(90), rounded(100)};
 }
 

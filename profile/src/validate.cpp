@@ -176,7 +176,7 @@ class Validation {
   std::vector<double> operators_now_us() const {
     std::vector<double> now_us;
     for (const Times& times : runs_.times()) {
-      now_us.push_back(times.visits() > 0 ? percentile_us(times.samples_us(), 50) : 0);
+      now_us.push_back(times.visits() > 0 ? percentile(times.samples_us(), 50) : 0);
     }
     return now_us;
   }
@@ -209,7 +209,7 @@ class Validation {
       }
     }
     if (ratios.empty()) return std::nullopt;
-    return percentile_us(std::move(ratios), 50);
+    return percentile(std::move(ratios), 50);
   }
 
   // By subject, from the runs that count.

@@ -125,22 +125,22 @@ def test_query_without_a_device_takes_that_of_the_command_line(tmp_path):
 
 
 @pytest.mark.parametrize("line, message", [
-    ("nonsense", "a query must be one JSON object"),
-    ("[]", "a query must be one JSON object"),
-    ("{} {}", "a query must be one JSON object"),
-    ("{", "a query must be one JSON object"),
+    ("nonsense", "a query must hold JSON: "),
+    ("[]", "a query must be an object, got []"),
+    ("{} {}", "expected end of input"),
+    ("{", "unexpected end of input"),
     # A byte that is not UTF-8.
-    ('{"op_type": "\udcff"}', "a query must be one JSON object"),
-    ("{}", "a query needs the key op_type"),
-    ('{"op_type": 3}', "op_type must hold text, got 3"),
+    ('{"op_type": "\udcff"}', "ill-formed UTF-8"),
+    ("{}", "a query must have the member op_type, got {}"),
+    ('{"op_type": 3}', "op_type must be text, got 3"),
     ('{"op_type": "Relu", "op_args": {}}', "op_args must be a list, got {}"),
     ('{"op_type": "Relu", "op_args": ["}"]}', "op_args must hold arguments as protobuf text"),
-    ('{"op_type": "Relu", "op_args": []}', "a query needs the key input_shapes"),
+    ('{"op_type": "Relu", "op_args": []}', "a query must have the member input_shapes, got "),
     (query(relu_record(0), input_shapes=[1]), "input_shapes must be a list, got 1"),
-    (query(relu_record(0), input_shapes=[[1.5]]), "input_shapes must hold integers of 64 bits, got 1.5"),
+    (query(relu_record(0), input_shapes=[[1.5]]), "input_shapes must be an integer of 64 bits, got 1.5"),
     (query(relu_record(0), input_shapes=[[-1]]), "a dimension must not be negative"),
     (query(relu_record(0), input_shapes=[[2**62, 4]]), "2^63"),
-    (query(relu_record(0), input_dtypes=[-1]), "input_dtypes must hold numbers"),
+    (query(relu_record(0), input_dtypes=[-1]), "input_dtypes must be an integer from 0 to 2147483647, got -1"),
     (query(relu_record(0), device="tablet"), 'got "tablet"'),
 ])
 def test_malformed_line_is_answered_and_the_others_go_on(lut, line, message):

@@ -63,11 +63,11 @@ def test_the_runner_is_that_of_the_environment_beside_or_on_the_path(tmp_path):
 
     assert_fails(profile(), 1, "the runner could not be run: no such program; latgrad-runner must lie beside latgrad")
     write_runner(tmp_path / "path" / "latgrad-runner", "of-the-path")
-    assert_fails(profile(), 1, "got `of-the-path`")
+    assert_fails(profile(), 1, "in the line `of-the-path`")
     write_runner(latgrad.parent / "latgrad-runner", "beside")
-    assert_fails(profile(), 1, "got `beside`")
+    assert_fails(profile(), 1, "in the line `beside`")
     mine = write_runner(tmp_path / "my-runner", "mine")
-    assert_fails(profile(LATGRAD_RUNNER=str(mine)), 1, "got `mine`")
+    assert_fails(profile(LATGRAD_RUNNER=str(mine)), 1, "in the line `mine`")
 
 
 @pytest.mark.parametrize("ignore_sigpipe", [False, True])

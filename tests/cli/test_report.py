@@ -324,7 +324,7 @@ def test_space_of_a_run_reads_no_other_file(finished):
         assert str(finished / "space.textproto") in notes
     (finished / "space.textproto").write_text("#" * (4 << 20) + "\n")
     notes = text_of(report(finished)[1].find(".//section[@class='notes']"))
-    assert "a space must have at most 4194304 bytes" in notes
+    assert "the file must have at most 4194304 bytes" in notes
 
 
 def test_large_run_is_small_and_shows_some_epochs(tmp_path):
@@ -526,15 +526,15 @@ def test_malformed_json_is_an_error_with_its_line(finished, text, line):
 def test_malformed_log_is_an_error_with_its_line(finished):
     lines = (finished / "log.jsonl").read_text().splitlines()
     (finished / "log.jsonl").write_text("\n".join([*lines[:4], lines[4][:-9], *lines[5:]]) + "\n")
-    assert_fails(run("report", finished), 1, "the file must hold JSON: ", "log.jsonl, line 5)")
+    assert_fails(run("report", finished), 1, "the line must hold JSON: ", "log.jsonl, line 5)")
 
 
 @pytest.mark.parametrize("file, changes, messages", [
     ("latency.json", {"device": 3}, ['device must be text, got 3', 'field "device"']),
     ("latency.json", {"fixed_us": "3"}, ['fixed_us must be a number, got "3"']),
     ("latency.json", {"layers": {}}, ["layers must be a list, got {}"]),
-    ("latency.json", {"layers": [{"candidates": ["a"], "us": []}]}, ["as many times as candidates, got 0 and 1"]),
-    ("result.json", {"samples": [3]}, ["samples must be a list of objects, got 3"]),
+    ("latency.json", {"layers": [{"candidates": ["a"], "us": []}]}, ["layers must have as many times as candidates (0 and 1), got {", 'field "layers/0"']),
+    ("result.json", {"samples": [3]}, ["samples must be an object, got 3", 'field "samples/0"']),
     ("result.json", {"arg_max": [3]}, ["arg_max must be an object, got [3]"]),
     ("config.json", {"format": "latgrad-run-2"}, ['must be "latgrad-run-1", got "latgrad-run-2"']),
 ])
@@ -544,21 +544,21 @@ def test_values_of_another_kind_are_errors_with_their_field(finished, file, chan
 
 
 @pytest.mark.parametrize("file, changes, message, field", [
-    ("config.json", {"settings": {"target_ms": 0}}, "target_ms must be above 0, got 0", "target_ms"),
-    ("config.json", {"settings": {"target_ms": -3.2}}, "target_ms must be above 0, got -3.2", "target_ms"),
+    ("config.json", {"settings": {"target_ms": 0}}, "target_ms must be above 0, got 0", "settings/target_ms"),
+    ("config.json", {"settings": {"target_ms": -3.2}}, "target_ms must be above 0, got -3.2", "settings/target_ms"),
     ("latency.json", {"fixed_us": -0.5}, "fixed_us must be at least 0, got -0.5", "fixed_us"),
-    ("latency.json", {"layers": [{"candidates": ["a", "b"], "us": [0, -1]}]}, "us must be at least 0, got -1", "us"),
+    ("latency.json", {"layers": [{"candidates": ["a", "b"], "us": [0, -1]}]}, "us must be at least 0, got -1", "layers/0/us/1"),
     ("latency.json", {"layers": [{"candidates": ["a"], "us": [1e308]}]},
-     "us must be of a magnitude up to 1e15, got 1", "us"),
+     "us must be of a magnitude up to 1e15, got 1", "layers/0/us/0"),
     ("result.json", {"target_us": 0}, "target_us must be above 0, got 0", "target_us"),
     ("result.json", {"target_us": -3200.0}, "target_us must be above 0, got -3200.0", "target_us"),
     ("result.json", {"target_us": 1.1e15}, "target_us must be of a magnitude up to 1e15, got 1", "target_us"),
     ("result.json", {"chosen": {"architecture": [0, -1]}},
-     "architecture must be a list of integers from 0, got -1", "architecture"),
-    ("result.json", {"chosen": {"architecture": [0], "latency_us": -1}}, "latency_us must be at least 0, got -1", "latency_us"),
+     "architecture must be an integer from 0, got -1", "chosen/architecture/1"),
+    ("result.json", {"chosen": {"architecture": [0], "latency_us": -1}}, "latency_us must be at least 0, got -1", "chosen/latency_us"),
     ("result.json", {"samples": [{"log_probability": -1e308}]},
-     "log_probability must be of a magnitude up to 1e15, got -1", "log_probability"),
-    ("result.json", {"operators": [{"type": "Conv", "us": -1}]}, "us must be at least 0, got -1", "us"),
+     "log_probability must be of a magnitude up to 1e15, got -1", "samples/0/log_probability"),
+    ("result.json", {"operators": [{"type": "Conv", "us": -1}]}, "us must be at least 0, got -1", "operators/0/us"),
     ("retrain/result.json", {"test_cross_entropy": 1e16},
      "test_cross_entropy must be of a magnitude up to 1e15, got 1", "test_cross_entropy"),
 ])
@@ -576,13 +576,13 @@ def test_numbers_out_of_their_range_are_errors(finished, file, changes, message,
     ({"sampled_us": -1}, "sampled_us must be at least 0, got -1"),
     ({"expected_us": -1}, "expected_us must be at least 0, got -1"),
     ({"arg_max_us": -1}, "arg_max_us must be at least 0, got -1"),
-    ({"arg_max": [0, -1]}, "arg_max must be a list of integers from 0, got -1"),
+    ({"arg_max": [0, -1]}, "arg_max must be an integer from 0, got -1"),
 ])
 def test_numbers_of_an_epoch_out_of_their_range_are_errors(finished, changes, message):
     lines = [json.loads(line) for line in (finished / "log.jsonl").read_text().splitlines()]
     lines[4] |= changes
     write_lines(finished / "log.jsonl", lines)
-    assert_fails(run("report", finished), 1, message, f'log.jsonl, line 5, field "{next(iter(changes))}"')
+    assert_fails(run("report", finished), 1, message, f'log.jsonl, line 5, field "{next(iter(changes))}')
 
 
 def test_extreme_numbers_that_are_allowed_stay_finite(finished):

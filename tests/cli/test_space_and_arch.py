@@ -10,6 +10,7 @@ def test_space_without_a_table():
     space = run_json("space", "tiny", "--json")
     assert space["num_architectures"] == 2 * 3 * 1 * 3
     assert [len(layer["candidates"]) for layer in space["layers"]] == [2, 3, 1, 4]
+    assert [layer["layer"] for layer in space["layers"]] == [0, 1, 2, 3]  # indices, of table_us and architectures, too
     assert space["layers"][3]["offered"] == [True, True, True, False]
     assert space["layers"][1]["output_shape"] == [16, 8, 8]
     assert space["named_architectures"] == {"smallest": [1, 0, 0, 2], "largest": [0, 2, 0, 1]}
@@ -144,6 +145,7 @@ def test_arch_is_the_sum_of_its_parts(tiny_lut):
     assert [layer["us"] for layer in arch["layers"]] == [
         row[c] for row, c in zip(space["table_us"], arch["architecture"])]
     assert arch["fixed_us"] == space["fixed_us"]
+    assert [layer["layer"] for layer in arch["layers"]] == [0, 1, 2, 3]
     assert arch["total_us"] == pytest.approx(arch["fixed_us"] + sum(layer["us"] for layer in arch["layers"]))
 
 

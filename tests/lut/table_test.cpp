@@ -8,6 +8,7 @@
 #include <limits>
 #include <sstream>
 
+#include "expect_error.h"
 #include "latgrad/base/error.h"
 #include "lut/archive_builder.h"
 #include "shared_data.h"
@@ -18,6 +19,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::StrEq;
 
 constexpr const char* kConvLine =
     R"({"op_type": "Conv", "op_args": ["name: \"kernel\"\ni: 3\n", "name: \"stride\"\ni: 2\n"], )"
@@ -313,6 +315,20 @@ TEST(TableTest, KnowsItsDevices) {
   EXPECT_TRUE(table.has_device("a"));
   EXPECT_FALSE(table.has_device("c"));
   EXPECT_FALSE(table.has_device(""));
+}
+
+TEST(TableTest, ResolvesADevice) {
+  const std::string two = line("A", "1") + line("A", "1", "tablet");
+  const Table table = Table::parse(two, "phone-op_lut_database.json");
+  EXPECT_EQ(table.resolve_device("tablet"), "tablet");
+  EXPECT_EQ(table.resolve_device(""), "phone");
+  LATGRAD_EXPECT_ERROR(table.resolve_device("watch"), ValueError,
+                       StrEq("the device must be one of the table's (phone, tablet), got \"watch\" "
+                             "(phone-op_lut_database.json)"));
+  LATGRAD_EXPECT_ERROR(Table::parse(two, "lut.json").resolve_device(""), ValueError,
+                       HasSubstr("a device must be named where a table has several: phone, tablet"));
+  LATGRAD_EXPECT_ERROR(Table::parse("", "lut.json").resolve_device("phone"), ValueError,
+                       HasSubstr("a table needs a record to price with, this one is empty"));
 }
 
 TEST(TableLoadTest, ReadsPlainGzipAndZipByContent) {

@@ -347,13 +347,14 @@ TEST_F(ReadNetTest, RefusesMalformedShapesJson) {
     LATGRAD_EXPECT_ERROR(read_net(folder_.path()), ParseError,
                          AllOf(HasSubstr(message), HasSubstr("shapes.json")));
   };
-  expect("{", "shapes must be JSON");
-  expect("", "shapes must be JSON");
-  expect("[]", "shapes must be a JSON object");
+  expect("{", "the shapes must hold JSON");
+  expect("", "the shapes must hold JSON");
+  expect("[]", "the shapes must be an object, got []");
   expect(R"({"inputs": []})", "inputs must be an object");
-  expect(R"({"inputs": {"data": 3}})", "a shape must be a list of integers");
-  expect(R"({"params": {"w": [1, 2.5]}})", "a shape must be a list of integers");
+  expect(R"({"inputs": {"data": 3}})", "data must be a list, got 3");
+  expect(R"({"params": {"w": [1, 2.5]}})", "w must be an integer of 64 bits, got 2.5");
   expect(R"({"params": {"w": [1, -2]}})", "a dimension must not be negative, got [1, -2]");
+  expect(R"({"params": {"w": [1, -2]}})", "shapes.json, field \"params/w\")");
   expect(R"({"params": {"w": [4294967296, 4294967296]}})", "fewer than 2^63 elements");
 }
 

@@ -85,15 +85,18 @@ TEST_F(JournalTest, NamesTheLineThatIsNotItsOwn) {
     folder_.write("table.json.partial", header + line + "\n");
     LATGRAD_EXPECT_ERROR(open(2), ParseError, AllOf(HasSubstr(message), HasSubstr("line 2")));
   };
-  std::string rule = "a journal line must hold a visit or an unsupported, got `";
-  for (const char* line :
-       {"nonsense", "[]", R"({"other": 1})", R"({"visit": []})", R"({"visit": {"0": []}})",
-        R"({"visit": {"x": [1]}})", R"({"unsupported": {}})", R"({"unsupported": {"0": 1}})"}) {
-    expect(line, rule + line);
-  }
-  expect(R"({"visit": {"2": [1]}})", "operator must be below 2, got 2");
-  expect(R"({"visit": {"1": [-1]}})", "times must be non-negative numbers, got `");
-  expect(R"({"visit": {"1": ["1"]}})", "times must be non-negative numbers, got `");
+  expect("nonsense", "a journal line must hold JSON: ");
+  expect("[]", "a journal line must be an object, got []");
+  expect(R"({"other": 1})", R"(a journal line must hold a visit or an unsupported, got {"other": 1})");
+  expect(R"({"visit": []})", "visit must be an object, got []");
+  expect(R"({"visit": {}})", "visit must hold at least one operator, got {}");
+  expect(R"({"visit": {"0": []}})", R"(visit must hold samples of each operator, got {"0": []})");
+  expect(R"({"visit": {"x": [1]}})", R"(visit must name operators below 2, got {"x": [1]})");
+  expect(R"({"visit": {"2": [1]}})", R"(visit must name operators below 2, got {"2": [1]})");
+  expect(R"({"visit": {"1": [-1]}})", R"(visit must hold times that are not negative, got {"1": [-1]})");
+  expect(R"({"visit": {"1": ["1"]}})", R"(1 must be a number, got "1" ()");
+  expect(R"({"unsupported": {}})", "unsupported must hold one operator, got {}");
+  expect(R"({"unsupported": {"0": 1}})", "0 must be text, got 1");
 }
 
 TEST_F(JournalTest, SaysWhereItCannotWrite) {

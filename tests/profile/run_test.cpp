@@ -80,10 +80,10 @@ TEST_F(RunTest, ProvenanceSaysWhereTheTableComesFrom) {
   run_it();
   for (const char* part :
        {"\"device\": \"phone\"", "\"model\": \"Made-up CPU 1000\"", "\"engine\": {\"name\": \"qnnpack\"",
-        "\"framework\": \"none\"", "\"threads\": 1", "\"target\": 0.02", "\"resumed\": false",
+        "\"framework\": \"none\"", "\"threads\": 1", "\"target_percent\": 2.0", "\"resumed\": false",
         "\"visits\": 6",
-        "\"p50_us\": 200, \"samples\": 36, \"visits\": 6, \"spread\": 0.000, \"median_error\": 0.0000",
-        "\"slowdowns\": [1.000, 1.000"}) {
+        "\"p50_us\": 200.0, \"samples\": 36, \"visits\": 6, \"spread\": 0.0, \"median_error_percent\": 0.0",
+        "\"slowdowns\": [1.0, 1.0"}) {
     EXPECT_THAT(provenance(), HasSubstr(part));
   }
   std::optional<Origin> origin = read_origin(options_.output);
@@ -106,9 +106,10 @@ TEST_F(RunTest, ExtendsATableWithoutMeasuringAgain) {
   EXPECT_EQ(again.planned, 0u);
   EXPECT_EQ(again.known, 3u);
   EXPECT_EQ(lut::Table::load(options_.output).size(), 3u);
-  EXPECT_THAT(provenance(),
-              HasSubstr("\"extends\": {\"table\": \"phone-op_lut_database.json\", \"records\": 3, "
-                        "\"provenance\": {\"table\""));
+  EXPECT_THAT(
+      provenance(),
+      HasSubstr("\"extends\": {\n    \"table\": \"phone-op_lut_database.json\",\n    \"records\": 3,\n"
+                "    \"provenance\": {\n      \"table\""));
 }
 
 TEST_F(RunTest, IsCompleteWhereOnlyTheJournalWasLeftBehind) {
@@ -170,7 +171,7 @@ TEST_F(RunTest, ListsWhatDidNotReachTheTarget) {
   ASSERT_THAT(result.unsettled, SizeIs(3));
   EXPECT_THAT(report_text(options_, result), AllOf(HasSubstr("Not known within 2 %: 3 operators"),
                                                    HasSubstr("  too few visits  Relu [1,8,4,4]\n")));
-  EXPECT_THAT(report_json(result), HasSubstr("\"median_error\": null"));
+  EXPECT_THAT(report_json(result), HasSubstr("\"median_error_percent\": null"));
 }
 
 TEST_F(RunTest, AnInterruptedRunIsResumed) {

@@ -36,9 +36,17 @@ TEST(PercentilesTest, OfOneSampleAreThatSample) {
   EXPECT_EQ(p.spread(), 0);
 }
 
+TEST(PercentilesTest, AnyOfThemIsNotRounded) {
+  EXPECT_EQ(percentile({3, 1, 2}, 50), 2);
+  EXPECT_EQ(percentile({0.25, 0.0001220703125}, 50), 0.12506103515625);
+  EXPECT_EQ(percentile({1, 2}, 97.5), 1.975);
+}
+
 TEST(PercentilesTest, NeedASample) {
   LATGRAD_EXPECT_ERROR(percentiles({}), ValueError,
-                       ::testing::StrEq("percentiles need at least one sample, got none"));
+                       ::testing::StrEq("percentiles need at least one value, got none"));
+  LATGRAD_EXPECT_ERROR(percentile({}, 50), ValueError,
+                       ::testing::StrEq("percentiles need at least one value, got none"));
 }
 
 // The interval by its definition, with Pascal's triangle: feasible for few values only.

@@ -98,31 +98,31 @@ TEST(ProtocolTest, AReplyMustAnswerTheRequest) {
   };
   auto with = [](const std::string& members) { return R"({"id": 9, "reply": "measure", )" + members + "}"; };
   const std::string good = R"("operators_us": [[1], [2]], "total_us": [])";
-  expect("", "the runner does not follow the protocol: a line must be one JSON object, got ``");
-  expect("Welcome to pi!", "a line must be one JSON object, got `Welcome to pi!`");
-  expect("[1]", "a line must be one JSON object");
-  expect("{}", "a line must hold reply");
+  expect("", "the runner does not follow the protocol: a line must hold JSON: ");
+  expect("Welcome to pi!", "in the line `Welcome to pi!`");
+  expect("[1]", "a line must be an object, got [1], in the line `[1]`");
+  expect("{}", "a line must have the member reply");
   expect(R"({"reply": "error", "message": "out of paper"})", "the runner says: out of paper");
-  expect(R"({"id": 8, "reply": "measure"})", "a reply must answer request 9, this one answers 8");
-  expect(R"({"id": 9, "reply": "open"})", "a reply must be \"measure\"");
-  expect(with(good), "a line must hold unsupported");
-  expect(with(good + R"(, "unsupported": [])"), "unsupported must be an object");
-  expect(with(good + R"(, "unsupported": {"2": "no"})"), "unsupported must name operators from 0 to 1");
-  expect(with(good + R"(, "unsupported": {"x": "no"})"), "unsupported must name operators from 0 to 1");
+  expect(R"({"id": 8, "reply": "measure"})", "id must be 9, that of the request, got 8");
+  expect(R"({"id": 9, "reply": "open"})", "reply must be \"measure\", got \"open\"");
+  expect(with(good), "a line must have the member unsupported");
+  expect(with(good + R"(, "unsupported": [])"), "unsupported must be an object, got []");
+  expect(with(good + R"(, "unsupported": {"2": "no"})"), "unsupported must name operators below 2, got {");
+  expect(with(good + R"(, "unsupported": {"x": "no"})"), "unsupported must name operators below 2, got {");
   expect(with(good + R"(, "unsupported": {"0": ""})"), "unsupported must give a reason for each operator");
   expect(with(good + R"(, "unsupported": {"0": "no"})"),
-         "operators_us must hold 0 samples of operator 0, this one holds 1");
+         "operators_us must hold 0 samples of operator 0, got [1]");
   expect(with(R"("unsupported": {}, "operators_us": [[1]])"),
-         "operators_us must hold 2 operators, this one holds 1");
+         "operators_us must hold the times of 2 operators, got [[1]]");
   expect(with(R"("unsupported": {}, "operators_us": [[1], [1, 2]])"),
-         "operators_us must hold 1 samples of operator 1, this one holds 2");
+         "operators_us must hold 1 samples of operator 1, got [1, 2]");
   for (const char* time : {"-1", "\"1\"", "null", "1e999"}) {
     expect(with(R"("unsupported": {}, "operators_us": [[1], [)" + std::string(time) + "]]"), "");
   }
   expect(with(R"("unsupported": {}, "operators_us": [[1], [-1]])"),
-         "operators_us must hold finite times that are not negative");
+         "operators_us must hold times that are not negative, got -1");
   request.timing = Timing::kWhole;
-  expect(with(R"("unsupported": {}, "total_us": [])"), "total_us must hold 1 samples, this one holds 0");
+  expect(with(R"("unsupported": {}, "total_us": [])"), "total_us must hold 1 samples, got []");
 }
 
 TEST(ProtocolTest, AnotherVersionIsRefusedOnBothSides) {
@@ -146,23 +146,23 @@ TEST(ProtocolTest, ARequestIsNotTrusted) {
     return R"({"id": 1, "request": "measure", "timing": "whole", "warmup": 0, "samples": 1, "operators": [)" +
            op + "]}";
   };
-  expect("nonsense", "a line must be one JSON object");
-  expect(R"({"request": "open"})", "a line must hold id");
-  expect(R"({"id": 1, "request": "close"})", "a request must be \"open\" or \"measure\"");
-  expect(R"({"id": 1, "request": "open", "protocol": 1, "engine": 3})", "engine must be text");
+  expect("nonsense", "a line must hold JSON: ");
+  expect(R"({"request": "open"})", "a line must have the member id");
+  expect(R"({"id": 1, "request": "close"})", "request must be \"open\" or \"measure\", got \"close\"");
+  expect(R"({"id": 1, "request": "open", "protocol": 1, "engine": 3})", "engine must be text, got 3");
   expect(R"({"id": 1, "request": "open", "protocol": 1, "engine": "e", "threads": 0})",
-         "threads must be an integer from 1 to 65536");
+         "threads must be an integer from 1 to 65536, got 0");
   expect(R"({"id": 1, "request": "open", "protocol": 1, "engine": "e", "threads": 1, "pin": 1})",
-         "pin must be true or false");
+         "pin must be true or false, got 1");
   expect(
       R"({"id": 1, "request": "open", "protocol": 1, "engine": "e", "threads": 1, "pin": true, "cores": 1})",
-      "cores must be a list");
+      "cores must be a list, got 1");
   expect(R"({"id": 1, "request": "measure", "warmup": 0, "samples": 0})",
          "samples must be an integer from 1 to");
   expect(R"({"id": 1, "request": "measure", "warmup": 0, "samples": 1, "timing": "half"})",
-         "timing must be \"operators\" or \"whole\"");
-  expect(measure("1"), "operators must hold objects");
-  expect(measure(R"({"op_type": "Relu", "op_args": [1]})"), "op_args must hold text");
+         "timing must be \"operators\" or \"whole\", got \"half\"");
+  expect(measure("1"), "operators must be an object, got 1");
+  expect(measure(R"({"op_type": "Relu", "op_args": [1]})"), "op_args must be text, got 1");
   expect(measure(R"({"op_type": "Relu", "op_args": ["name: "]})"), "");
   expect(measure(R"({"op_type": "Relu", "op_args": [], "input_shapes": [[-1]]})"),
          "input_shapes must be an integer");
@@ -173,7 +173,7 @@ TEST(ProtocolTest, ARequestIsNotTrusted) {
   expect(
       measure(
           R"({"op_type": "Relu", "op_args": [], "input_shapes": [[1]], "input_dtypes": [1], "sources": []})"),
-      "sources must have an entry for each input");
+      "sources must have an entry for each input, got []");
 }
 
 TEST(ServeTest, AnswersEveryRequestAndGoesOnAfterAWrongOne) {
@@ -187,7 +187,7 @@ TEST(ServeTest, AnswersEveryRequestAndGoesOnAfterAWrongOne) {
   std::istringstream replies(out.str());
   std::string line;
   std::getline(replies, line);
-  EXPECT_THAT(line, StartsWith(R"({"id": 0, "reply": "error", "message": "a line must be one JSON object)"));
+  EXPECT_THAT(line, StartsWith(R"({"id": 0, "reply": "error", "message": "a line must hold JSON: )"));
   std::getline(replies, line);
   EXPECT_EQ(line, R"({"id": 1, "reply": "error", "message": "the first request must be \"open\""})");
   std::getline(replies, line);

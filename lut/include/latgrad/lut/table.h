@@ -68,6 +68,9 @@ class Table {
   // file name starts with (`<device>-op_lut_database.json`).
   // Errors: ValueError that lists the devices.
   const std::string& default_device() const;
+  // The device itself, or default_device() where it is empty.
+  // Errors: ValueError for one that the table lacks, listing those that it has; as default_device.
+  const std::string& resolve_device(std::string_view device) const;
 
   // Records that match by meaning, in file order; empty when there is none.
   std::span<const uint32_t> find(const OperatorKey& key, std::string_view device) const;

@@ -3,21 +3,14 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "latgrad/net/input_shape.h"
 #include "latgrad/net/net.h"
 
 namespace latgrad::profile {
-
-// The shape of a network's data input, by blob name.
-struct DataInput {
-  std::string blob;
-  net::Shape shape;
-  std::optional<net::DataType> dtype;  // nothing: the network's own, or float32
-};
 
 struct NamedNet {
   std::string name;  // "FBNet-C/int8": the last two parts of its path, without the file
@@ -27,6 +20,6 @@ struct NamedNet {
 // Each path is a folder with model.pb or model.pbtxt, or a file.
 // Errors: as net::read_net; ValueError for an input that no network has.
 std::vector<NamedNet> read_nets(std::span<const std::filesystem::path> paths,
-                                std::span<const DataInput> inputs);
+                                std::span<const net::InputShape> inputs);
 
 }  // namespace latgrad::profile

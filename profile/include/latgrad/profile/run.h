@@ -20,7 +20,7 @@ namespace latgrad::profile {
 struct Options {
   std::vector<std::filesystem::path> spaces;
   std::vector<std::filesystem::path> nets;
-  std::vector<DataInput> inputs;  // of networks
+  std::vector<net::InputShape> inputs;  // of networks
   std::vector<search::Precision> precisions;
   std::optional<std::filesystem::path> lut;
   std::filesystem::path output;  // empty: <device>-op_lut_database.json

@@ -27,8 +27,9 @@ struct Percentiles {
 // Errors: ValueError without samples.
 Percentiles percentiles(std::vector<double> samples_us);
 
-// Any of them, not rounded; `percent` from 0 to 100. Errors: ValueError without samples.
-double percentile_us(std::vector<double> samples_us, double percent);
+// Any of them, of values of any unit, not rounded; `percent` from 0 to 100. Errors: ValueError without
+// values.
+double percentile(std::vector<double> values, double percent);
 
 struct Interval {
   double low_us = 0;

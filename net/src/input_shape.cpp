@@ -1,4 +1,4 @@
-#include "dims.h"
+#include "latgrad/net/input_shape.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -9,11 +9,11 @@
 
 #include "latgrad/base/error.h"
 
-namespace latgrad::cli {
+namespace latgrad::net {
 
 namespace {
 
-constexpr int kLastDtype = static_cast<int>(net::DataType::kDouble);
+constexpr int kLastDtype = static_cast<int>(DataType::kDouble);
 
 // The whole text as a number of that type.
 std::optional<int64_t> parse_integer(std::string_view text) {
@@ -29,14 +29,14 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-bool is_defined(net::DataType dtype) { return net::to_string(dtype) != "undefined"; }
+bool is_defined(DataType dtype) { return to_string(dtype) != "undefined"; }
 
 }  // namespace
 
-net::Shape parse_shape(std::string_view text) {
+Shape parse_shape(std::string_view text) {
   std::string_view rest = trimmed(text);
   if (rest.starts_with('[') && rest.ends_with(']')) rest = rest.substr(1, rest.size() - 2);
-  net::Shape shape;
+  Shape shape;
   while (true) {
     const size_t comma = rest.find(',');
     const auto dim = parse_integer(trimmed(rest.substr(0, comma)));
@@ -47,29 +47,29 @@ net::Shape parse_shape(std::string_view text) {
     if (comma == std::string_view::npos) break;
     rest.remove_prefix(comma + 1);
   }
-  net::num_elements(shape);
+  num_elements(shape);
   return shape;
 }
 
-net::DataType parse_dtype(std::string_view text) {
+DataType parse_dtype(std::string_view text) {
   const auto number = parse_integer(text);
   std::vector<std::string> names;
   for (int i = 1; i <= kLastDtype; ++i) {
-    const auto dtype = static_cast<net::DataType>(i);
+    const auto dtype = static_cast<DataType>(i);
     if (!is_defined(dtype)) continue;
-    if (number == i || text == net::to_string(dtype)) return dtype;
-    names.push_back(fmt::format("{} {}", i, net::to_string(dtype)));
+    if (number == i || text == to_string(dtype)) return dtype;
+    names.push_back(fmt::format("{} {}", i, to_string(dtype)));
   }
   throw ValueError(fmt::format("a dtype must be a number or name of Caffe2's ({}), got \"{}\"",
                                fmt::join(names, ", "), text));
 }
 
-InputOption parse_input(std::string_view text) {
+InputShape parse_input_shape(std::string_view text) {
   const size_t equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0) {
     throw ValueError(fmt::format("an input must be BLOB=DIM,DIM,..., got \"{}\"", text));
   }
-  InputOption input{std::string(text.substr(0, equals)), {}, std::nullopt};
+  InputShape input{std::string(text.substr(0, equals)), {}, std::nullopt};
   std::string_view dims = text.substr(equals + 1);
   if (const size_t colon = dims.find(':'); colon != std::string_view::npos) {
     input.dtype = parse_dtype(dims.substr(colon + 1));
@@ -79,11 +79,4 @@ InputOption parse_input(std::string_view text) {
   return input;
 }
 
-void set_inputs(net::Net& net, const std::vector<std::string>& texts) {
-  for (const std::string& text : texts) {
-    InputOption input = parse_input(text);
-    net::set_input(net, input.blob, std::move(input.shape), input.dtype);
-  }
-}
-
-}  // namespace latgrad::cli
+}  // namespace latgrad::net
