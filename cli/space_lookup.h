@@ -1,4 +1,4 @@
-// Search spaces given by name instead of by path.
+// Search spaces given by name: those of the installation, relative to the program, and of the sources.
 
 #pragma once
 
@@ -9,10 +9,7 @@
 
 namespace latgrad::cli {
 
-// `text` is a path, or the name of a space file without its suffix (`fbnet`), which is looked for in the
-// folders of $LATGRAD_SPACES (separated by colons), then among the spaces that come with latgrad.
-// A file of that name in the current folder wins.
-// Errors: IoError that lists the spaces there are.
+// By the rule, and with the errors, of search::find_space.
 std::filesystem::path find_space(const std::string& text);
 
 search::Space load_space(const std::string& text);

@@ -1,12 +1,12 @@
 #include "architecture.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
 
 #include "latgrad/base/error.h"
+#include "latgrad/base/listed.h"
 
 namespace latgrad::search::internal {
 namespace {
@@ -25,13 +25,12 @@ std::string quoted(std::string_view text) {
 }
 
 std::string choices(const LayerInfo& layer) {
-  std::string list;
+  std::vector<std::string> choices;
   for (size_t i = 0; i < layer.candidates.size(); ++i) {
-    if (i == kMaxListed) return list + fmt::format(" and {} more", layer.candidates.size() - i);
-    list += fmt::format("{}{} {}{}", i == 0 ? "" : ", ", i, layer.candidates[i],
-                        layer.offered[i] ? "" : " (not offered here)");
+    choices.push_back(
+        fmt::format("{} {}{}", i, layer.candidates[i], layer.offered[i] ? "" : " (not offered here)"));
   }
-  return list;
+  return base::listed(choices, kMaxListed);
 }
 
 std::vector<std::string_view> split(std::string_view text) {
@@ -56,31 +55,37 @@ int parse_choice(const SpaceImpl& space, size_t layer, std::string_view word, co
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), index);
   if (!is_number(word) || error != std::errc() || end != word.data() + word.size() ||
       static_cast<size_t>(index) >= info.candidates.size()) {
-    throw ValueError(
-        fmt::format("layer {} must be one of {}; got {}", layer + 1, choices(info), quoted(word)), place);
+    throw ValueError(fmt::format("{} must be one of {}; got {}", layer_name(layer, LayerCount::kFromOne),
+                                 choices(info), quoted(word)),
+                     place);
   }
   return index;
 }
 
 }  // namespace
 
-void check_architecture(const SpaceImpl& space, const Architecture& arch, const Place& place) {
+void check_architecture(const SpaceImpl& space, const Architecture& arch, LayerCount count,
+                        const Place& place) {
   if (arch.size() != space.layers.size()) {
     throw ValueError(fmt::format("an architecture of {} must choose for {} layers, got {}", space.file.name(),
                                  space.layers.size(), arch.size()),
                      place);
   }
-  for (size_t layer = 0; layer < arch.size(); ++layer) check_choice(space, layer, arch[layer], place);
+  for (size_t layer = 0; layer < arch.size(); ++layer) {
+    check_choice(space, layer, arch[layer], count, place);
+  }
 }
 
-void check_choice(const SpaceImpl& space, size_t layer, int64_t candidate, const Place& place) {
+void check_choice(const SpaceImpl& space, size_t layer, int64_t candidate, LayerCount count,
+                  const Place& place) {
   const LayerInfo& info = space.layers[layer];
   if (candidate < 0 || static_cast<size_t>(candidate) >= info.candidates.size()) {
-    throw ValueError(fmt::format("layer {} must be one of {}; got {}", layer + 1, choices(info), candidate),
-                     place);
+    throw ValueError(
+        fmt::format("{} must be one of {}; got {}", layer_name(layer, count), choices(info), candidate),
+        place);
   }
   if (!info.offered[static_cast<size_t>(candidate)]) {
-    throw ValueError(fmt::format("layer {} must be one of those offered of {}; got {} {}", layer + 1,
+    throw ValueError(fmt::format("{} must be one of those offered of {}; got {} {}", layer_name(layer, count),
                                  choices(info), candidate, info.candidates[static_cast<size_t>(candidate)]),
                      place);
   }
@@ -91,7 +96,7 @@ const BlockPlan& offered_block(const SpaceImpl& space, size_t layer, size_t cand
     throw ValueError(fmt::format("layer index must be below {}, got {}", space.layers.size(), layer),
                      {.file = space.source});
   }
-  check_choice(space, layer, static_cast<int64_t>(candidate), {.file = space.source});
+  check_choice(space, layer, static_cast<int64_t>(candidate), LayerCount::kFromZero, {.file = space.source});
   return space.blocks[layer][candidate];
 }
 
@@ -120,15 +125,13 @@ Architecture parse_choices(const SpaceImpl& space, std::string_view text, const 
     for (size_t i = 0; i < digits.size(); ++i) words.push_back(digits.substr(i, 1));
   }
   if (words.size() == 1 && num_layers > 1) {
-    std::vector<std::string_view> names;
+    std::vector<std::string> names;
     for (const auto& named : space.architectures) names.push_back(named.first);
-    if (names.size() > kMaxListed) names.resize(kMaxListed);
     throw ValueError(
         fmt::format("an architecture of {} must be a name of its file ({}), {} digits, or {} candidates "
                     "separated by spaces or commas; got {}",
-                    space.file.name(),
-                    names.empty() ? "there is none" : fmt::to_string(fmt::join(names, ", ")), num_layers,
-                    num_layers, quoted(words[0])),
+                    space.file.name(), names.empty() ? "there is none" : base::listed(names, kMaxListed),
+                    num_layers, num_layers, quoted(words[0])),
         place);
   }
   if (words.size() != num_layers) {
@@ -139,7 +142,7 @@ Architecture parse_choices(const SpaceImpl& space, std::string_view text, const 
   Architecture arch;
   for (size_t layer = 0; layer < num_layers; ++layer)
     arch.push_back(parse_choice(space, layer, words[layer], place));
-  check_architecture(space, arch, place);
+  check_architecture(space, arch, LayerCount::kFromOne, place);
   return arch;
 }
 

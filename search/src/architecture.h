@@ -8,15 +8,18 @@
 
 #include "latgrad/base/error.h"
 #include "latgrad/search/space.h"
+#include "layer_name.h"
 #include "space_impl.h"
 
 namespace latgrad::search::internal {
 
 // Errors: ValueError for a wrong length, an index out of range, a candidate that is not offered.
-void check_architecture(const SpaceImpl& space, const Architecture& arch, const Place& place);
+void check_architecture(const SpaceImpl& space, const Architecture& arch, LayerCount count,
+                        const Place& place);
 
 // The same for one layer (0-based, in range).
-void check_choice(const SpaceImpl& space, size_t layer, int64_t candidate, const Place& place);
+void check_choice(const SpaceImpl& space, size_t layer, int64_t candidate, LayerCount count,
+                  const Place& place);
 
 // What a candidate of a layer, both 0-based, is made of.
 // Errors: ValueError when either is out of range, or the candidate is not offered.

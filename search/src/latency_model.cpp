@@ -7,6 +7,7 @@
 #include "latgrad/base/error.h"
 #include "latgrad/base/parallel_for.h"
 #include "latgrad/search/lowering.h"
+#include "layer_name.h"
 #include "operator_collection.h"
 
 namespace latgrad::search {
@@ -36,6 +37,9 @@ Price price(const net::Net& net, const lut::Table& table, const lut::EstimateOpt
 
 }  // namespace
 
+using internal::layer_name;
+using internal::LayerCount;
+
 double LatencyModel::estimate_us(const Architecture& arch, lut::Statistic statistic) const {
   if (!fixed_complete) {
     throw ValueError(
@@ -49,12 +53,12 @@ double LatencyModel::estimate_us(const Architecture& arch, lut::Statistic statis
   for (size_t layer = 0; layer < num_layers; ++layer) {
     const int choice = arch[layer];
     if (choice < 0 || static_cast<size_t>(choice) >= num_candidates) {
-      throw ValueError(fmt::format("layer {} must choose a candidate from 0 to {}, got {}", layer + 1,
-                                   num_candidates - 1, choice));
+      throw ValueError(fmt::format("{} must choose a candidate from 0 to {}, got {}",
+                                   layer_name(layer, LayerCount::kFromZero), num_candidates - 1, choice));
     }
     if (!is_valid(layer, static_cast<size_t>(choice))) {
-      throw ValueError(fmt::format("layer {} must choose a candidate that is offered and priced, got {}",
-                                   layer + 1, choice));
+      throw ValueError(fmt::format("{} must choose a candidate that is offered and priced, got {}",
+                                   layer_name(layer, LayerCount::kFromZero), choice));
     }
     total_us += at(layer, static_cast<size_t>(choice), statistic);
   }
@@ -75,7 +79,7 @@ LatencyModel build_latency_model(const Space& space, const lut::Table& table,
   model.num_layers = layers.size();
   model.num_candidates = space.max_candidates();
   model.precision = options.precision;
-  model.device = options.device.empty() ? table.default_device() : options.device;
+  model.device = table.resolve_device(options.device);
   const size_t num_choices = model.num_layers * model.num_candidates;
   model.valid.assign(num_choices, 0);
 

@@ -4,10 +4,12 @@
 
 #include <utility>
 
+#include "layer_name.h"
+
 namespace latgrad::search::internal {
 
 std::string user_name(size_t layer, std::string_view candidate) {
-  return fmt::format("layer {} {}", layer + 1, candidate);
+  return fmt::format("{} {}", layer_name(layer, LayerCount::kFromOne), candidate);
 }
 
 void OperatorCollection::add(const lut::OperatorKey& key, const std::string& user) {

@@ -83,7 +83,7 @@ std::string Space::format_architecture(const Architecture& arch) const {
 }
 
 void Space::check(const Architecture& arch) const {
-  internal::check_architecture(*impl_, arch, {.file = impl_->source});
+  internal::check_architecture(*impl_, arch, internal::LayerCount::kFromZero, {.file = impl_->source});
 }
 
 }  // namespace latgrad::search

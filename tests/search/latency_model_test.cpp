@@ -237,7 +237,7 @@ TEST(LatencyModelTest, ListsWhatIsMissingAndMasksTheCandidate) {
       [&] {
         model.estimate_us({0, 2, 0, 0});
       },
-      "layer 2 must choose a candidate that is offered and priced, got 2");
+      "layer 1 (counted from 0) must choose a candidate that is offered and priced, got 2");
 }
 
 TEST(LatencyModelTest, HasNoPriceWhileTheFixedPartIsIncomplete) {
@@ -283,17 +283,17 @@ TEST(LatencyModelTest, RefusesArchitecturesThatDoNotFit) {
       [&] {
         model.estimate_us({0, 0, 0, 4});
       },
-      "layer 4 must choose a candidate from 0 to 3, got 4");
+      "layer 3 (counted from 0) must choose a candidate from 0 to 3, got 4");
   expect_value_error(
       [&] {
         model.estimate_us({-1, 0, 0, 0});
       },
-      "layer 1 must choose a candidate from 0 to 3, got -1");
+      "layer 0 (counted from 0) must choose a candidate from 0 to 3, got -1");
   expect_value_error(
       [&] {
         model.estimate_us({2, 0, 0, 0});
       },
-      "layer 1 must choose a candidate that is offered and priced, got 2");
+      "layer 0 (counted from 0) must choose a candidate that is offered and priced, got 2");
 }
 
 TEST(LatencyModelTest, RefusesAnUnknownDevice) {

@@ -273,14 +273,14 @@ TEST(LoweringTest, RefusesWhatTheSpaceDoesNotOffer) {
       [&] {
         lower(tiny, {0, 0, 0, 3}, Precision::kInt8);
       },
-      "layer 4 must be one of those offered of 0 k3_e3, 1 k5_e3_g2, 2 k3_e1, 3 skip (not offered "
-      "here); got 3 skip");
+      "layer 3 (counted from 0) must be one of those offered of 0 k3_e3, 1 k5_e3_g2, 2 k3_e1, 3 skip (not "
+      "offered here); got 3 skip");
   expect_value_error([&] { lower_block(tiny, 4, 0, Precision::kInt8); },
                      "layer index must be below 4, got 4");
   expect_value_error([&] { lower_block(tiny, 0, 2, Precision::kInt8); },
-                     "layer 1 must be one of 0 k3_e1, 1 skip; got 2");
+                     "layer 0 (counted from 0) must be one of 0 k3_e1, 1 skip; got 2");
   expect_value_error([&] { lower_block(tiny, 3, 3, Precision::kInt8); },
-                     "layer 4 must be one of those offered");
+                     "layer 3 (counted from 0) must be one of those offered");
 }
 
 }  // namespace
