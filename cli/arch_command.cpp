@@ -9,6 +9,7 @@
 #include "latgrad/net/netdef.h"
 #include "latgrad/search/lowering.h"
 #include "missing_operators.h"
+#include "net_options.h"
 #include "output.h"
 #include "pricing_options.h"
 #include "quantities.h"
@@ -142,8 +143,9 @@ std::string price_text(const PricedArch& priced, const Pricing& pricing, const A
                     "total  none: the table lacks {}\n{}"
                     "\nMeasure them on that device:  latgrad profile --space {} --precision {} --lut {}\n",
                     format_count(priced.missing.size(), "operator"),
-                    priced.missing.text(priced.missing.size()), find_space(options.space).string(),
-                    options.precision, options.pricing.lut.string());
+                    priced.missing.text(priced.missing.size()),
+                    shell_word(find_space(options.space).string()), options.precision,
+                    shell_word(options.pricing.lut.string()));
 }
 
 std::string arch_text(const ShownArch& shown) {

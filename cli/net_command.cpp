@@ -5,10 +5,12 @@
 #include <set>
 
 #include "command.h"
-#include "input_option.h"
 #include "latgrad/base/json.h"
-#include "latgrad/net/read_net.h"
+#include "latgrad/base/listed.h"
+#include "latgrad/net/infer_shapes.h"
+#include "latgrad/profile/networks.h"
 #include "missing_operators.h"
+#include "net_options.h"
 #include "output.h"
 #include "pricing_options.h"
 #include "quantities.h"
@@ -32,6 +34,7 @@ constexpr const char* kFooter =
     "usage.";
 
 constexpr size_t kListedMissing = 20;
+constexpr size_t kListedUnread = 3;
 
 struct NetOptions {
   std::string model;
@@ -43,6 +46,12 @@ struct NetOptions {
   bool shapes = false;
   bool partial = false;
   bool allow_unknown = false;
+
+  profile::NetFiles files() const {
+    profile::NetFiles files{.nets = {model}, .inits = {}, .inputs = inputs};
+    if (init) files.inits = {*init};
+    return files;
+  }
 };
 
 struct PricedNet {
@@ -92,11 +101,19 @@ Json op_json(const PricedNet& priced, size_t i) {
           {"inputs", op.inputs},
           {"outputs", op.outputs},
           {"input_shapes", std::move(input_shapes)},
-          {"macs", shapes.macs},
+          {"macs", base::or_null(shapes.macs)},
           {"status", lut::to_string(estimate.status)},
           {"us", base::or_null(estimate.time_us)},
           {"records", estimate.records.size()},
           {"type_after_lookup", estimate.type_after_lookup}};
+}
+
+// What is no error and yet may be a mistake.
+std::vector<std::string> remarks(const net::Net& net) {
+  const std::vector<std::string> unread = net::unread_parameters(net);
+  if (unread.empty()) return {};
+  return {fmt::format("no operator reads {} ({}): the network may have been cut off",
+                      format_count(unread.size(), "parameter"), base::listed(unread, kListedUnread))};
 }
 
 std::string net_json(const PricedNet& priced, const NetOptions& options) {
@@ -110,6 +127,7 @@ std::string net_json(const PricedNet& priced, const NetOptions& options) {
   json["macs"] = base::or_null(net::count_macs(priced.shapes).total());
   json["params"] = params.complete ? Json(params.weights) : Json();
   json["other_params"] = params.complete ? Json(params.others) : Json();
+  if (auto said = remarks(priced.net); !said.empty()) json["remarks"] = std::move(said);
   json["ops"] = Json::array();
   for (size_t i = 0; i < priced.net.ops.size(); ++i) json["ops"].push_back(op_json(priced, i));
   return base::json_text(json);
@@ -166,9 +184,9 @@ std::string missing_text(const PricedNet& priced, const NetOptions& options) {
   }
   return text + fmt::format(
                     "\nMissing in {} for {}:\n{}\n"
-                    "Measure them on that device:  latgrad profile --net {} --lut {}\n",
+                    "Measure them on that device:  latgrad profile{} --lut {}\n",
                     options.pricing.lut.string(), priced.pricing.options.device, missing.text(kListedMissing),
-                    options.model, options.pricing.lut.string());
+                    net_arguments(options.files()), shell_word(options.pricing.lut.string()));
 }
 
 std::string net_text(const PricedNet& priced, const NetOptions& options) {
@@ -181,6 +199,7 @@ std::string net_text(const PricedNet& priced, const NetOptions& options) {
   text += fmt::format("MACs         {}{}\nparameters   {}{}\n", macs.complete ? "" : "at least ",
                       format_millions(macs.macs), params.complete ? "" : "at least ",
                       format_millions(params.weights));
+  for (const std::string& remark : remarks(priced.net)) text += fmt::format("remark       {}\n", remark);
   if (const auto total_us = priced.estimate.total_us()) {
     text += fmt::format("total        {}\n", format_ms_and_us(*total_us));
   } else {
@@ -193,11 +212,7 @@ int run(const NetOptions& options) {
   if (!options.shapes && options.pricing.lut.empty()) {
     throw CLI::RequiredError("--lut (or --shapes, which needs none)");
   }
-  net::Net net = net::read_net(options.model, options.init);
-  for (const net::InputShape& input : options.inputs) {
-    net::set_input(net, input.blob, input.shape, input.dtype);
-  }
-  net::inline_branches(net);
+  net::Net net = std::move(profile::read_nets(options.files()).front().net);
   net::NetShapes shapes = net::infer_shapes(net, {.allow_unknown = options.allow_unknown});
   if (options.shapes) {
     write_output(shapes_json(net, shapes));

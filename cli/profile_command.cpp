@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "command.h"
-#include "input_option.h"
 #include "latgrad/base/error.h"
 #include "latgrad/profile/run.h"
 #include "latgrad/profile/self_test.h"
 #include "measuring_options.h"
+#include "net_options.h"
 #include "option_check.h"
 #include "output.h"
 #include "runner_options.h"
@@ -142,7 +142,7 @@ int run(ProfileOptions options) {
   options.run.runner = options.runner.settings;
   options.run.runner_command = runner_text(options.runner);
   if (options.self_test) return run_self_test(options);
-  if (options.spaces.empty() && options.run.nets.empty()) {
+  if (options.spaces.empty() && options.run.networks.nets.empty()) {
     throw CLI::RequiredError("--space or --net");
   }
   for (const std::string& space : options.spaces) options.run.spaces.push_back(find_space(space));
@@ -158,11 +158,7 @@ void declare_what(CLI::App& app, ProfileOptions& options) {
          "(repeatable)")
       ->type_name("SPACE")
       ->allow_extra_args(false);
-  app.add_option("--net", options.run.nets,
-                 "Network to measure: a folder with model.pb or model.pbtxt, or such a file (repeatable)")
-      ->type_name("MODEL")
-      ->allow_extra_args(false);
-  add_input_option(app, options.run.inputs);
+  add_net_options(app, options.run.networks);
   app.add_option("--precision", options.precision, "Of spaces: int8, fp32 or both")
       ->type_name("NAME")
       ->capture_default_str()

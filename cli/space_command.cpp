@@ -13,6 +13,7 @@
 #include "latgrad/search/latency_model.h"
 #include "latgrad/search/scaling.h"
 #include "missing_operators.h"
+#include "net_options.h"
 #include "output.h"
 #include "pricing_options.h"
 #include "quantities.h"
@@ -278,8 +279,8 @@ std::string model_text(const ShownSpace& shown, const SpaceOptions& options, con
   return text +
          fmt::format("\n{}:  latgrad profile --space {} --precision {} --lut {}\n",
                      has_file(options) ? "Measure them on that device" : "Write it by --write FILE, then",
-                     has_file(options) ? file_of(options).string() : "FILE", options.precision,
-                     options.pricing.lut.string());
+                     has_file(options) ? shell_word(file_of(options).string()) : "FILE", options.precision,
+                     shell_word(options.pricing.lut.string()));
 }
 
 int run(const SpaceOptions& options) {

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "command.h"
-#include "input_option.h"
 #include "latgrad/base/json.h"
 #include "latgrad/base/replace_file.h"
 #include "latgrad/profile/progress.h"
@@ -20,6 +19,7 @@
 #include "latgrad/profile/validate.h"
 #include "measuring_options.h"
 #include "missing_operators.h"
+#include "net_options.h"
 #include "option_check.h"
 #include "output.h"
 #include "pricing_options.h"
@@ -62,8 +62,7 @@ struct ValidateCommandOptions {
   PricingOptions pricing;
   std::string space;
   std::string precision = "int8";
-  std::vector<std::filesystem::path> nets;
-  std::vector<net::InputShape> inputs;
+  profile::NetFiles networks;
   size_t random = kRandomByDefault;
   bool named = false;
   profile::RoundOptions rounds = profile::kValidateRounds;
@@ -244,11 +243,12 @@ std::string missing_text(const Report& report) {
                                  missing.text(kListedMissing));
   std::string what;
   if (!report.options.space.empty()) {
-    what = fmt::format(" --space {} --precision {}", report.options.space, report.options.precision);
+    what =
+        fmt::format(" --space {} --precision {}", shell_word(report.options.space), report.options.precision);
   }
-  for (const std::filesystem::path& net : report.options.nets) what += fmt::format(" --net {}", net.string());
+  what += net_arguments(report.options.networks);
   return text + fmt::format("Measure them on that device:  latgrad profile{} --lut {}\n", what,
-                            report.pricing.lut.string());
+                            shell_word(report.pricing.lut.string()));
 }
 
 std::string unmeasured_text(const Report& report) {
@@ -304,7 +304,7 @@ std::string plot(const Report& report) {
 
 profile::Subjects make_subjects(const ValidateCommandOptions& options, const search::Space* space,
                                 const Pricing& pricing) {
-  const std::vector<profile::NamedNet> nets = profile::read_nets(options.nets, options.inputs);
+  const std::vector<profile::NamedNet> nets = profile::read_nets(options.networks);
   return profile::make_subjects({.nets = nets,
                                  .space = space,
                                  .precision = search::parse_precision(options.precision),
@@ -338,7 +338,7 @@ void measure(const std::vector<profile::Subject>& subjects, Report& report) {
 
 int run(const ValidateCommandOptions& options) {
   const bool any_of_space = !options.space.empty() && (options.random > 0 || options.named);
-  if (options.nets.empty() && !any_of_space) {
+  if (options.networks.nets.empty() && !any_of_space) {
     throw CLI::RequiredError("--net, or --space with --random or --named");
   }
   const Pricing pricing = load_pricing(options.pricing);
@@ -385,11 +385,7 @@ void declare_what(CLI::App& app, ValidateCommandOptions& options) {
       ->check(CLI::Range(0, 10'000))
       ->needs(space);
   app.add_flag("--named", options.named, "Also the architectures that the space names")->needs(space);
-  app.add_option("--net", options.nets,
-                 "Network to measure: a folder with model.pb or model.pbtxt, or such a file (repeatable)")
-      ->type_name("MODEL")
-      ->allow_extra_args(false);
-  add_input_option(app, options.inputs);
+  add_net_options(app, options.networks);
 }
 
 void declare_how(CLI::App& app, ValidateCommandOptions& options) {

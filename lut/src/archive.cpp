@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "latgrad/base/error.h"
+#include "latgrad/base/foreign_file.h"
 
 namespace latgrad::lut {
 
@@ -159,6 +160,7 @@ TableText unpack(std::string_view bytes, const std::string& source, size_t max_b
   } else if (is_gzip(bytes)) {
     text.unpacked = unpack_gzip(bytes, source, max_bytes);
   } else {
+    base::refuse_foreign_file(bytes, "a latency table", source);
     text.plain = bytes;
   }
   return text;

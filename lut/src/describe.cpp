@@ -5,7 +5,6 @@
 
 #include "key_encoding.h"
 #include "latgrad/lut/operator_key.h"
-#include "latgrad/net/arguments.h"
 #include "latgrad/net/registry.h"
 #include "latgrad/net/window.h"
 
@@ -34,11 +33,6 @@ std::string compact(const net::Argument& arg) {
   return fmt::format("{}={}", arg.name, fmt::join(values, ","));
 }
 
-// The layout that the operator type has anyway tells nothing.
-bool is_usual_order(const net::Argument& arg, std::string_view op_type) {
-  return arg == net::Argument::of_string("order", std::string(to_string(net::default_order(op_type))));
-}
-
 }  // namespace
 
 std::string describe(const OperatorKey& key) {
@@ -51,7 +45,7 @@ std::string describe(const OperatorKey& key) {
   }
   std::vector<const net::Argument*> args;
   for (const net::Argument& arg : key.args) {
-    if (!never_counts(arg)) args.push_back(&arg);
+    if (!never_counts(arg) && !is_default(arg, key.op_type)) args.push_back(&arg);
   }
   if (with_window) {
     const net::Window window = net::read_window(key.op_type, args);
@@ -67,8 +61,8 @@ std::string describe(const OperatorKey& key) {
   }
   for (const net::Argument* arg : args) {
     if (with_window && *arg == net::Argument::of_int("group", arg->i.value_or(0))) {
-      if (*arg->i != 1) line += fmt::format(" g{}", *arg->i);
-    } else if (!is_usual_order(*arg, key.op_type)) {
+      line += fmt::format(" g{}", *arg->i);
+    } else {
       line += fmt::format(" {}", compact(*arg));
     }
   }

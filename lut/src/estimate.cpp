@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "latgrad/base/error.h"
+#include "latgrad/net/registry.h"
 
 namespace latgrad::lut {
 
@@ -76,12 +77,13 @@ OpEstimate estimate_on(const OperatorKey& key, const Table& table, std::string_v
   op.type_after_lookup = key.op_type;
   auto records = find(key);
   op.status = Status::kExact;
-  if (records.empty() && key.op_type == "Int8Conv") {
-    OperatorKey with_relu = key;
-    with_relu.op_type = "Int8ConvRelu";
-    op.type_after_lookup = with_relu.op_type;
+  const net::OperatorType* row = net::find_operator_type(key.op_type);
+  if (records.empty() && row != nullptr && !row->stand_in.empty()) {
+    OperatorKey other = key;
+    other.op_type = row->stand_in;
+    op.type_after_lookup = other.op_type;
     op.status = Status::kSubstituted;
-    records = find(with_relu);
+    records = find(other);
   }
   if (records.empty()) {
     op.status = Status::kMissing;

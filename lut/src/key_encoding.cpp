@@ -100,16 +100,6 @@ bool is_among(const net::Argument& arg, std::span<const net::DefaultArgument> de
   return std::ranges::any_of(defaults, [&](const net::DefaultArgument& entry) { return says(arg, entry); });
 }
 
-// Whether the argument says what its absence says.
-bool is_default(const net::Argument& arg, std::string_view op_type, const net::OperatorType* row) {
-  if (arg.name == "order")
-    return arg == net::Argument::of_string("order", std::string(to_string(net::default_order(op_type))));
-  if (is_among(arg, kHints)) return true;
-  if (row == nullptr) return false;
-  return is_among(arg, row->defaults) ||
-         (row->window != net::WindowKind::kNone && is_among(arg, kWindowDefaults));
-}
-
 // Different arguments of one name, which Caffe2 refuses. All of them count, in an order that does not depend
 // on theirs, so that such an operator only equals another one that is as odd.
 void append_contradiction(std::string& out, std::span<const net::Argument* const> args) {
@@ -120,6 +110,16 @@ void append_contradiction(std::string& out, std::span<const net::Argument* const
 }
 
 }  // namespace
+
+bool is_default(const net::Argument& arg, std::string_view op_type) {
+  const net::OperatorType* row = net::find_operator_type(op_type);
+  if (arg.name == "order")
+    return arg == net::Argument::of_string("order", std::string(to_string(net::default_order(op_type))));
+  if (is_among(arg, kHints)) return true;
+  if (row == nullptr) return false;
+  return is_among(arg, row->defaults) ||
+         (row->window != net::WindowKind::kNone && is_among(arg, kWindowDefaults));
+}
 
 bool is_output_scale(const net::Argument& arg) { return arg.name == "Y_scale" || arg.name == "Y_zero_point"; }
 
@@ -165,7 +165,7 @@ void append_arguments(std::string& out, std::string_view op_type, std::span<cons
     while (end < counted.size() && counted[end]->name == counted[begin]->name) ++end;
     if (end - begin > 1) {
       append_contradiction(out, std::span(counted).subspan(begin, end - begin));
-    } else if (!is_default(*counted[begin], op_type, row)) {
+    } else if (!is_default(*counted[begin], op_type)) {
       append_argument(out, *counted[begin]);
     }
     begin = end;

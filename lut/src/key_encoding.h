@@ -40,5 +40,7 @@ bool is_output_scale(const net::Argument& arg);     // Y_scale, Y_zero_point
 bool mentions_workspace(const net::Argument& arg);  // `ws_nbytes_limit` stands in its name or in a string
 // Both, and what only says how memory is used or initialised.
 bool never_counts(const net::Argument& arg);
+// Whether the argument says what its absence says.
+bool is_default(const net::Argument& arg, std::string_view op_type);
 
 }  // namespace latgrad::lut

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+#include <functional>
 #include <limits>
+#include <utility>
 
 #include "rows.h"
 
@@ -18,12 +21,30 @@ void copy(OpContext& ctx) {
   if (ctx.values(0) != nullptr) ctx.set_values(*ctx.values(0));
 }
 
-void negative(OpContext& ctx) {
-  ctx.add_output(ctx.activation(0));
+// The values under a function of one number.
+template <typename Function>
+void follow_values(OpContext& ctx, const Function& function) {
   if (ctx.values(0) == nullptr) return;
   Values values = *ctx.values(0);
-  for (double& value : values) value = -value;
+  for (double& value : values) value = function(value);
   ctx.set_values(std::move(values));
+}
+
+void negative(OpContext& ctx) {
+  ctx.add_output(ctx.activation(0));
+  follow_values(ctx, std::negate<>{});
+}
+
+void mod(OpContext& ctx) {
+  ctx.add_output(ctx.activation(0));
+  const int64_t divisor = ctx.args().integer("divisor", 0);
+  if (divisor == 0) ctx.fail_at_arg("divisor", "divisor must be given and not be 0");
+  const bool follow_divisor = ctx.args().flag("sign_follow_divisor");
+  follow_values(ctx, [&](double value) {
+    const double rest = std::fmod(value, static_cast<double>(divisor));
+    return follow_divisor && rest != 0 && (rest < 0) != (divisor < 0) ? rest + static_cast<double>(divisor)
+                                                                      : rest;
+  });
 }
 
 void prelu(OpContext& ctx) {
@@ -79,7 +100,7 @@ constexpr OperatorType kRows[] = {
     {.type = "LeakyRelu", .defaults = kLeakyRelu, .infer = same_as_input},
     {.type = "Log", .infer = same_as_input},
     {.type = "Log1p", .infer = same_as_input},
-    {.type = "Mod", .defaults = kMod, .infer = same_as_input},
+    {.type = "Mod", .defaults = kMod, .infer = mod},
     {.type = "Negative", .infer = negative},
     {.type = "PRelu", .inputs = {2, 2}, .infer = prelu},
     {.type = "Relu", .infer = same_as_input},

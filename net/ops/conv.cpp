@@ -139,6 +139,7 @@ constexpr OperatorType kRows[] = {
      .inputs = {2, 3},
      .parameter_types = kQuantisedAndBias,
      .window = WindowKind::kImage,
+     .stand_in = "Int8ConvRelu",
      .infer = conv},
     {.type = "Int8ConvRelu",
      .inputs = {2, 3},

@@ -100,10 +100,15 @@ void comparison(OpContext& ctx) {
 
 constexpr double divide(double a, double b) { return b == 0 ? 0 : a / b; }
 
-void sum(OpContext& ctx) {
+// Of several tensors of one shape; values are followed where there are two.
+template <auto function>
+void joined(OpContext& ctx) {
   equal_shapes(ctx);
-  if (ctx.num_inputs() == 2) follow_values(ctx, std::plus<>{});
+  if (ctx.num_inputs() == 2) follow_values(ctx, function);
 }
+
+constexpr double greater_of(double a, double b) { return std::max(a, b); }
+constexpr double less_of(double a, double b) { return std::min(a, b); }
 
 void negation(OpContext& ctx) {
   ctx.add_output({ctx.activation(0).shape, DataType::kBool});
@@ -125,10 +130,10 @@ void elementwise_linear(OpContext& ctx) {
 constexpr DefaultArgument kBroadcast[] = {{"broadcast", int64_t{0}}};
 
 constexpr OperatorType kRows[] = {
-    {.type = "Max", .inputs = {1, kAny}, .activations = kAll, .infer = equal_shapes},
+    {.type = "Max", .inputs = {1, kAny}, .activations = kAll, .infer = joined<greater_of>},
     {.type = "Mean", .inputs = {1, kAny}, .activations = kAll, .infer = equal_shapes},
-    {.type = "Min", .inputs = {1, kAny}, .activations = kAll, .infer = equal_shapes},
-    {.type = "Sum", .inputs = {1, kAny}, .activations = kAll, .infer = sum},
+    {.type = "Min", .inputs = {1, kAny}, .activations = kAll, .infer = joined<less_of>},
+    {.type = "Sum", .inputs = {1, kAny}, .activations = kAll, .infer = joined<std::plus<>{}>},
     {.type = "SumRelu", .inputs = {1, kAny}, .activations = kAll, .infer = equal_shapes},
     {.type = "Int8Add",
      .inputs = {2, 2},

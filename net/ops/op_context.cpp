@@ -30,7 +30,7 @@ const TensorInfo& OpContext::activation(size_t index, size_t min_rank) const {
 
 const TensorInfo& OpContext::parameter(size_t index) const {
   if (!is_known(index)) {
-    const auto& maker = inputs_[index].unknown_maker;
+    const std::string* maker = inputs_[index].maker;
     fail_at_input(index, fmt::format("the shape of every parameter must be known: {}give the init net with "
                                      "--init, or shapes.json beside the network",
                                      maker ? *maker + " makes it; " : ""));

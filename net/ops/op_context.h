@@ -26,9 +26,9 @@ class UnknownValue : public NetError {
 class OpContext {
  public:
   struct Input {
-    std::optional<TensorInfo> info;            // nothing where no file tells the shape of an external input
-    const Values* values = nullptr;            // where they are known without running
-    std::optional<std::string> unknown_maker;  // of a parameter of unknown shape: what was to make it
+    std::optional<TensorInfo> info;      // nothing where no file tells the shape of an external input
+    const Values* values = nullptr;      // where they are known without running
+    const std::string* maker = nullptr;  // of a parameter of unknown shape: what was to make it
   };
 
   OpContext(const OperatorType& row, const Operator& op, Place place, std::vector<Input> inputs);

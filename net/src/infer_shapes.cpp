@@ -173,37 +173,50 @@ class Inference {
     const OperatorType* row = this->row();
     check_arguments();
     if (row != nullptr) check_counts(*row);
-    std::vector<ops::OpContext::Input> inputs;
-    bool known = row != nullptr;
     for (const std::string& blob : op().inputs) read(blob);
-    for (const std::string& blob : op().inputs) {
-      const Value& value = values_.at(blob);
-      known = known && value.state != Value::kUnknown &&
-              (value.state != Value::kNotGiven || !options_.allow_open_inputs);
-      ops::OpContext::Input& input = inputs.emplace_back();
-      if (value.state == Value::kKnown) input.info = value.info;
-      if (value.values) input.values = &*value.values;
-      if (const auto it = net_.unfilled_parameters.find(blob); it != net_.unfilled_parameters.end()) {
-        input.unknown_maker = it->second;
-      }
-    }
-    if (!known) return pass_over(inputs);
+    if (row == nullptr || !is_runnable()) return pass_over();
     try {
-      return infer_known(*row, inputs);
+      return infer_known(*row);
     } catch (const ops::UnknownValue&) {
       const bool is_given = std::ranges::all_of(
           op().outputs, [&](const std::string& blob) { return given_output(blob) != nullptr; });
       if (!is_given && !options_.allow_unknown) throw;
-      OpShapes shapes = pass_over(inputs);
-      // Where every shape is given, only the numbers in it are unknown.
-      shapes.known =
-          is_given && std::ranges::all_of(inputs, [](const auto& input) { return input.info.has_value(); });
+      OpShapes shapes = pass_over();
+      // Where every shape is given, only the numbers in it are unknown: nothing that multiplies is such.
+      if (is_given) shapes.macs = 0;
+      shapes.known = is_given && std::ranges::all_of(op().inputs, [&](const std::string& blob) {
+                       return values_.at(blob).state == Value::kKnown;
+                     });
       return shapes;
     }
   }
 
-  OpShapes infer_known(const OperatorType& row, const std::vector<ops::OpContext::Input>& inputs) {
-    ops::OpContext context(row, op(), place(), inputs);
+  // Whether the inputs tell the outputs. Shapes that are not given the rule may determine, or ask for.
+  bool is_runnable() const {
+    return std::ranges::all_of(op().inputs, [&](const std::string& blob) {
+      const Value::State state = values_.at(blob).state;
+      return state == Value::kKnown || (state == Value::kNotGiven && !options_.allow_open_inputs);
+    });
+  }
+
+  std::vector<ops::OpContext::Input> known_inputs() const {
+    std::vector<ops::OpContext::Input> inputs;
+    inputs.reserve(op().inputs.size());
+    for (const std::string& blob : op().inputs) {
+      const Value& value = values_.at(blob);
+      ops::OpContext::Input& input = inputs.emplace_back();
+      if (value.state == Value::kKnown) {
+        input.info = value.info;
+      } else if (const auto it = net_.unfilled_parameters.find(blob); it != net_.unfilled_parameters.end()) {
+        input.maker = &it->second;
+      }
+      if (value.values) input.values = &*value.values;
+    }
+    return inputs;
+  }
+
+  OpShapes infer_known(const OperatorType& row) {
+    ops::OpContext context(row, op(), place(), known_inputs());
     try {
       row.infer(context);
     } catch (const ValueError& error) {
@@ -248,10 +261,13 @@ class Inference {
   }
 
   // Only what is given is known of the outputs.
-  OpShapes pass_over(const std::vector<ops::OpContext::Input>& inputs) {
+  OpShapes pass_over() {
     OpShapes shapes;
     shapes.known = false;
-    for (const auto& input : inputs) shapes.inputs.push_back(input.info.value_or(no_info()));
+    for (const std::string& blob : op().inputs) {
+      const Value& value = values_.at(blob);
+      shapes.inputs.push_back(value.state == Value::kKnown ? value.info : no_info());
+    }
     for (const std::string& blob : op().outputs) {
       const TensorInfo* given = given_output(blob);
       if (given != nullptr) check_input(blob, given->shape);
@@ -326,7 +342,11 @@ ParameterCount count_parameters(const Net& net, const NetShapes& shapes) {
     const Operator& op = net.ops[i];
     for (size_t j = 0; j < op.inputs.size(); ++j) {
       const std::string& blob = op.inputs[j];
-      if (done.contains(blob) || is_data_of_init_net(net, blob)) continue;
+      if (done.contains(blob)) continue;
+      if (reads_as_image(net, op, j)) {
+        done.insert(blob);
+        continue;
+      }
       if (shapes.ops[i].inputs[j].dtype != DataType::kUndefined) {
         add(blob, shapes.ops[i].inputs[j]);
       } else if (find_operator_type(op.type) == nullptr) {

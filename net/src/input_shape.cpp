@@ -79,4 +79,9 @@ InputShape parse_input_shape(std::string_view text) {
   return input;
 }
 
+std::string to_string(const InputShape& input) {
+  const std::string dims = fmt::format("{}={}", input.blob, fmt::join(input.shape, ","));
+  return input.dtype ? fmt::format("{}:{}", dims, to_string(*input.dtype)) : dims;
+}
+
 }  // namespace latgrad::net

@@ -69,6 +69,38 @@ bool is_data_input(const Net& net, std::string_view blob) {
 
 namespace {
 
+template <typename Blobs>
+bool holds(const Blobs& blobs, std::string_view blob) {
+  return std::ranges::find(blobs, blob) != blobs.end();
+}
+
+// Of an operator and of the networks in its arguments, in the order in which they run.
+bool writes(const Operator& op, std::string_view blob) {
+  return holds(op.outputs, blob) ||
+         std::ranges::any_of(op.subnets(), [&](const Net* subnet) { return is_written(*subnet, blob); });
+}
+bool reads_first(const Operator& op, std::string_view blob) {
+  return holds(op.inputs, blob) || std::ranges::any_of(op.subnets(), [&](const Net* subnet) {
+           return is_read_from_outside(*subnet, blob);
+         });
+}
+
+}  // namespace
+
+bool is_read_from_outside(const Net& net, std::string_view blob) {
+  for (const Operator& op : net.ops) {
+    if (reads_first(op, blob)) return true;
+    if (writes(op, blob)) return false;
+  }
+  return false;
+}
+
+bool is_written(const Net& net, std::string_view blob) {
+  return std::ranges::any_of(net.ops, [&](const Operator& op) { return writes(op, blob); });
+}
+
+namespace {
+
 void add_read(const Net& net, std::unordered_set<std::string_view>& read) {
   for (const Operator& op : net.ops) {
     read.insert(op.inputs.begin(), op.inputs.end());
@@ -89,11 +121,7 @@ std::vector<std::string> unread_parameters(const Net& net) {
 }
 
 void set_input(Net& net, const std::string& blob, Shape shape, std::optional<DataType> dtype) {
-  const bool is_there = std::ranges::any_of(net.ops, [&](const Operator& op) {
-    return std::ranges::find(op.inputs, blob) != op.inputs.end() ||
-           std::ranges::find(op.outputs, blob) != op.outputs.end();
-  });
-  if (!is_there) {
+  if (!is_read_from_outside(net, blob) && !is_written(net, blob)) {
     throw ValueError("an input must be a blob of the network, got one that no operator reads or writes",
                      {.file = net.source, .blob = blob});
   }

@@ -8,11 +8,12 @@
 
 namespace latgrad::net {
 
-// Whether `blob`, which the init net fills, is read as data: the first operator that reads it takes it for
-// its image, not for a weight or an operand of arithmetic. Linear in the operators.
-bool is_data_of_init_net(const Net& net, std::string_view blob);
+// Whether an operator that is the first to read a blob takes it for its image, not for a weight or an operand
+// of arithmetic.
+bool reads_as_image(const Net& net, const Operator& op, size_t input);
 
-// Whether it also has no shape to speak of, so that somebody must say it.
+// Whether the init net fills `blob` with data that has no shape to speak of, so that somebody must say it.
+// Linear in the operators for a blob of at most one element, else O(log parameters).
 bool is_placeholder(const Net& net, std::string_view blob);
 
 }  // namespace latgrad::net

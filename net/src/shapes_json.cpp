@@ -44,6 +44,7 @@ void add_shapes_json(Net& net, std::string_view json, const std::string& source)
   const base::JsonDocument document(json, "the shapes", {.file = source});
   each_shape(document.root(), "inputs", [&](const std::string& blob, Shape shape) {
     net.parameters.erase(blob);  // the placeholder that exporters write into the init net
+    net.parameter_values.erase(blob);
     net.inputs.insert_or_assign(blob, TensorInfo{std::move(shape), DataType::kFloat});
   });
   each_shape(document.root(), "params", [&](const std::string& blob, Shape shape) {

@@ -2,9 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <optional>
 
 #include "latgrad/base/error.h"
+#include "latgrad/net/infer_shapes.h"
 #include "latgrad/net/read_net.h"
 
 namespace latgrad::profile {
@@ -21,19 +22,31 @@ std::string short_name(const fs::path& path) {
 
 }  // namespace
 
-std::vector<NamedNet> read_nets(std::span<const fs::path> paths, std::span<const net::InputShape> inputs) {
-  std::vector<NamedNet> nets;
-  for (const fs::path& path : paths) nets.push_back({short_name(path), net::read_net(path)});
-  for (const net::InputShape& input : inputs) {
-    bool found = false;
-    for (NamedNet& net : nets) {
-      if (!net::is_data_input(net.net, input.blob)) continue;
-      net::set_input(net.net, input.blob, input.shape, input.dtype);
-      found = true;
-    }
-    if (!found)
-      throw ValueError(fmt::format("--input must name an input of a network, got \"{}\"", input.blob));
+std::vector<NamedNet> read_nets(const NetFiles& files) {
+  if (!files.inits.empty() && files.inits.size() != files.nets.size()) {
+    throw ValueError(fmt::format("--init must be given once for each --net, in their order, got {} for {}",
+                                 files.inits.size(), files.nets.size()));
   }
+  std::vector<NamedNet> nets;
+  for (size_t i = 0; i < files.nets.size(); ++i) {
+    const auto init = files.inits.empty() ? std::nullopt : std::optional(files.inits[i]);
+    nets.push_back({short_name(files.nets[i]), net::read_net(files.nets[i], init)});
+  }
+  for (const net::InputShape& input : files.inputs) {
+    const auto set_where = [&](auto is_meant) {
+      bool found = false;
+      for (NamedNet& net : nets) {
+        if (!is_meant(net.net, input.blob)) continue;
+        net::set_input(net.net, input.blob, input.shape, input.dtype);
+        found = true;
+      }
+      return found;
+    };
+    if (!set_where(net::is_read_from_outside) && !set_where(net::is_written)) {
+      throw ValueError(fmt::format("--input must name a blob of a network, got \"{}\"", input.blob));
+    }
+  }
+  for (NamedNet& net : nets) net::inline_branches(net.net);
   return nets;
 }
 

@@ -22,7 +22,7 @@ struct Work {
 Work plan_work(const Options& options, const lut::Table* known, const std::string& device) {
   std::vector<search::Space> spaces;
   for (const fs::path& path : options.spaces) spaces.push_back(search::Space::load(path));
-  std::vector<NamedNet> nets = read_nets(options.nets, options.inputs);
+  std::vector<NamedNet> nets = read_nets(options.networks);
   Plan plan;
   for (const search::Space& space : spaces) {
     for (search::Precision precision : options.precisions) plan.add_space(space, precision);

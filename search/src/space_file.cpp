@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "latgrad/base/error.h"
+#include "latgrad/base/foreign_file.h"
 #include "latgrad/base/proto_text.h"
 
 namespace latgrad::search::internal {
@@ -24,6 +25,7 @@ proto::Space parse_one(std::string_view text, const std::string& source) {
     throw ParseError(fmt::format("a space must have at most {} bytes, got {}", kMaxFileBytes, text.size()),
                      {.file = source});
   }
+  base::refuse_foreign_file(text, "a search space", source);
   proto::Space file;
   base::parse_proto_text(text, "space", source, file, {.allow_unknown_fields = false});
   return file;

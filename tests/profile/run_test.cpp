@@ -29,7 +29,7 @@ class RunTest : public ::testing::Test {
   RunTest() {
     folder_.write("net.pbtxt", kSmallNet);
     folder_.write("shapes.json", kSmallShapes);
-    options_.nets = {folder_ / "net.pbtxt"};
+    options_.networks.nets = {folder_ / "net.pbtxt"};
     options_.precisions = {search::Precision::kInt8};
     options_.device = "phone";
     options_.output = folder_ / "phone-op_lut_database.json";
@@ -203,9 +203,9 @@ TEST_F(RunTest, DryRunListsTheOperatorsAndWritesNothing) {
 }
 
 TEST_F(RunTest, InputGivesANetworkItsShape) {
-  options_.inputs = {{"data", {2, 8, 4, 4}, std::nullopt}};
+  options_.networks.inputs = {{"data", {2, 8, 4, 4}, std::nullopt}};
   EXPECT_EQ(dry_run(options_, nullptr).operators[0], "Relu [2,8,4,4]");
-  options_.inputs = {{"no-such", {1}, std::nullopt}};
+  options_.networks.inputs = {{"no-such", {1}, std::nullopt}};
   LATGRAD_EXPECT_ERROR(dry_run(options_, nullptr), ValueError,
                        ::testing::StrEq("--input must name an input of a network, got \"no-such\""));
 }

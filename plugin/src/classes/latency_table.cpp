@@ -160,6 +160,7 @@ c10::intrusive_ptr<NetEstimate> LatencyTable::estimate_net(
                                        .statistic = lut::parse_statistic(statistic)};
     net::Net net = init.empty() ? net::read_net(model) : net::read_net(model, init);
     for (const auto& entry : input_dims) net::set_input(net, entry.key(), entry.value());
+    net::inline_branches(net);
     const lut::Estimate estimate = lut::estimate(net, net::infer_shapes(net), impl_->table, options);
     std::vector<std::string> op_types, outputs, statuses;
     std::vector<double> times_us;

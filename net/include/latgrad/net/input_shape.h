@@ -28,5 +28,7 @@ struct InputShape {
 
 // "data=1,3,224,224" or "data=1,224,224,3:uint8". Errors: ValueError.
 InputShape parse_input_shape(std::string_view text);
+// The text that reads back as the same.
+std::string to_string(const InputShape& input);
 
 }  // namespace latgrad::net

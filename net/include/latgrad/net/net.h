@@ -73,7 +73,7 @@ struct Operator {
 // slices, scales. A double holds every dimension exactly.
 using Values = std::vector<double>;
 // Longer tensors are not followed.
-inline constexpr size_t kMaxValues = 1024;
+inline constexpr size_t kMaxValues = 128;
 
 struct Net {
   std::string name;
@@ -103,6 +103,10 @@ struct Net {
 // Whether `blob` is a data input: the network takes it from outside (listed or not), and some operator reads
 // it where activations stand: as its first input, or as any input of Sum, Mul, Concat and their kin.
 bool is_data_input(const Net& net, std::string_view blob);
+
+// Whether an operator reads `blob` before any writes it.
+bool is_read_from_outside(const Net& net, std::string_view blob);
+bool is_written(const Net& net, std::string_view blob);
 
 // Parameters that no operator reads, subnets included: of a network that was cut off, by its author or by an
 // incomplete download. In alphabetical order.

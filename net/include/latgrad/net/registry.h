@@ -59,6 +59,9 @@ struct OperatorType {
   std::span<const DefaultArgument> defaults = {};
   WindowKind window = WindowKind::kNone;
   bool is_fill = false;  // writes values that the network carries in itself
+  // The type whose record, of the same arguments and shapes, prices an operator without one. Empty: none.
+  // Source: the published LUT tool.
+  std::string_view stand_in = {};
   // Shapes, types, multiply-accumulates and known values of the outputs.
   void (*infer)(ops::OpContext& ctx) = nullptr;
 

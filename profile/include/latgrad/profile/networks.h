@@ -3,7 +3,6 @@
 #pragma once
 
 #include <filesystem>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -12,14 +11,21 @@
 
 namespace latgrad::profile {
 
+// What a command line names, in its order.
+struct NetFiles {
+  std::vector<std::filesystem::path> nets;   // folders with model.pb or model.pbtxt, or files
+  std::vector<std::filesystem::path> inits;  // one for each network, or none: found beside it
+  std::vector<net::InputShape> inputs;
+};
+
 struct NamedNet {
   std::string name;  // "FBNet-C/int8": the last two parts of its path, without the file
   net::Net net;
 };
 
-// Each path is a folder with model.pb or model.pbtxt, or a file.
-// Errors: as net::read_net; ValueError for an input that no network has.
-std::vector<NamedNet> read_nets(std::span<const std::filesystem::path> paths,
-                                std::span<const net::InputShape> inputs);
+// Ready for shape inference. An input counts for every network that takes a blob of that name from outside,
+// or else for those in which an operator writes it. Errors: as net::read_net; ValueError for an input that no
+// network has, and where the init nets are not as many as the networks.
+std::vector<NamedNet> read_nets(const NetFiles& files);
 
 }  // namespace latgrad::profile

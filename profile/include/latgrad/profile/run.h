@@ -19,8 +19,7 @@ namespace latgrad::profile {
 
 struct Options {
   std::vector<std::filesystem::path> spaces;
-  std::vector<std::filesystem::path> nets;
-  std::vector<net::InputShape> inputs;  // of networks
+  NetFiles networks;
   std::vector<search::Precision> precisions;
   std::optional<std::filesystem::path> lut;
   std::filesystem::path output;  // empty: <device>-op_lut_database.json
