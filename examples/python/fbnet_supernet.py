@@ -193,9 +193,9 @@ def open_folder(path: pathlib.Path, settings: Dict[str, Any], workers: Workers) 
 
 
 def search(arguments: argparse.Namespace, workers: Workers, stop: StopRequest) -> None:
-    named = pathlib.Path(arguments.space)
-    space_path = named.resolve() if named.is_file() else latgrad.space_file(arguments.space)
-    settings = {**settings_of(arguments), "space": str(space_path) if named.is_file() else arguments.space}
+    space_path = latgrad.space_file(arguments.space).resolve()
+    is_name = not pathlib.Path(arguments.space).is_file()
+    settings = {**settings_of(arguments), "space": arguments.space if is_name else str(space_path)}
     check_batch(settings, workers)
     space = latgrad.SearchSpace(space_path).scaled(arguments.width, arguments.depth, arguments.resolution)
     _, channels, height, width = space.input_shape()

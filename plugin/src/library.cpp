@@ -8,6 +8,7 @@
 #include <torch/library.h>
 
 #include "classes/register_classes.h"
+#include "spaces.h"
 #include "torch_compat.h"
 
 TORCH_LIBRARY(latgrad, m) {
@@ -63,6 +64,9 @@ TORCH_LIBRARY(latgrad, m) {
   m.def("fleet_sum(Tensor latency_us, Tensor? weights=None) -> Tensor", kOperatorTags);
   m.def("fleet_max(Tensor latency_us) -> Tensor", kOperatorTags);
   m.def("fleet_smooth_max(Tensor latency_us, float temperature_us) -> Tensor", kOperatorTags);
+
+  // The file of a space that is given by path or name; folders: where the spaces that come with latgrad lie.
+  m.def("find_space(str space, str[] folders) -> str", &latgrad::find_space);
 
   // The version of the library, e.g. 0.1.0.
   m.def("version() -> str", [] { return std::string(LATGRAD_VERSION); });

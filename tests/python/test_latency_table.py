@@ -62,7 +62,8 @@ def net(tmp_path):
 def find(table, **changes):
     query = {**CONV, **changes}
     return table.find(
-        query["op_type"], query["op_args"], query["input_shapes"], query["input_dtypes"], query["device"]
+        query["op_type"], query["op_args"], query["input_shapes"], query["input_dtypes"], query["device"],
+        query.get("statistic", "p50"),
     )
 
 
@@ -75,6 +76,17 @@ def test_finds_all_records_in_file_order(table):
     assert find(table) == [2.0, 3.0]
     assert find(table, device="tablet") == [7.0]
     assert find(table, device="") == [2.0, 3.0]  # the device of the file name
+
+
+def test_finds_any_statistic_of_the_records(write_records):
+    times = {f"runtime_us_p{p}": us for p, us in ((0, 1.0), (10, 2.0), (50, 4.0), (90, 7.0), (100, 9.0))}
+    table = latgrad.LatencyTable(write_records([{**CONV, **times}, with_time(CONV, 3.0)]))
+    statistics = ("p0", "p10", "p50", "p90", "p100")
+    assert [find(table, statistic=statistic)[0] for statistic in statistics] == [1.0, 2.0, 4.0, 7.0, 9.0]
+    assert find(table, statistic="p90") == [7.0, 3.0]
+    query = CONV["op_type"], CONV["op_args"], CONV["input_shapes"], CONV["input_dtypes"]
+    assert table.find(*query) == table.find(*query, statistic="p50") == [4.0, 3.0]
+    assert 1.0 < find(table, statistic="mean")[0] < 9.0
 
 
 def test_compares_arguments_by_meaning(table):
@@ -91,7 +103,8 @@ def test_finds_nothing_for_another_operator(table, changes):
 
 
 @pytest.mark.parametrize("changes, error, message", [
-    ({"device": "watch"}, ValueError, 'device must be one of the table\'s, got "watch"; it has: phone, tablet'),
+    ({"device": "watch"}, ValueError, r'the device must be one of the table\'s \(phone, tablet\), got "watch"'),
+    ({"statistic": "p99"}, ValueError, 'a statistic must be p0, p10, p50, p90, p100 or mean, got "p99"'),
     ({"input_dtypes": [6, 6, 11]}, ValueError, "numbers that Caffe2's TensorProto defines, got 11"),
     ({"input_dtypes": [6, 6, 0]}, ValueError, "defines, got 0"),
     ({"input_dtypes": [6, 6, 2**32 + 6]}, ValueError, f"defines, got {2**32 + 6}"),
@@ -128,7 +141,7 @@ def test_names_only_the_first_ten_missing_operators(table, tmp_path):
     ops = "".join(f'op {{ type: "Relu" input: "b{i}" output: "b{i + 1}" }}\n' for i in range(12))
     (tmp_path / "relus.pbtxt").write_text(ops + 'external_input: "b0" external_output: "b12"\n')
     price = table.estimate_net(str(tmp_path / "relus.pbtxt"), "", {"b0": [1, 2]})
-    with pytest.raises(RuntimeError, match=r'12 of 12 are missing: op 0 .* op 9 "Relu", \.\.\.; found_us'):
+    with pytest.raises(RuntimeError, match=r'12 of 12 are missing: op 0 .* op 9 "Relu" and 2 more; found_us'):
         price.total_us()
 
 

@@ -62,7 +62,7 @@ def test_space_is_copied_whole(tiny, copied):
         (lambda space: space.block(4, 0), "layer must be from 0 to 3, got 4"),
         (lambda space: space.block(-1, 0), "layer must be from 0 to 3, got -1"),
         (lambda space: space.block(0, -1), "candidate must not be negative, got -1"),
-        (lambda space: space.block(0, 2), "layer 1 must be one of"),
+        (lambda space: space.block(0, 2), r"layer 0 \(counted from 0\) must be one of"),
         (lambda space: space.block(3, 3), "one of those offered"),
         (lambda space: space.block(0, 0, "int4"), "int4"),
         (lambda space: space.candidates(4), "layer must be from 0 to 3, got 4"),
@@ -70,7 +70,7 @@ def test_space_is_copied_whole(tiny, copied):
         (lambda space: space.parse_architecture("nothing"), "nothing"),
         (lambda space: space.format_architecture(torch.zeros(4)), "uint8 or int64"),
         (lambda space: space.format_architecture(torch.zeros(2, 4, dtype=torch.int64)), "one architecture"),
-        (lambda space: space.format_architecture(torch.full([4], 2**32)), "layer 1 must be one of"),
+        (lambda space: space.format_architecture(torch.full([4], 2**32)), r"layer 0 \(counted from 0\) must be one of"),
     ],
 )
 def test_space_refuses(tiny, misuse, message):

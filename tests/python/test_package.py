@@ -116,5 +116,17 @@ def test_spaces_are_reached_by_name():
 
 
 def test_says_which_spaces_there_are():
-    with pytest.raises(ValueError, match="must be that of a space, .*fbnet, .*tiny, got 'fbnett'"):
+    with pytest.raises(ValueError, match='a space must be a file or one of: .*fbnet, .*tiny; got "fbnett"'):
         latgrad.space_file("fbnett")
+
+
+def test_spaces_are_found_as_the_command_finds_them(tmp_path, monkeypatch):
+    for folder, name in (("mine", "fbnet"), ("here", "other")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{name}.textproto").touch()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("LATGRAD_SPACES", f"{tmp_path / 'nowhere'}:{tmp_path / 'mine'}")
+    assert latgrad.space_file("fbnet") == tmp_path / "mine" / "fbnet.textproto"  # before those that come with latgrad
+    assert latgrad.space_file("other.textproto") == pathlib.Path("other.textproto")  # a file of the current folder
+    assert latgrad.space_file("./absent") == pathlib.Path("absent")  # a path
+    assert latgrad.space_file("tiny").read_bytes() == (SPACES / "tiny.textproto").read_bytes()

@@ -85,8 +85,8 @@ def LatencyTable(path):
 
     ``size()``, ``devices()``
         The number of records; the devices that have one.
-    ``find(op_type, args, input_shapes, input_dtypes, device="")``
-        The medians of all records of one operator in file order, microseconds; empty where there is none. ``args`` are
+    ``find(op_type, args, input_shapes, input_dtypes, device="", statistic="p50")``
+        A time of each record of one operator in file order, microseconds; empty where there is none. ``args`` are
         protobuf texts, ``input_dtypes`` Caffe2's numbers.
     ``estimate_net(model, init="", input_dims={}, device="", mode="ave", statistic="p50")``
         The price of a Caffe2 network, a folder or a file, with its init net (empty: beside it) and the shapes of data

@@ -165,14 +165,21 @@ class LatencyTable:
     def devices(self) -> list[str]:
         """The devices that it has records of."""
     def find(
-        self, op_type: str, args: list[str], input_shapes: list[list[int]], input_dtypes: list[int], device: str = ""
+        self,
+        op_type: str,
+        args: list[str],
+        input_shapes: list[list[int]],
+        input_dtypes: list[int],
+        device: str = "",
+        statistic: str = "p50",
     ) -> list[float]:
-        """The median times of all records of one operator in microseconds, in file order; empty where there is none.
+        """A time of each record of one operator in microseconds, in file order; empty where there is none.
 
         args: protobuf texts (``name: "kernel"\\ni: 3\\n``), compared by meaning. input_dtypes: Caffe2's numbers.
-        device: empty for the table's default.
+        device: empty for the table's default. statistic: as in :class:`LatencyModel`, the median by default.
 
-        Raises ValueError for an argument that is no protobuf text, a dtype that Caffe2 does not define, an unknown device.
+        Raises ValueError for an argument that is no protobuf text, a dtype that Caffe2 does not define, an unknown device or
+        statistic.
         """
     def estimate_net(
         self,

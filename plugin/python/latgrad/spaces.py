@@ -3,6 +3,8 @@
 import pathlib
 from typing import List
 
+import torch
+
 _SUFFIX = ".textproto"
 
 
@@ -19,10 +21,11 @@ def space_names() -> List[str]:
 
 
 def space_file(name: str) -> pathlib.Path:
-    """The file of a space that comes with latgrad, for :func:`LatencyModel`: ``space_file("fbnet")``.
+    """The file of a space, for :func:`LatencyModel`: ``space_file("fbnet")``.
 
-    Raises ValueError for another name, listing them.
+    Found as the command ``latgrad`` finds it: ``name`` is a file or a path, or the name of a space in the folders of
+    ``$LATGRAD_SPACES`` (separated by colons) or among those that come with latgrad.
+
+    Raises ValueError for anything else, listing the spaces there are.
     """
-    if name not in space_names():
-        raise ValueError(f"name must be that of a space, {', '.join(space_names())}, got {name!r}")
-    return _folder() / f"{name}{_SUFFIX}"
+    return pathlib.Path(torch.ops.latgrad.find_space(str(name), [str(_folder())]))

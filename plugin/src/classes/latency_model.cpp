@@ -3,11 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <sstream>
 
 #include "classes/error_translation.h"
 #include "classes/offered_mask.h"
 #include "classes/register_classes.h"
+#include "latgrad/base/listed.h"
 #include "latgrad/lut/statistic.h"
 #include "latgrad/net/init_net.h"
 #include "latgrad/net/netdef.h"
@@ -34,15 +34,15 @@ constexpr auto kNumStatistics = static_cast<int64_t>(lut::kStatistics.size());
 constexpr size_t kMissingShown = 10;
 
 std::string missing_report(const std::vector<search::MissingOperator>& missing, const std::string& lut) {
-  std::ostringstream text;
-  text << "the table must hold every operator of the space, but lacks " << missing.size() << " (" << lut
-       << "); measure them with `latgrad profile`:";
-  for (size_t i = 0; i < std::min(missing.size(), kMissingShown); ++i) {
-    text << "\n  " << lut::describe(missing[i].key);
-    if (!missing[i].used_by.empty()) text << ", for " << missing[i].used_by.front();
+  std::vector<std::string> operators;
+  for (const search::MissingOperator& op : missing) {
+    operators.push_back(lut::describe(op.key) + (op.used_by.empty() ? "" : ", for " + op.used_by.front()));
   }
-  if (missing.size() > kMissingShown) text << "\n  and " << missing.size() - kMissingShown << " more";
-  return text.str();
+  std::string text =
+      c10::str("the table must hold every operator of the space, but lacks ", missing.size(), " (", lut,
+               "); measure them with `latgrad profile`:\n", base::listed_lines(operators, kMissingShown));
+  text.pop_back();  // the last line's end
+  return text;
 }
 
 // The index of a statistic in the tensors of a model. Errors: c10::ValueError.
@@ -169,7 +169,7 @@ std::string LatencyModel::precision() const { return std::string(search::to_stri
 std::string LatencyModel::device() const { return impl_->device; }
 
 // Architectures, uint8 or int64 [..., L], as int64 on the CPU, contiguous, every choice valid. The core's own
-// check would do for one of them, but counts layers from 1. Errors: as LatencyModel::decode.
+// check is for one of them. Errors: as LatencyModel::decode.
 at::Tensor LatencyModel::checked(const at::Tensor& arch) const {
   const int64_t num_layers = layers();
   TORCH_CHECK_VALUE(arch.scalar_type() == at::kByte || arch.scalar_type() == at::kLong,

@@ -1,11 +1,11 @@
 #include "latgrad/plugin/latency_table.h"
 
 #include <algorithm>
-#include <sstream>
 
 #include "classes/error_translation.h"
 #include "classes/register_classes.h"
 #include "latgrad/base/error.h"
+#include "latgrad/base/listed.h"
 #include "latgrad/lut/estimate.h"
 #include "latgrad/lut/table.h"
 #include "latgrad/net/netdef.h"
@@ -23,11 +23,6 @@ net::DataType parse_dtype(int64_t number) {
   TORCH_CHECK_VALUE(in_range && net::to_string(dtype) != net::to_string(net::DataType::kUndefined),
                     "input_dtypes must hold numbers that Caffe2's TensorProto defines, got ", number);
   return dtype;
-}
-
-bool has_device(const lut::Table& table, const std::string& device) {
-  const auto& devices = table.devices();
-  return std::find(devices.begin(), devices.end(), device) != devices.end();
 }
 
 // Empty where every call must name its device.
@@ -62,17 +57,12 @@ bool NetEstimate::all_found() const {
 
 double NetEstimate::total_us() const {
   if (all_found()) return found_us_;
-  std::ostringstream shown;
-  int64_t missing = 0;
+  std::vector<std::string> missing;
   for (size_t i = 0; i < statuses_.size(); ++i) {
-    if (statuses_[i] != kMissing) continue;
-    if (missing < static_cast<int64_t>(kMissingShown)) {
-      shown << (missing == 0 ? "" : ", ") << "op " << i << " \"" << op_types_[i] << "\"";
-    }
-    ++missing;
+    if (statuses_[i] == kMissing) missing.push_back(c10::str("op ", i, " \"", op_types_[i], "\""));
   }
-  TORCH_CHECK(false, "a total needs a time for every operator, but ", missing, " of ", statuses_.size(),
-              " are missing: ", shown.str(), missing > static_cast<int64_t>(kMissingShown) ? ", ..." : "",
+  TORCH_CHECK(false, "a total needs a time for every operator, but ", missing.size(), " of ",
+              statuses_.size(), " are missing: ", base::listed(missing, kMissingShown),
               "; found_us() is the sum of the others");
 }
 
@@ -96,7 +86,7 @@ LatencyTable::LatencyTable(const State& state)
                           ": it was saved by another version of latgrad; load the table anew from its file");
         lut::Table table = lut::Table::parse(state_text(texts, "records"), "saved LatencyTable");
         std::string device = state_text(texts, "default_device");
-        TORCH_CHECK_VALUE(device.empty() || has_device(table, device),
+        TORCH_CHECK_VALUE(device.empty() || table.has_device(device),
                           "the entry \"default_device\" in the state of a LatencyTable must be a device of "
                           "its records, got \"",
                           device, "\"");
@@ -119,13 +109,9 @@ LatencyTable::State LatencyTable::state() const {
   return {kStateVersion, texts};
 }
 
-// The device that a call prices for. Errors: ValueError when the table does not have it.
+// The device that a call prices for. Errors: latgrad::ValueError as Table::resolve_device.
 std::string LatencyTable::resolve_device(const std::string& device) const {
-  const lut::Table& table = impl_->table;
-  if (device.empty()) return impl_->default_device.empty() ? table.default_device() : impl_->default_device;
-  TORCH_CHECK_VALUE(has_device(table, device), "device must be one of the table's, got \"", device,
-                    "\"; it has: ", c10::Join(", ", table.devices()));
-  return device;
+  return impl_->table.resolve_device(device.empty() ? impl_->default_device : device);
 }
 
 int64_t LatencyTable::size() const { return static_cast<int64_t>(impl_->table.size()); }
@@ -133,8 +119,8 @@ std::vector<std::string> LatencyTable::devices() const { return impl_->table.dev
 
 std::vector<double> LatencyTable::find(const std::string& op_type, const std::vector<std::string>& args,
                                        const std::vector<std::vector<int64_t>>& input_shapes,
-                                       const std::vector<int64_t>& input_dtypes,
-                                       const std::string& device) const {
+                                       const std::vector<int64_t>& input_dtypes, const std::string& device,
+                                       const std::string& statistic) const {
   return translate_errors([&] {
     TORCH_CHECK_VALUE(input_shapes.size() == input_dtypes.size(),
                       "input_shapes and input_dtypes must have the same length, got ", input_shapes.size(),
@@ -142,9 +128,10 @@ std::vector<double> LatencyTable::find(const std::string& op_type, const std::ve
     lut::OperatorKey key{.op_type = op_type, .args = {}, .input_shapes = input_shapes, .input_dtypes = {}};
     for (const std::string& text : args) key.args.push_back(net::parse_argument_text(text));
     for (const int64_t number : input_dtypes) key.input_dtypes.push_back(parse_dtype(number));
+    const lut::Statistic figure = lut::parse_statistic(statistic);
     std::vector<double> times_us;
     for (const uint32_t record : impl_->table.find(key, resolve_device(device))) {
-      times_us.push_back(impl_->table.time_us(record, lut::Statistic::kP50));
+      times_us.push_back(impl_->table.time_us(record, figure));
     }
     return times_us;
   });
@@ -191,7 +178,7 @@ void register_latency_table(torch::Library& library) {
       .def("devices", &LatencyTable::devices)
       .def("find", &LatencyTable::find, "",
            {torch::arg("op_type"), torch::arg("args"), torch::arg("input_shapes"), torch::arg("input_dtypes"),
-            torch::arg("device") = ""})
+            torch::arg("device") = "", torch::arg("statistic") = "p50"})
       .def("estimate_net", &LatencyTable::estimate_net, "",
            {torch::arg("model"), torch::arg("init") = "",
             torch::arg("input_dims") = c10::Dict<std::string, std::vector<int64_t>>(),

@@ -47,7 +47,8 @@ inline void check_table_values(const at::Tensor& table_us, const Optional<at::Te
       if (is_valid && !is_valid[i % (layers * candidates)]) continue;
       TORCH_CHECK(false, "table_us must be finite and not negative, got ", value, " at layer ",
                   i / candidates % layers, ", candidate ", i % candidates,
-                  table.dim() == 3 ? c10::str(" of device ", i / (candidates * layers)) : std::string());
+                  table.dim() == 3 ? c10::str(" of device ", i / (candidates * layers)) : std::string(),
+                  " (counted from 0)");
     }
   });
 }
@@ -59,7 +60,7 @@ inline void check_valid_values(const Optional<at::Tensor>& valid) {
   const bool* row = mask.data_ptr<bool>();
   for (int64_t layer = 0; layer < mask.size(0); ++layer, row += mask.size(1)) {
     TORCH_CHECK(std::any_of(row, row + mask.size(1), [](bool offered) { return offered; }),
-                "valid must leave every layer a candidate, got none in layer ", layer);
+                "valid must leave every layer a candidate, got none in layer ", layer, " (counted from 0)");
   }
 }
 

@@ -67,13 +67,15 @@ class LATGRAD_PLUGIN_EXPORT LatencyTable : public torch::CustomClassHolder {
   int64_t size() const;  // records
   std::vector<std::string> devices() const;
 
-  // The median times of all records of one operator, in file order, in microseconds; empty where there is
-  // none. `args` are protobuf texts (`name: "kernel"\ni: 3\n`), compared by meaning; `input_dtypes` are
-  // Caffe2's numbers; an empty `device` takes the table's default.
-  // Errors: for an argument that is no protobuf text, a dtype that Caffe2 does not define, an unknown device.
+  // A time of each record of one operator, in file order, in microseconds; empty where there is none. `args`
+  // are protobuf texts (`name: "kernel"\ni: 3\n`), compared by meaning; `input_dtypes` are Caffe2's numbers;
+  // an empty `device` takes the table's default; `statistic` as in LatencyModel, the median by default.
+  // Errors: for an argument that is no protobuf text, a dtype that Caffe2 does not define, an unknown device
+  // or statistic.
   std::vector<double> find(const std::string& op_type, const std::vector<std::string>& args,
                            const std::vector<std::vector<int64_t>>& input_shapes,
-                           const std::vector<int64_t>& input_dtypes, const std::string& device = "") const;
+                           const std::vector<int64_t>& input_dtypes, const std::string& device = "",
+                           const std::string& statistic = "p50") const;
 
   // The price of a Caffe2 network. `model` is a folder or a file, `init` its init net (empty: beside it),
   // `input_dims` gives shapes of data inputs by name and overrides those found beside the network.

@@ -79,8 +79,9 @@ std::tuple<at::Tensor, at::Tensor> gumbel_latency(const at::Tensor& logits, cons
                                                   double temperature, const Optional<at::Tensor>& valid,
                                                   bool hard, Optional<at::Generator> generator) {
   check_gumbel_latency(logits, table_us, temperature, valid);
-  return gumbel_latency_sample(logits, table_us, draw_noise(logits.detach(), generator), temperature,
-                               valid.value_or(at::Tensor()), hard);
+  // Through the dispatcher, to the kernel of the device.
+  return latgrad::gumbel_latency_sample(logits, table_us, draw_noise(logits.detach(), generator), temperature,
+                                        valid.value_or(at::Tensor()), hard);
 }
 
 std::tuple<at::Tensor, at::Tensor> gumbel_latency_sample(const at::Tensor& logits, const at::Tensor& table_us,

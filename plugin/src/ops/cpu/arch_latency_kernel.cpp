@@ -156,7 +156,8 @@ void sum_chunks(const at::Tensor& arch, const ArchSizes& sizes, const Sum& sum) 
   });
   TORCH_CHECK(false, "arch must hold candidate indexes from 0 to ", sizes.candidates - 1, " (table_us has ",
               sizes.candidates, " candidates), got ", static_cast<int64_t>(*bad), " in layer ",
-              (bad - choices) % sizes.layers, " of architecture ", (bad - choices) / sizes.layers);
+              (bad - choices) % sizes.layers, " of architecture ", (bad - choices) / sizes.layers,
+              " (counted from 0)");
 }
 
 template <int64_t kEntries, typename Index, typename T>
