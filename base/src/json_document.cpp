@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "latgrad/base/json.h"
 
@@ -46,10 +47,10 @@ std::optional<size_t> byte_too_deep(std::string_view text) {
 }
 
 // Builds the values that the parser finds. Unlike nlohmann's own, it adds a member without a search for its
-// name, which makes a large object cost the square of its members.
+// name, which makes a large object cost the square of its members, and makes each container in its full size.
 class Builder : public nlohmann::json_sax<Json> {
  public:
-  explicit Builder(Json& root) : root_(root) {}
+  Json take_root() { return std::move(values_.front()); }
   const std::string& reason() const { return reason_; }  // of the failure
   size_t byte() const { return byte_; }
 
@@ -60,14 +61,32 @@ class Builder : public nlohmann::json_sax<Json> {
   bool number_float(number_float_t value, const string_t&) override { return add(value); }
   bool string(string_t& value) override { return add(std::move(value)); }
   bool binary(binary_t&) override { return false; }  // no part of text
-  bool start_object(std::size_t) override { return open(Json::object()); }
+  bool start_object(std::size_t) override { return open(); }
   bool key(string_t& name) override {
-    key_ = std::move(name);
+    names_.push_back(std::move(name));
     return true;
   }
-  bool end_object() override { return close(); }
-  bool start_array(std::size_t) override { return open(Json::array()); }
-  bool end_array() override { return close(); }
+  bool end_object() override {
+    const size_t first = close();
+    Json object = Json::object();
+    auto& members = object.get_ref<Json::object_t&>();
+    const size_t count = values_.size() - first;
+    members.reserve(count);
+    const size_t first_name = names_.size() - count;
+    for (size_t i = 0; i < count; ++i) {
+      members.emplace_back(std::move(names_[first_name + i]), std::move(values_[first + i]));
+    }
+    names_.resize(first_name);
+    values_.resize(first);
+    return add(std::move(object));
+  }
+  bool start_array(std::size_t) override { return open(); }
+  bool end_array() override {
+    const auto first = values_.begin() + static_cast<std::ptrdiff_t>(close());
+    Json array = Json::array_t(std::make_move_iterator(first), std::make_move_iterator(values_.end()));
+    values_.erase(first, values_.end());
+    return add(std::move(array));
+  }
 
   bool parse_error(std::size_t bytes_read, const std::string&,
                    const nlohmann::detail::exception& error) override {
@@ -77,34 +96,28 @@ class Builder : public nlohmann::json_sax<Json> {
   }
 
  private:
-  Json& put(Json value) {
-    if (open_.empty()) return root_ = std::move(value);
-    Json& container = *open_.back();
-    if (container.is_array()) {
-      container.push_back(std::move(value));
-      return container.back();
-    }
-    return container.get_ref<Json::object_t&>().emplace_back(std::move(key_), std::move(value)).second;
-  }
-
   bool add(Json value) {
-    put(std::move(value));
+    values_.push_back(std::move(value));
     return true;
   }
 
-  bool open(Json container) {
-    open_.push_back(&put(std::move(container)));
+  bool open() {
+    open_.push_back(values_.size());
     return true;
   }
 
-  bool close() {
+  // Where the values of the innermost container begin.
+  size_t close() {
+    const size_t first = open_.back();
     open_.pop_back();
-    return true;
+    return first;
   }
 
-  Json& root_;
-  std::vector<Json*> open_;  // each is the last value of the one before it, which does not grow meanwhile
-  std::string key_;
+  // Of the containers that are open, the outermost first: the names of their members, that of an open one
+  // included; their values; and where the values of each begin.
+  std::vector<std::string> names_;
+  std::vector<Json> values_;
+  std::vector<size_t> open_;
   std::string reason_;
   size_t byte_ = 0;
 };
@@ -174,10 +187,11 @@ JsonDocument::JsonDocument(std::string_view text, std::string name, Place place)
   if (const auto byte = byte_too_deep(text)) {
     refuse(fmt::format("nested deeper than {} levels", kMaxJsonDepth), *byte);
   }
-  Builder builder(json_);
+  Builder builder;
   if (!Json::sax_parse(text.data(), text.data() + text.size(), &builder)) {
     refuse(builder.reason(), builder.byte());
   }
+  json_ = builder.take_root();
 }
 
 JsonValue JsonDocument::root() const { return {*this, json_}; }
@@ -222,6 +236,7 @@ int64_t JsonValue::integer(int64_t least, int64_t most) const {
 std::vector<JsonValue> JsonValue::list() const {
   if (!value_->is_array()) fail("be a list");
   std::vector<JsonValue> list;
+  list.reserve(value_->size());
   for (const Json& item : *value_) list.push_back({*document_, item});
   return list;
 }
@@ -233,8 +248,10 @@ std::vector<std::string> JsonValue::texts() const {
 }
 
 std::vector<int64_t> JsonValue::integers(int64_t least, int64_t most) const {
+  if (!value_->is_array()) fail("be a list");
   std::vector<int64_t> integers;
-  for (const JsonValue& item : list()) integers.push_back(item.integer(least, most));
+  integers.reserve(value_->size());
+  for (const Json& item : *value_) integers.push_back(JsonValue(*document_, item).integer(least, most));
   return integers;
 }
 
@@ -257,9 +274,10 @@ std::optional<JsonValue> JsonValue::find(std::string_view name) const {
   return JsonValue(*document_, *found);
 }
 
-std::vector<std::pair<std::string, JsonValue>> JsonValue::members() const {
+std::vector<std::pair<std::string_view, JsonValue>> JsonValue::members() const {
   if (!value_->is_object()) fail("be an object");
-  std::vector<std::pair<std::string, JsonValue>> members;
+  std::vector<std::pair<std::string_view, JsonValue>> members;
+  members.reserve(value_->size());
   for (const auto& [name, value] : value_->get_ref<const Json::object_t&>()) {
     members.emplace_back(name, JsonValue(*document_, value));
   }

@@ -35,20 +35,21 @@ template <typename Add>
 void each_shape(const base::JsonValue& root, std::string_view section, const Add& add) {
   const auto shapes = root.find(section);
   if (!shapes) return;
-  for (const auto& [blob, shape] : shapes->members()) add(blob, read_shape(shape));
+  for (const auto& [blob, shape] : shapes->members()) add(std::string(blob), read_shape(shape));
 }
 
 }  // namespace
 
 void add_shapes_json(Net& net, std::string_view json, const std::string& source) {
   const base::JsonDocument document(json, "the shapes", {.file = source});
-  each_shape(document.root(), "inputs", [&](const std::string& blob, Shape shape) {
+  each_shape(document.root(), "inputs", [&](std::string blob, Shape shape) {
     net.parameters.erase(blob);  // the placeholder that exporters write into the init net
     net.parameter_values.erase(blob);
-    net.inputs.insert_or_assign(blob, TensorInfo{std::move(shape), DataType::kFloat});
+    net.inputs.insert_or_assign(std::move(blob), TensorInfo{std::move(shape), DataType::kFloat});
   });
-  each_shape(document.root(), "params", [&](const std::string& blob, Shape shape) {
-    net.parameters.try_emplace(blob, TensorInfo{std::move(shape), parameter_type(net, blob)});
+  each_shape(document.root(), "params", [&](std::string blob, Shape shape) {
+    const DataType dtype = parameter_type(net, blob);
+    net.parameters.try_emplace(std::move(blob), TensorInfo{std::move(shape), dtype});
   });
 }
 

@@ -37,7 +37,7 @@ struct Entry {
 };
 
 // `object` has the operator's number as the name of a member.
-size_t read_op(const JsonValue& object, const std::string& name, size_t num_operators) {
+size_t read_op(const JsonValue& object, std::string_view name, size_t num_operators) {
   size_t op = num_operators;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), op);
   if (error != std::errc() || end != name.data() + name.size() || op >= num_operators) {

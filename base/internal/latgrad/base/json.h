@@ -75,7 +75,7 @@ class JsonValue {
   // A member of this object. Of several with one name the first counts.
   JsonValue at(std::string_view name) const;                   // an error where there is none
   std::optional<JsonValue> find(std::string_view name) const;  // nothing where there is none, or null
-  std::vector<std::pair<std::string, JsonValue>> members() const;
+  std::vector<std::pair<std::string_view, JsonValue>> members() const;
 
   bool is_null() const { return value_->is_null(); }
   bool is_text() const { return value_->is_string(); }
