@@ -129,7 +129,8 @@ Json verbatim_json(std::string_view json) { return Json::binary({json.begin(), j
 
 double rounded(double value, int decimals) {
   const double scale = std::pow(10.0, decimals);
-  return std::round(value * scale) / scale + 0.0;  // not -0
+  if (!std::isfinite(value * scale)) return value;  // too large to have decimals
+  return std::round(value * scale) / scale + 0.0;   // not -0
 }
 
 }  // namespace latgrad::base

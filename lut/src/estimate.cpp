@@ -1,7 +1,6 @@
 #include "latgrad/lut/estimate.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <utility>

@@ -2,8 +2,9 @@
 // faster parser.
 //
 //   const JsonDocument config(text, "the file", {.file = "config.json"});
-//   config.root().at("threads").integer(1, 1024);  // "threads must be an integer from 1 to 1024, got 0
-//   (...)" if (const auto device = config.root().find("device")) use(device->text());
+//   // "threads must be an integer from 1 to 1024, got 0 (config.json, field "threads")"
+//   const int64_t threads = config.root().at("threads").integer(1, 1024);
+//   if (const auto device = config.root().find("device")) use(device->text());
 //
 //   Json report = {{"device", "pixel"}, {"shape", {1, 3, 224, 224}}};
 //   report["total_us"] = or_null(total_us);
