@@ -42,9 +42,9 @@ std::vector<NamedNet> read_nets(const NetFiles& files) {
       }
       return found;
     };
-    if (!set_where(net::is_read_from_outside) && !set_where(net::is_written)) {
-      throw ValueError(fmt::format("--input must name a blob of a network, got \"{}\"", input.blob));
-    }
+    if (set_where(net::is_read_from_outside) || set_where(net::is_written)) continue;
+    throw ValueError("--input must name a blob that an operator of a network reads or writes",
+                     {.blob = input.blob});
   }
   for (NamedNet& net : nets) net::inline_branches(net.net);
   return nets;

@@ -8,6 +8,7 @@
 
 #include "int8_scales.h"
 #include "latgrad/base/error.h"
+#include "latgrad/net/registry.h"
 
 namespace latgrad::runner {
 namespace {
@@ -38,8 +39,8 @@ const std::map<std::string_view, KernelFactory>& kernels() {
     std::map<std::string_view, KernelFactory> by_type = {{"LatgradDelay", make_delay}};
     for (std::span<const KernelEntry> family :
          {activation_kernels(), conv_kernels(), detection_kernels(), elementwise_kernels(), fc_kernels(),
-          join_kernels(), normalise_kernels(), pool_kernels(), quantise_kernels(), reduce_kernels(),
-          reshape_kernels(), resize_kernels()}) {
+          fill_kernels(), join_kernels(), normalise_kernels(), pool_kernels(), quantise_kernels(),
+          reduce_kernels(), reshape_kernels(), resize_kernels(), shape_kernels()}) {
       for (const KernelEntry& entry : family) by_type.emplace(entry.op_type, entry.factory);
     }
     return by_type;
@@ -68,21 +69,51 @@ const net::Shape& input_shape(const lut::OperatorKey& key, size_t index) {
   return key.input_shapes[index];
 }
 
-namespace {
-
-// Of an operator that is not quantised: float, but for shapes, indices and the like.
-at::ScalarType torch_dtype(const lut::OperatorKey& key, size_t index) {
-  if (index >= key.input_dtypes.size()) return at::kFloat;
-  switch (key.input_dtypes[index]) {
+at::ScalarType torch_dtype(net::DataType dtype) {
+  switch (dtype) {
     case net::DataType::kInt32:
       return at::kInt;
     case net::DataType::kInt64:
       return at::kLong;
     case net::DataType::kBool:
       return at::kBool;
+    case net::DataType::kUint8:
+      return at::kByte;
+    case net::DataType::kFloat16:
+      return at::kHalf;
+    case net::DataType::kDouble:
+      return at::kDouble;
     default:
       return at::kFloat;
   }
+}
+
+net::NetShapes infer_alone(const lut::OperatorKey& key) {
+  net::Operator op;
+  op.type = key.op_type;
+  op.args = key.args;
+  const net::OperatorType* row = net::find_operator_type(key.op_type);
+  const size_t outputs = row == nullptr ? 1 : row->outputs.least;
+  for (size_t i = 0; i < outputs; ++i) op.outputs.push_back("out" + std::to_string(i));
+  net::Net net;
+  for (size_t i = 0; i < key.input_shapes.size(); ++i) {
+    op.inputs.push_back("in" + std::to_string(i));
+    // A type that a request leaves out changes no shape.
+    const bool is_typed = i < key.input_dtypes.size();
+    net.inputs[op.inputs.back()] = {key.input_shapes[i],
+                                    is_typed ? key.input_dtypes[i] : net::DataType::kFloat};
+  }
+  net.ops.push_back(std::move(op));
+  return net::infer_shapes(net, {.allow_unknown = true});
+}
+
+namespace {
+
+// Shapes, indices and the like say their types; a byte is a quantised activation.
+at::ScalarType float_unless_typed(const lut::OperatorKey& key, size_t index) {
+  if (index >= key.input_dtypes.size()) return at::kFloat;
+  const at::ScalarType dtype = torch_dtype(key.input_dtypes[index]);
+  return dtype == at::kInt || dtype == at::kLong || dtype == at::kBool ? dtype : at::kFloat;
 }
 
 }  // namespace
@@ -90,7 +121,7 @@ at::ScalarType torch_dtype(const lut::OperatorKey& key, size_t index) {
 Activation activation(const lut::OperatorKey& key, size_t index, bool channels_last) {
   const net::Shape& shape = input_shape(key, index);
   return {.input = index,
-          .dtype = is_int8(key) ? at::kQUInt8 : torch_dtype(key, index),
+          .dtype = is_int8(key) ? at::kQUInt8 : float_unless_typed(key, index),
           .shape = shape,
           .channels_last = channels_last && shape.size() == 4};
 }

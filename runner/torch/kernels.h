@@ -22,6 +22,7 @@
 
 #include "latgrad/lut/operator_key.h"
 #include "latgrad/net/arguments.h"
+#include "latgrad/net/infer_shapes.h"
 
 namespace latgrad::runner {
 
@@ -65,6 +66,7 @@ std::span<const KernelEntry> conv_kernels();
 std::span<const KernelEntry> detection_kernels();
 std::span<const KernelEntry> elementwise_kernels();
 std::span<const KernelEntry> fc_kernels();
+std::span<const KernelEntry> fill_kernels();
 std::span<const KernelEntry> join_kernels();
 std::span<const KernelEntry> normalise_kernels();
 std::span<const KernelEntry> pool_kernels();
@@ -72,6 +74,7 @@ std::span<const KernelEntry> quantise_kernels();
 std::span<const KernelEntry> reduce_kernels();
 std::span<const KernelEntry> reshape_kernels();
 std::span<const KernelEntry> resize_kernels();
+std::span<const KernelEntry> shape_kernels();
 
 // Every kernel there is.
 std::vector<std::string_view> kernel_types();
@@ -80,6 +83,12 @@ inline net::Arguments arguments(const lut::OperatorKey& key) { return {key.op_ty
 inline bool is_int8(const lut::OperatorKey& key) { return key.op_type.starts_with("Int8"); }
 // Whether its images are [n, h, w, c].
 inline bool is_nhwc(const lut::OperatorKey& key) { return arguments(key).is_nhwc(); }
+
+// What shape inference says of the operator as a network of its own; operators of unknown output are not
+// known. Errors: NetError.
+net::NetShapes infer_alone(const lut::OperatorKey& key);
+
+at::ScalarType torch_dtype(net::DataType dtype);  // float for what torch has no type for
 
 // The shape of input `index`. Errors: ValueError when the operator has fewer inputs.
 const net::Shape& input_shape(const lut::OperatorKey& key, size_t index);

@@ -21,32 +21,13 @@ void check_size(const char* what, const net::Shape& shape) {
   }
 }
 
-// The operator as a network of its own.
-net::Net alone(const lut::OperatorKey& key) {
-  net::Net net;
-  net::Operator op;
-  op.type = key.op_type;
-  op.outputs = {"out"};
-  op.args = key.args;
-  for (size_t i = 0; i < key.input_shapes.size(); ++i) {
-    op.inputs.push_back("in" + std::to_string(i));
-    // A type that a request leaves out changes no shape.
-    const bool is_typed = i < key.input_dtypes.size();
-    (i == 0 ? net.inputs : net.parameters)[op.inputs.back()] = {
-        key.input_shapes[i], is_typed ? key.input_dtypes[i] : net::DataType::kFloat};
-  }
-  net.ops.push_back(std::move(op));
-  return net;
-}
-
 // Errors: ValueError for an output that is empty or absurdly big.
 void check_outputs(const lut::OperatorKey& key) {
   try {
-    const net::NetShapes shapes = net::infer_shapes(alone(key), {.allow_unknown = true});
+    const net::NetShapes shapes = infer_alone(key);
     for (const net::TensorInfo& output : shapes.ops.front().outputs) check_size("an output", output.shape);
   } catch (const NetError&) {
-    // It has several outputs, none of which is bigger than its input, or does not fit: then the kernel says
-    // so.
+    // It does not fit: then the kernel says so.
   }
 }
 

@@ -66,7 +66,7 @@ def test_missing_operator_is_listed_with_what_to_do(model, partial_lut):
     assert result.returncode == 3
     assert "total        none: 1 of 2 operators lack a record" in result.stdout
     assert "  Conv [1,3,8,8] w[4,3,3,3] k3 s1 p1  (op 0)\n" in result.stdout
-    assert "latgrad profile --net small --lut partial.json" in result.stdout
+    assert "latgrad profile --net small --input data=1,3,8,8 --lut partial.json" in result.stdout
     assert "%" not in result.stdout  # a share of an incomplete sum would mislead
 
 

@@ -207,7 +207,7 @@ TEST_F(RunTest, InputGivesANetworkItsShape) {
   EXPECT_EQ(dry_run(options_, nullptr).operators[0], "Relu [2,8,4,4]");
   options_.networks.inputs = {{"no-such", {1}, std::nullopt}};
   LATGRAD_EXPECT_ERROR(dry_run(options_, nullptr), ValueError,
-                       ::testing::StrEq("--input must name an input of a network, got \"no-such\""));
+                       ::testing::StrEq("--input must name a blob that an operator of a network reads or writes (blob \"no-such\")"));
 }
 
 TEST(ProvenancePathTest, LiesBesideTheTablePackedOrNot) {

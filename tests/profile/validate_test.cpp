@@ -307,8 +307,8 @@ TEST_F(ValidateTest, RefusesOptionsOutOfRange) {
 
 TEST(ValidateZooTest, PricesAPublishedNetworkByTheTableOfTheRepository) {
   LATGRAD_NEED_SHARED("zoo");
-  const std::filesystem::path paths[] = {shared_data("zoo/FBNet-C/int8")};
-  const std::vector<NamedNet> nets = read_nets(paths, {});
+  const std::vector<NamedNet> nets =
+      read_nets({.nets = {shared_data("zoo/FBNet-C/int8")}, .inits = {}, .inputs = {}});
   const lut::Table table =
       lut::Table::load(source_file("data/luts/amd-epyc-family25-model1-qnnpack-op_lut_database.json.zip"));
   const Subjects made = make_subjects({.nets = nets}, table, {});

@@ -1,6 +1,10 @@
-// Prices an architecture of an installed space with a table made up here; returns 0 when the sum is right.
+// Prices an architecture of an installed space with a table made up here, and plans what that table lacks;
+// returns 0 when both are right.
 
 #include <latgrad/lut/estimate.h>
+#include <latgrad/net/registry.h>
+#include <latgrad/profile/plan.h>
+#include <latgrad/runner/chain.h>
 #include <latgrad/search/latency_model.h>
 #include <latgrad/search/lowering.h>
 
@@ -33,6 +37,15 @@ int main() {
   const auto price = lut::estimate(net, net::infer_shapes(net), table, {});
   if (price.total_us() != 2.0 * static_cast<double>(net.ops.size())) {
     std::cerr << "wrong price of FBNet-A\n";
+    return 1;
+  }
+  profile::Plan plan;
+  plan.add_net(net);
+  const auto chain = runner::make_chain(net, net::infer_shapes(net));
+  plan.drop_known(table, table.default_device());
+  if (chain.size() != net.ops.size() || !plan.operators().empty() ||
+      net::find_operator_type("Conv") == nullptr) {
+    std::cerr << "wrong plan\n";
     return 1;
   }
 #ifdef CONSUMER_HAS_PLUGIN
