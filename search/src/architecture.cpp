@@ -91,13 +91,12 @@ void check_choice(const SpaceImpl& space, size_t layer, int64_t candidate, Layer
   }
 }
 
-const BlockPlan& offered_block(const SpaceImpl& space, size_t layer, size_t candidate) {
+void check_offered(const SpaceImpl& space, size_t layer, size_t candidate) {
   if (layer >= space.layers.size()) {
     throw ValueError(fmt::format("layer index must be below {}, got {}", space.layers.size(), layer),
                      {.file = space.source});
   }
   check_choice(space, layer, static_cast<int64_t>(candidate), LayerCount::kFromZero, {.file = space.source});
-  return space.blocks[layer][candidate];
 }
 
 Architecture parse_choices(const SpaceImpl& space, std::string_view text, const Place& place) {

@@ -21,9 +21,9 @@ void check_architecture(const SpaceImpl& space, const Architecture& arch, LayerC
 void check_choice(const SpaceImpl& space, size_t layer, int64_t candidate, LayerCount count,
                   const Place& place);
 
-// What a candidate of a layer, both 0-based, is made of.
-// Errors: ValueError when either is out of range, or the candidate is not offered.
-const BlockPlan& offered_block(const SpaceImpl& space, size_t layer, size_t candidate);
+// Errors: ValueError when the layer or the candidate, both 0-based, is out of range, or the candidate is not
+// offered.
+void check_offered(const SpaceImpl& space, size_t layer, size_t candidate);
 
 // Digits, indices or candidate names: everything but the name of an architecture.
 // Errors: ValueError.

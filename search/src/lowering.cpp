@@ -6,86 +6,89 @@
 
 #include "architecture.h"
 #include "latgrad/base/error.h"
-#include "net_builder.h"
+#include "latgrad/search/fragment.h"
+#include "net_writer.h"
 
 namespace latgrad::search {
 namespace {
 
-using internal::Blob;
-using internal::BlockPlan;
-using internal::ConvPlan;
-using internal::NetBuilder;
-using internal::SpaceImpl;
+using internal::NetWriter;
 
 // "layer03": as many digits as the last layer has, two at least, so that names sort.
-std::string layer_name(const SpaceImpl& space, size_t layer) {
-  const size_t digits = std::max<size_t>(2, std::to_string(space.layers.size()).size());
+std::string layer_name(const Space& space, size_t layer) {
+  const size_t digits = std::max<size_t>(2, std::to_string(space.layers().size()).size());
   return fmt::format("layer{:0{}}", layer + 1, digits);
 }
 
-Blob write_begin(NetBuilder& builder, const SpaceImpl& space) {
-  const Blob image = builder.quantize(builder.image(space.file.input().blob()));
-  return space.stem ? builder.conv(image, *space.stem, "") : image;
+std::string write_begin(NetWriter& writer, const Space& space, Precision precision) {
+  return writer.append(stem_fragment(space, precision), writer.quantize(writer.image()));
 }
 
-Blob write_block(NetBuilder& builder, const SpaceImpl& space, const Blob& in, size_t layer,
-                 size_t candidate) {
-  const BlockPlan& plan = internal::offered_block(space, layer, candidate);
+std::string write_block(NetWriter& writer, const Space& space, const std::string& in, size_t layer,
+                        size_t candidate, Precision precision) {
   const std::string prefix =
-      fmt::format("{}_{}", layer_name(space, layer), space.layers[layer].candidates[candidate]);
-  Blob blob = in;
-  for (const ConvPlan& conv : plan.convs) blob = builder.conv(blob, conv, prefix);
-  return plan.residual ? builder.sum(blob, in, prefix + "_sum") : blob;
+      fmt::format("{}_{}", layer_name(space, layer), space.layers()[layer].candidates[candidate]);
+  return writer.append(block_fragment(space, layer, candidate, precision), in, prefix);
 }
 
-Blob write_end(NetBuilder& builder, const SpaceImpl& space, const Blob& in) {
-  const Blob features = space.head ? builder.conv(in, *space.head, "") : in;
-  const Blob pooled = builder.average_pool(features, "pool");
-  const Blob logits = builder.fully_connected(pooled, space.file.head().classes(), "logits");
-  return builder.dequantize(builder.softmax(logits, "softmax"), "softmax");
+// Published networks spell out the window of the pool over the whole map.
+void spell_out_window(net::Operator& pool, const LayerInfo& last) {
+  pool.args.erase(pool.args.begin());
+  std::vector<net::Argument> window;
+  if (last.out_height == last.out_width) {
+    window.push_back(net::Argument::of_int("kernel", last.out_height));
+  } else {
+    window.push_back(net::Argument::of_int("kernel_h", last.out_height));
+    window.push_back(net::Argument::of_int("kernel_w", last.out_width));
+  }
+  window.push_back(net::Argument::of_int("stride", 1));
+  pool.args.insert(pool.args.begin(), window.begin(), window.end());
 }
 
-std::string net_name(const SpaceImpl& space, Precision precision) {
-  return fmt::format("{}_{}", space.file.name(), to_string(precision));
+void write_end(NetWriter& writer, const Space& space, const std::string& in, Precision precision) {
+  const std::string features = writer.append(head_fragment(space, precision), in);
+  Fragment classifier = classifier_fragment(space);
+  spell_out_window(classifier.ops.front(), space.layers().back());
+  const std::string logits = writer.append(classifier, features);
+  writer.output(writer.softmax(logits, "softmax"));
+}
+
+std::string net_name(const Space& space, Precision precision) {
+  return fmt::format("{}_{}", space.name(), to_string(precision));
 }
 
 }  // namespace
 
 net::Net lower(const Space& space, const Architecture& arch, Precision precision) {
   space.check(arch);
-  const SpaceImpl& impl = space.impl();
-  NetBuilder builder(impl, precision, net_name(impl, precision));
-  Blob blob = write_begin(builder, impl);
+  NetWriter writer(space.impl(), precision, net_name(space, precision));
+  std::string blob = write_begin(writer, space, precision);
   for (size_t layer = 0; layer < arch.size(); ++layer) {
-    blob = write_block(builder, impl, blob, layer, static_cast<size_t>(arch[layer]));
+    blob = write_block(writer, space, blob, layer, static_cast<size_t>(arch[layer]), precision);
   }
-  builder.output(write_end(builder, impl, blob));
-  return builder.finish();
+  write_end(writer, space, blob, precision);
+  return writer.finish();
 }
 
 net::Net lower_fixed(const Space& space, Precision precision) {
-  const SpaceImpl& impl = space.impl();
-  NetBuilder builder(impl, precision, net_name(impl, precision) + "_fixed");
-  const Blob layers_in = write_begin(builder, impl);
-  builder.output(layers_in);
-  const LayerInfo& last = impl.layers.back();
-  const Blob layers_out =
-      builder.activation({"layers_out", layers_in.batch, last.out_channels, last.out_height, last.out_width});
-  builder.output(write_end(builder, impl, layers_out));
-  return builder.finish();
+  NetWriter writer(space.impl(), precision, net_name(space, precision) + "_fixed");
+  writer.output(write_begin(writer, space, precision));
+  const LayerInfo& last = space.layers().back();
+  const std::string layers_out =
+      writer.activation("layers_out", last.out_channels, last.out_height, last.out_width);
+  write_end(writer, space, layers_out, precision);
+  return writer.finish();
 }
 
 net::Net lower_block(const Space& space, size_t layer, size_t candidate, Precision precision) {
-  const SpaceImpl& impl = space.impl();
-  internal::offered_block(impl, layer, candidate);  // before the layer is read
-  const LayerInfo& info = impl.layers[layer];
-  NetBuilder builder(impl, precision,
-                     fmt::format("{}_{}_{}", net_name(impl, precision), layer_name(impl, layer),
-                                 info.candidates[candidate]));
-  const Blob in = builder.activation({layer_name(impl, layer) + "_in", impl.file.input().batch(),
-                                      info.in_channels, info.in_height, info.in_width});
-  builder.output(write_block(builder, impl, in, layer, candidate));
-  return builder.finish();
+  internal::check_offered(space.impl(), layer, candidate);  // before the layer is read
+  const LayerInfo& info = space.layers()[layer];
+  const std::string name = layer_name(space, layer);
+  NetWriter writer(space.impl(), precision,
+                   fmt::format("{}_{}_{}", net_name(space, precision), name, info.candidates[candidate]));
+  const std::string in = writer.activation(name + "_in", info.in_channels, info.in_height, info.in_width);
+  writer.output(write_block(writer, space, in, layer, candidate, precision));
+  return writer.finish();
 }
 
 }  // namespace latgrad::search

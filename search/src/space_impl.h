@@ -1,25 +1,23 @@
-// What a space holds once its file is read: a plan of every choice, checked.
+// What a space holds once its file is read: its layers, every choice of them checked.
 
 #pragma once
 
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "block_plan.h"
 #include "latgrad/search/space.h"
 #include "latgrad/space.pb.h"
 
 namespace latgrad::search::internal {
 
+namespace proto = latgrad::space;
+
 struct SpaceImpl {
   proto::Space file;
   std::string source;
-  std::optional<ConvPlan> stem;
   std::vector<LayerInfo> layers;
-  std::vector<std::vector<BlockPlan>> blocks;  // [layers][candidates of the layer]
-  std::optional<ConvPlan> head;                // the 1x1 convolution
+  std::vector<std::vector<int>> candidates;  // [layers][candidates of the layer], their places in the file
   size_t max_candidates = 0;
   std::vector<std::pair<std::string, Architecture>> architectures;
 };

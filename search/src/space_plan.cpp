@@ -7,6 +7,7 @@
 
 #include "latgrad/base/error.h"
 #include "range_check.h"
+#include "space_fragments.h"
 #include "space_impl.h"
 
 namespace latgrad::search::internal {
@@ -110,13 +111,13 @@ Map plan_input(const SpaceImpl& space) {
   return {input.channels(), input.height(), input.width()};
 }
 
-Map plan_stem(SpaceImpl& space, const Map& in) {
+Map plan_stem(const SpaceImpl& space, const Map& in) {
   if (!space.file.has_stem()) return in;
   const proto::Stem& stem = space.file.stem();
   check_range("stem channels", stem.channels(), 1, kMaxChannels, space.source, "stem.channels");
   check_range("stem kernel", stem.kernel(), 1, kMaxKernel, space.source, "stem.kernel");
   check_range("stem stride", stem.stride(), 1, kMaxStride, space.source, "stem.stride");
-  const int64_t pad = stem.has_pad() ? stem.pad() : (stem.kernel() - 1) / 2;
+  const int64_t pad = stem_pad(stem);
   check_range("stem pad", pad, 0, kMaxPad, space.source, "stem.pad");
   if (std::min(in.height, in.width) + 2 * pad < stem.kernel()) {
     throw ValueError(
@@ -124,21 +125,16 @@ Map plan_stem(SpaceImpl& space, const Map& in) {
                     stem.kernel(), in.height, in.width, pad),
         {.file = space.source, .field = "stem.kernel"});
   }
-  space.stem = ConvPlan{.role = "stem",
-                        .in_channels = in.channels,
-                        .out_channels = stem.channels(),
-                        .kernel = stem.kernel(),
-                        .stride = stem.stride(),
-                        .pad = pad,
-                        .relu = stem.relu()};
-  return {stem.channels(), convolved_size(in.height, *space.stem), convolved_size(in.width, *space.stem)};
+  return {stem.channels(), convolved_size(in.height, stem.kernel(), stem.stride(), pad),
+          convolved_size(in.width, stem.kernel(), stem.stride(), pad)};
 }
 
-std::vector<const proto::Candidate*> candidates_of(const SpaceImpl& space, const proto::Stage& stage) {
+// Their places in the file.
+std::vector<int> candidates_of(const SpaceImpl& space, const proto::Stage& stage) {
   const std::string field = "stage " + stage.name();
-  std::vector<const proto::Candidate*> chosen;
+  std::vector<int> chosen;
   if (stage.candidate_size() == 0) {
-    for (const proto::Candidate& candidate : space.file.candidate()) chosen.push_back(&candidate);
+    for (int place = 0; place < space.file.candidate_size(); ++place) chosen.push_back(place);
   }
   std::set<std::string_view> names;
   for (const std::string& name : stage.candidate()) {
@@ -151,7 +147,7 @@ std::vector<const proto::Candidate*> candidates_of(const SpaceImpl& space, const
       throw ValueError(fmt::format("a stage must list each candidate once, got \"{}\" twice", name),
                        {.file = space.source, .field = field});
     }
-    chosen.push_back(&*found);
+    chosen.push_back(static_cast<int>(found - space.file.candidate().begin()));
   }
   if (chosen.empty()) {
     throw ValueError("a stage must have at least one candidate, got none",
@@ -160,29 +156,29 @@ std::vector<const proto::Candidate*> candidates_of(const SpaceImpl& space, const
   return chosen;
 }
 
-void plan_layer(SpaceImpl& space, const std::vector<const proto::Candidate*>& candidates, LayerInfo layer) {
+void plan_layer(SpaceImpl& space, const std::vector<int>& candidates, LayerInfo layer) {
   // Every candidate reduces the map as a 1x1 convolution of this stride does, whatever its kernel.
-  const ConvPlan reduction{.stride = layer.stride};
-  layer.out_height = convolved_size(layer.in_height, reduction);
-  layer.out_width = convolved_size(layer.in_width, reduction);
-  std::vector<BlockPlan> blocks;
-  for (const proto::Candidate* candidate : candidates) {
+  layer.out_height = convolved_size(layer.in_height, /*kernel=*/1, layer.stride, /*pad=*/0);
+  layer.out_width = convolved_size(layer.in_width, /*kernel=*/1, layer.stride, /*pad=*/0);
+  for (const int place : candidates) {
+    const proto::Candidate& candidate = space.file.candidate(place);
     const std::string field =
-        fmt::format("candidate {} in layer {}", candidate->name(), space.layers.size() + 1);
-    blocks.push_back(plan_block(space.file, *candidate, layer, space.source, field));
-    layer.candidates.push_back(candidate->name());
-    layer.offered.push_back(blocks.back().offered);
+        fmt::format("candidate {} in layer {}", candidate.name(), space.layers.size() + 1);
+    // What is wrong, and what is offered, is so in every precision.
+    const auto block = generate_block(space.file, candidate, layer, Precision::kFp32, space.source, field);
+    layer.candidates.push_back(candidate.name());
+    layer.offered.push_back(block.has_value());
   }
   if (std::ranges::find(layer.offered, true) == layer.offered.end()) {
     throw ValueError("a layer must offer at least one candidate, got none that fits",
                      {.file = space.source, .field = fmt::format("layer {}", space.layers.size() + 1)});
   }
-  space.max_candidates = std::max(space.max_candidates, blocks.size());
+  space.max_candidates = std::max(space.max_candidates, candidates.size());
   space.layers.push_back(std::move(layer));
-  space.blocks.push_back(std::move(blocks));
+  space.candidates.push_back(candidates);
 }
 
-Map plan_stages(SpaceImpl& space, Map in) {
+void plan_stages(SpaceImpl& space, Map in) {
   check_unique_names("stage", space.file.stage(), space.source);
   int64_t num_layers = 0;
   int64_t widest = 0;
@@ -212,16 +208,13 @@ Map plan_stages(SpaceImpl& space, Map in) {
     throw ValueError("a space must have at least one stage, got none",
                      {.file = space.source, .field = "stage"});
   }
-  return in;
 }
 
-void plan_head(SpaceImpl& space, const Map& in) {
+void check_head(const SpaceImpl& space) {
   const proto::Head& head = space.file.head();
   check_range("head classes", head.classes(), 1, kMaxChannels, space.source, "head.classes");
   if (head.has_channels()) {
     check_range("head channels", head.channels(), 1, kMaxChannels, space.source, "head.channels");
-    space.head = ConvPlan{
-        .role = "head", .in_channels = in.channels, .out_channels = head.channels(), .relu = head.relu()};
   }
 }
 
@@ -236,7 +229,8 @@ SpaceImpl plan_space(proto::Space file, std::string source) {
   }
   check_candidates(space);
   check_arguments(space);
-  plan_head(space, plan_stages(space, plan_stem(space, plan_input(space))));
+  plan_stages(space, plan_stem(space, plan_input(space)));
+  check_head(space);
   return space;
 }
 

@@ -164,7 +164,7 @@ def test_unknown_operator_is_an_error_or_missing(tmp_path, lut):
     (["net", "small", "--lut", "lut.json", "--input", "data=1,3:uint9"], 2, 'got "uint9"'),
     (["net", "small", "--lut", "lut.json", "--frobnicate"], 2, "--frobnicate"),
     (["net", "small", "--lut", "lut.json", "--input", "date=1,3,8,8"], 1, 'blob "date"'),
-    (["net", "small", "--lut", "lut.json", "--input", "w=4,3,3,3"], 1, 'blob "w"'),
+    (["net", "small", "--lut", "lut.json", "--input", "w=4,3,3,3"], 1, "--input data=1,3,224,224"),
     (["net", "small", "--lut", "lut.json"], 1, "--input"),
     (["net", "small", "--lut", "lut.json", "--input", "data=1,5,8,8"], 1, 'op 0 "Conv"'),
     (["net", "small", "--lut", "lut.json", "--input", "data=1,3,8,8", "--device", "tablet"], 1,

@@ -22,7 +22,7 @@ def one_hot(arch, candidates):
 def test_space_says_what_it_is(tiny):
     assert tiny.name() == "tiny"
     assert tiny.input_shape() == [1, 3, 32, 32]
-    assert (tiny.layers(), tiny.classes(), tiny.pooled_channels()) == (4, 10, 32)
+    assert (tiny.layers(), tiny.classes()) == (4, 10)
     assert tiny.candidates(1) == ["k3_e1", "k3_e3", "k5_e3_g2"]
     assert tiny.valid().tolist() == [
         [True, True, False, False], [True, True, True, False], [True, False, False, False], [True, True, True, False]
@@ -31,13 +31,86 @@ def test_space_says_what_it_is(tiny):
 
 
 def test_space_says_what_a_block_is_made_of(tiny):
-    convolutions, residual = tiny.block(1, 2)  # k5_e3_g2 from 8 to 16 channels with stride 2
-    assert [(c["in_channels"], c["out_channels"], c["kernel"], c["stride"], c["pad"], c["groups"]) for c in convolutions] == [
-        (8, 24, 1, 1, 0, 2), (24, 24, 5, 2, 2, 24), (24, 16, 1, 1, 0, 2)
-    ]
-    assert [(c["relu"], c["shuffled"]) for c in convolutions] == [(1, 1), (1, 0), (0, 0)]
-    assert not residual
-    assert tiny.block(0, 1) == ([], False)  # the identity
+    source, result, operators, parameters = tiny.block(1, 2)  # k5_e3_g2 from 8 to 16 channels with stride 2
+    assert (source, result) == ("in", "project")
+    assert operators == [
+        ("Conv", ["in", "expand_w", "expand_b"], ["expand_conv"],
+         {"kernel": 1, "stride": 1, "pad": 0, "group": 2, "order": "NCHW"}),
+        ("Relu", ["expand_conv"], ["expand"], {}),
+        ("ChannelShuffle", ["expand"], ["expand_shuffle"], {"group": 2}),
+        ("Conv", ["expand_shuffle", "dw_w", "dw_b"], ["dw_conv"],
+         {"kernel": 5, "stride": 2, "pad": 2, "group": 24, "order": "NCHW"}),
+        ("Relu", ["dw_conv"], ["dw"], {}),
+        ("Conv", ["dw", "project_w", "project_b"], ["project"],
+         {"kernel": 1, "stride": 1, "pad": 0, "group": 2, "order": "NCHW"}),
+    ]  # fmt: skip
+    assert parameters == {
+        "expand_w": [24, 4, 1, 1], "expand_b": [24], "dw_w": [24, 1, 5, 5], "dw_b": [24],
+        "project_w": [16, 12, 1, 1], "project_b": [16],
+    }  # fmt: skip
+    assert tiny.block(0, 1) == ("in", "in", [], {})  # the identity
+
+
+def test_space_says_what_the_fixed_part_is_made_of(tiny):
+    assert [operator[0] for operator in tiny.stem()[2]] == ["Conv", "Relu"]
+    assert tiny.head("fp32")[3] == {"head_w": [32, 24, 1, 1], "head_b": [32]}
+    assert tiny.classifier()[1:3] == (
+        "logits",
+        [
+            ("AveragePool", ["in"], ["pool"], {"global_pooling": 1, "order": "NCHW"}),
+            ("FC", ["pool", "logits_w", "logits_b"], ["logits"], {}),
+        ],
+    )
+
+
+def test_space_is_asked_within_a_script(tiny):
+    class Holder(torch.nn.Module):
+        def __init__(self, space):
+            super().__init__()
+            self.space = space
+
+        def forward(self, layer: int):
+            return self.space.block(layer, 0, "int8")[0]
+
+    assert torch.jit.script(Holder(tiny))(1) == "in"
+
+
+def fragment(*operators, parameters=None, result="y"):
+    return ("x", result, list(operators), parameters or {})
+
+
+def test_fragment_may_read_a_blob_twice():
+    """A ReLU overwrites nothing that is read again: neither the input nor what the sum adds."""
+    module = latgrad.fragments.fragment_module(
+        fragment(
+            ("Conv", ["x", "a_w"], ["a"], {}),
+            ("Relu", ["a"], ["b"], {}),
+            ("Sum", ["a", "b"], ["c"], {}),
+            ("Relu", ["x"], ["d"], {}),
+            ("Sum", ["c", "d"], ["y"], {}),
+            parameters={"a_w": [2, 2, 1, 1]},
+        )
+    ).eval()
+    x = torch.randn(1, 2, 3, 3)
+    before = x.clone()
+    a = module.a(x)
+    assert torch.allclose(module(x), a + a.relu() + x.relu())
+    assert torch.equal(x, before)
+    assert torch.allclose(torch.jit.script(module)(x), module(x))
+
+
+@pytest.mark.parametrize(
+    "operator, message",
+    [
+        (("Softplus", ["x"], ["y"], {}), "no module for operators of type Softplus; there are those of AveragePool, "),
+        (("Relu", ["x"], ["y"], {"slope": 0.1}), "the module for Relu must know every argument, got slope"),
+        (("AveragePool", ["x"], ["y"], {"kernel": 3}), "must know every argument, got kernel"),
+        (("AveragePool", ["x"], ["y"], {}), "must be over the whole map"),
+    ],
+)
+def test_fragment_refuses_what_no_module_computes(operator, message):
+    with pytest.raises(ValueError, match=message):
+        latgrad.fragments.fragment_module(fragment(operator))
 
 
 def test_space_is_scaled(fbnet_space):
@@ -109,7 +182,7 @@ def test_network_is_what_is_priced(name, precision, make_table):
 
 def test_channels_are_shuffled_as_caffe2_does():
     """By ChannelShuffle's definition: of 6 channels in 2 groups, 0 1 2 and 3 4 5 become 0 3 1 4 2 5."""
-    shuffle = torch.jit.script(latgrad.networks.ChannelShuffle(2))
+    shuffle = torch.jit.script(latgrad.fragments.ChannelShuffle(2))
     x = torch.arange(6.0).reshape(1, 6, 1, 1).requires_grad_()
     y = shuffle(x)
     assert y.flatten().tolist() == [0, 3, 1, 4, 2, 5]
@@ -152,8 +225,8 @@ def test_network_of_a_supernet_is_a_copy(tiny):
     supernet = latgrad.Supernet(tiny)
     network = supernet.network(tiny.parse_architecture("largest"))
     with torch.no_grad():
-        network.classifier.linear.bias.fill_(math.pi)
-    assert not (supernet.classifier.linear.bias == math.pi).any()
+        network.classifier.logits.bias.fill_(math.pi)
+    assert not (supernet.classifier.logits.bias == math.pi).any()
 
 
 def test_supernet_refuses_what_is_not_offered(tiny):

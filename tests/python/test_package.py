@@ -16,6 +16,7 @@ PACKAGE = pathlib.Path(latgrad.__file__).resolve().parent
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STUB = ast.parse((PACKAGE / "classes.pyi").read_text())
 STUB_CLASSES = {node.name: node for node in STUB.body if isinstance(node, ast.ClassDef)}
+STUB_ALIASES = {node.targets[0].id: ast.unparse(node.value) for node in STUB.body if isinstance(node, ast.Assign)}
 
 
 def test_version_is_that_of_the_project():
@@ -45,7 +46,10 @@ def stub_methods(name):
     spelling = {"list": "List", "dict": "Dict", "tuple": "Tuple", "_NetEstimate": "NetEstimate"}
 
     def spell(annotation):
-        return re.sub(r"\w+", lambda word: spelling.get(word.group(), word.group()), ast.unparse(annotation))
+        text = ast.unparse(annotation)
+        for alias in ("_Fragment", "_Operator"):
+            text = text.replace(alias, STUB_ALIASES[alias])
+        return re.sub(r"\w+", lambda word: spelling.get(word.group(), word.group()), text)
 
     methods = {}
     for node in STUB_CLASSES[name].body:

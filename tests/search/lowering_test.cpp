@@ -12,6 +12,7 @@
 #include "latgrad/base/error.h"
 #include "latgrad/net/infer_shapes.h"
 #include "latgrad/net/netdef.h"
+#include "listing.h"
 #include "shared_data.h"
 
 namespace latgrad::search {
@@ -39,34 +40,10 @@ constexpr const char* kSmallSpace = R"(
 
 Space small_space() { return Space::parse(kSmallSpace, "small.textproto"); }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text.append(text.empty() ? "" : ",").append(word);
-  return text;
-}
-
-// `Conv in,w,b -> out kernel=3 order=NCHW engine:NNPACK`
-std::vector<std::string> listing(const net::Net& net) {
-  std::vector<std::string> lines;
-  for (const net::Operator& op : net.ops) {
-    std::string line = op.type;
-    line.append(" ").append(joined(op.inputs)).append(" -> ").append(joined(op.outputs));
-    for (const net::Argument& arg : op.args) {
-      line.append(" ").append(arg.name).append("=");
-      if (arg.i) line.append(std::to_string(*arg.i));
-      if (arg.s) line.append(*arg.s);
-      if (arg.f) line.append(*arg.f == 1.0f ? "1" : *arg.f == 1.0f / 256 ? "1/256" : "?");
-    }
-    if (!op.engine.empty()) line.append(" engine:").append(op.engine);
-    lines.push_back(line);
-  }
-  return lines;
-}
-
 TEST(LoweringTest, WritesFp32Operators) {
   const net::Net net = lower(small_space(), {0, 1}, Precision::kFp32);
   EXPECT_THAT(
-      listing(net),
+      listing(net.ops),
       ElementsAre(
           "Conv data,stem_w,stem_b -> stem_conv kernel=3 stride=2 pad=1 order=NCHW", "Relu stem_conv -> stem",
           "Conv stem,layer01_g_expand_w,layer01_g_expand_b -> layer01_g_expand_conv "
@@ -103,7 +80,7 @@ TEST(LoweringTest, WritesFp32Operators) {
 TEST(LoweringTest, WritesInt8Operators) {
   const net::Net net = lower(small_space(), {0, 1}, Precision::kInt8);
   EXPECT_THAT(
-      listing(net),
+      listing(net.ops),
       ElementsAre(
           "NCHW2NHWC data -> data_nhwc", "Int8Quantize data_nhwc -> data_int8 Y_scale=1 Y_zero_point=0",
           "Int8ConvRelu data_int8,stem_w,stem_b -> stem "
@@ -150,10 +127,10 @@ TEST(LoweringTest, SkipIsAnIdentityOrAProjection) {
   EXPECT_THAT(lower_block(space, 0, 2, Precision::kInt8).ops, IsEmpty());
   EXPECT_THAT(lower_block(space, 0, 2, Precision::kInt8).external_outputs, ElementsAre("layer01_in"));
   EXPECT_THAT(
-      listing(lower_block(space, 1, 2, Precision::kInt8)),
+      listing(lower_block(space, 1, 2, Precision::kInt8).ops),
       ElementsAre("Int8ConvRelu layer02_in,layer02_skip_project_w,layer02_skip_project_b -> "
                   "layer02_skip_project kernel=1 stride=2 pad=0 order=NHWC Y_scale=1 Y_zero_point=0"));
-  EXPECT_THAT(listing(lower_block(space, 1, 2, Precision::kFp32)),
+  EXPECT_THAT(listing(lower_block(space, 1, 2, Precision::kFp32).ops),
               ElementsAre("Conv layer02_in,layer02_skip_project_w,layer02_skip_project_b -> "
                           "layer02_skip_project_conv kernel=1 stride=2 pad=0 order=NCHW",
                           "Relu layer02_skip_project_conv -> layer02_skip_project"));
@@ -193,7 +170,7 @@ TEST(LoweringTest, EveryBlockFitsItsLayer) {
 
 TEST(LoweringTest, ReluInPlaceWritesOverItsInput) {
   const Space space = Space::parse(std::string(kSmallSpace) + "relu_in_place: true", "small.textproto");
-  const std::vector<std::string> lines = listing(lower(space, {2, 2}, Precision::kFp32));
+  const std::vector<std::string> lines = listing(lower(space, {2, 2}, Precision::kFp32).ops);
   EXPECT_THAT(lines, testing::Contains("Relu stem -> stem"));
   EXPECT_THAT(lines, testing::Contains("Relu layer02_skip_project -> layer02_skip_project"));
 }
@@ -237,7 +214,7 @@ TEST(LoweringTest, StemAndHeadConvolutionMayBeAbsent) {
     head { classes: 2 }
   )",
                                    "bare.textproto");
-  EXPECT_THAT(listing(lower_fixed(space, Precision::kFp32)),
+  EXPECT_THAT(listing(lower_fixed(space, Precision::kFp32).ops),
               ElementsAre("AveragePool layers_out -> pool kernel=4 stride=1 order=NCHW",
                           "FC pool,logits_w,logits_b -> logits", "Softmax logits -> softmax"));
   EXPECT_EQ(net::infer_shapes(lower(space, {0}, Precision::kInt8)).blobs.at("softmax").shape,

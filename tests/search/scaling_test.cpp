@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "latgrad/base/error.h"
-#include "latgrad/search/blocks.h"
+#include "latgrad/search/fragment.h"
 #include "shared_data.h"
 
 namespace latgrad::search {
@@ -36,9 +36,8 @@ TEST(ScalingTest, WidthIsRoundedToMultiplesOfEight) {
   EXPECT_EQ(half.name(), "fbnet_w0.5");
   EXPECT_EQ(half.layers().size(), 22u);
   EXPECT_EQ(half.architectures().size(), 3u);
-  const FixedPart fixed = fixed_part(half, Precision::kInt8);
-  EXPECT_EQ(fixed.stem->out_channels, 8);
-  EXPECT_EQ(fixed.head->out_channels, 992);
+  EXPECT_EQ(stem_fragment(half, Precision::kInt8).parameters.at("stem_w").shape.front(), 8);
+  EXPECT_EQ(head_fragment(half, Precision::kInt8).parameters.at("head_w").shape.front(), 992);
 }
 
 TEST(ScalingTest, WidthNeverTakesMoreThanATenth) {
@@ -58,7 +57,7 @@ TEST(ScalingTest, ResolutionAndClassesAreSet) {
   const Space small =
       scaled(load("fbnet_cifar"), {.width = 0.25, .depth = 0.5, .resolution = 16, .classes = 4});
   EXPECT_EQ(small.input_shape(), (net::Shape{1, 3, 16, 16}));
-  EXPECT_EQ(fixed_part(small, Precision::kFp32).classes, 4);
+  EXPECT_EQ(classifier_fragment(small).parameters.at("logits_w").shape.front(), 4);
   EXPECT_EQ(small.name(), "fbnet_cifar_w0.25_d0.5_r16_c4");
 }
 
@@ -70,7 +69,7 @@ TEST(ScalingTest, ScalesChannelsThatAreGivenAsANumber) {
     stage { name: "s" channels: 16 }
     head { classes: 2 })";
   const Space half = scaled(Space::parse(text, "absolute"), {.width = 0.5});
-  EXPECT_EQ(block_at(half, 0, 0, Precision::kInt8).convolutions[0].out_channels, 24);
+  EXPECT_EQ(block_fragment(half, 0, 0, Precision::kInt8).parameters.at("expand_w").shape.front(), 24);
 }
 
 TEST(ScalingTest, TheResultReadsBackAsItself) {

@@ -55,19 +55,18 @@ def SearchSpace(path):
     Immutable; as an attribute of a module it is saved as the text of the space. Its methods; layers and candidates count
     from 0, ``precision`` is ``int8`` or ``fp32``:
 
-    ``name()``, ``text()``, ``input_shape()``, ``classes()``, ``pooled_channels()``
-        Its name; the whole space as one file without ``base``; NCHW; what the fully connected layer writes and reads.
+    ``name()``, ``text()``, ``input_shape()``, ``classes()``
+        Its name; the whole space as one file without ``base``; NCHW; how many logits a network has.
     ``layers()``, ``candidates(layer)``, ``valid()``
         L; the names of a layer's candidates by index; which of them are offered, bool ``[L, C]``.
     ``scaled(width=1.0, depth=1.0, resolution=0, classes=0)``
         A smaller or larger version: channels times ``width``, rounded to multiples of 8; layers of every stage times
         ``depth``, rounded up; another image or number of classes where not 0.
-    ``block(layer, candidate, precision="int8")``
-        The convolutions of a candidate, in order, and whether its input is added to the last one's result. A convolution is
-        a dictionary: ``in_channels``, ``out_channels``, ``kernel``, ``stride``, ``pad``, ``dilation``, ``groups``, and as 0
-        or 1 ``bias``, ``relu``, ``shuffled`` (over its groups, after the ReLU).
-    ``stem(precision="int8")``, ``head(precision="int8")``
-        The convolution before the first layer and that behind the last, a list of one, or of none.
+    ``stem(precision="int8")``, ``block(layer, candidate, precision="int8")``, ``head(precision="int8")``, ``classifier()``
+        The parts of a network in order, as fragments: what is before the layers, one candidate of one layer, what is behind
+        them, and the pool and fully connected layer. A fragment is a tuple of its input blob, its output blob, its operators
+        (tuples of type, input blobs, output blobs and arguments, by Caffe2's names) and the shapes of its parameters by
+        blob. An identity has no operators, and its input is its output.
     ``parse_architecture(text)``, ``format_architecture(arch)``
         The name of an architecture, digits, or names and indices to int64 ``[L]``, and back to names.
 

@@ -5,11 +5,16 @@ with these names, and ask for `isinstance` nowhere. In TorchScript the types are
 """
 
 import os
-from typing import Union
+from typing import Any, Union
 
 from torch import Tensor
 
 _Path = Union[str, os.PathLike[str]]
+# Type, input blobs, output blobs, arguments (an int, float or string, or a list of them), by Caffe2's names.
+_Operator = tuple[str, list[str], list[str], dict[str, Any]]
+# Input blob, output blob, operators in order, shapes of the parameters by blob. An identity has no operators, and its
+# input is its output.
+_Fragment = tuple[str, str, list[_Operator], dict[str, list[int]]]
 
 class LatencyModel:
     """The latency of every candidate of a space, priced with a LUT. L layers, C candidates of the widest layer.
@@ -107,9 +112,7 @@ class SearchSpace:
     def input_shape(self) -> list[int]:
         """NCHW."""
     def classes(self) -> int:
-        """What the fully connected layer writes."""
-    def pooled_channels(self) -> int:
-        """What the fully connected layer reads."""
+        """How many logits a network has."""
     def layers(self) -> int:
         """The number of searched layers, L."""
     def candidates(self, layer: int) -> list[str]:
@@ -129,18 +132,23 @@ class SearchSpace:
 
         Raises ValueError for a factor that is not from 1/1024 to 1024, and where the result breaks a rule of spaces.
         """
-    def block(self, layer: int, candidate: int, precision: str = "int8") -> tuple[list[dict[str, int]], bool]:
-        """The convolutions of a candidate, none in an identity, and whether its input is added to the last one's result.
+    def stem(self, precision: str = "int8") -> _Fragment:
+        """What is before the first layer; an identity where the layers read the image itself.
 
-        A convolution has in_channels, out_channels, kernel, stride, pad, dilation, groups, and as 0 or 1 bias, relu,
-        shuffled (over its groups, after the ReLU).
+        Raises ValueError for an unknown precision.
+        """
+    def block(self, layer: int, candidate: int, precision: str = "int8") -> _Fragment:
+        """One candidate of one layer.
 
         Raises ValueError for a candidate out of range or not offered, and for an unknown precision.
         """
-    def stem(self, precision: str = "int8") -> list[dict[str, int]]:
-        """The convolution before the first layer: one, or none."""
-    def head(self, precision: str = "int8") -> list[dict[str, int]]:
-        """The 1x1 convolution behind the last layer: one, or none."""
+    def head(self, precision: str = "int8") -> _Fragment:
+        """The 1x1 convolution behind the last layer; an identity where there is none.
+
+        Raises ValueError for an unknown precision.
+        """
+    def classifier(self) -> _Fragment:
+        """The pool over the whole map and the fully connected layer, which give the logits."""
     def parse_architecture(self, text: str) -> Tensor:
         """The name of an architecture, digits, or names and indices to int64 ``[L]``.
 

@@ -7,92 +7,19 @@
 
     network = supernet.network(theta.argmax(-1))    # one architecture, with the supernet's weights
 
-No block is written here: the space says of which convolutions it is made, the same that a ``LatencyModel`` prices. Behind
+No block is written here: the space says of which operators it is made, the same that a ``LatencyModel`` prices. Behind
 each convolution stands a normalisation, as in training; in the network that is priced it has become part of the
-convolution. L layers, C candidates of the widest layer.
+convolution. The twins in C++ (latgrad/plugin/networks.h) have the same names. L layers, C candidates of the widest layer.
 """
 
 import copy
-from typing import Callable, Dict, List, Optional
+from typing import List, Optional
 
 import torch
 from torch import Tensor, nn
 
+from latgrad.fragments import Norm, fragment_module
 from latgrad.mixed_layer import MixedLayer
-
-
-class ChannelShuffle(nn.Module):
-    """What ``nn.ChannelShuffle`` is, which has no derivative in torch 1.13."""
-
-    groups: int
-
-    def __init__(self, groups: int) -> None:
-        super().__init__()
-        self.groups = groups
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: ``[N, channels, H, W]``: the first channel of every group, then the second, and so on."""
-        return x.unflatten(1, [self.groups, x.shape[1] // self.groups]).transpose(1, 2).flatten(1, 2)
-
-
-class ConvolutionUnit(nn.Module):
-    """A convolution, a normalisation and, where the space says so, a ReLU and a channel shuffle.
-
-    convolution: an entry of ``SearchSpace.block``, ``stem`` or ``head``. norm: makes the normalisation of so many channels.
-    """
-
-    def __init__(self, convolution: Dict[str, int], norm: Callable[[int], nn.Module]) -> None:
-        super().__init__()
-        channels = convolution["out_channels"]
-        # Without a bias, as the normalisation has one.
-        self.conv = nn.Conv2d(
-            convolution["in_channels"],
-            channels,
-            convolution["kernel"],
-            stride=convolution["stride"],
-            padding=convolution["pad"],
-            dilation=convolution["dilation"],
-            groups=convolution["groups"],
-            bias=False,
-        )
-        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
-        self.norm = norm(channels)
-        self.relu = nn.ReLU(inplace=True) if convolution["relu"] else nn.Identity()
-        self.shuffle = ChannelShuffle(convolution["groups"]) if convolution["shuffled"] else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: ``[N, in_channels, H, W]``."""
-        return self.shuffle(self.relu(self.norm(self.conv(x))))
-
-
-class CandidateBlock(nn.Module):
-    """One candidate of one layer: its convolutions in order, and the residual sum where it has one."""
-
-    residual: bool
-
-    def __init__(self, convolutions: List[Dict[str, int]], residual: bool, norm: Callable[[int], nn.Module]) -> None:
-        super().__init__()
-        self.units = nn.Sequential(*[ConvolutionUnit(convolution, norm) for convolution in convolutions])
-        self.residual = residual
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.units(x)
-        return x + y if self.residual else y
-
-
-def _fixed_units(convolutions: List[Dict[str, int]], norm: Callable[[int], nn.Module]) -> nn.Sequential:
-    return nn.Sequential(*[ConvolutionUnit(convolution, norm) for convolution in convolutions])
-
-
-class _Classifier(nn.Module):
-    """The average pool over the whole map and the fully connected layer."""
-
-    def __init__(self, channels: int, classes: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(channels, classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.linear(x.mean([2, 3]))
 
 
 class Supernet(nn.Module):
@@ -101,29 +28,30 @@ class Supernet(nn.Module):
     space: a ``SearchSpace``. precision: ``int8`` or ``fp32``, that of the latency model, as a space may have other ReLUs in
     one than in the other. norm: makes the normalisation of so many channels.
 
-    ``stem``, ``layers`` (of ``MixedLayer``), ``head`` and ``classifier`` are its submodules.
+    ``stem``, ``layers`` (of ``MixedLayer``), ``head`` and ``classifier`` are its submodules. In each of the space's fragments a
+    submodule with parameters is called as these are in the fragment: ``layers.1.blocks.2.expand.conv.weight``.
 
     Raises ValueError for an unknown precision.
     """
 
     def __init__(
-        self, space: torch.ScriptObject, precision: str = "int8", norm: Callable[[int], nn.Module] = nn.BatchNorm2d
+        self, space: torch.ScriptObject, precision: str = "int8", norm: Norm = nn.BatchNorm2d
     ) -> None:
         super().__init__()
-        self.stem = _fixed_units(space.stem(precision), norm)
+        self.stem = fragment_module(space.stem(precision), norm)
         self.layers = nn.ModuleList()
         for layer, offered in enumerate(space.valid().tolist()):
             candidates = range(len(space.candidates(layer)))
             self.layers.append(
                 MixedLayer(
                     [
-                        CandidateBlock(*space.block(layer, candidate, precision), norm) if offered[candidate] else None
+                        fragment_module(space.block(layer, candidate, precision), norm) if offered[candidate] else None
                         for candidate in candidates
                     ]
                 )
             )
-        self.head = _fixed_units(space.head(precision), norm)
-        self.classifier = _Classifier(space.pooled_channels(), space.classes())
+        self.head = fragment_module(space.head(precision), norm)
+        self.classifier = fragment_module(space.classifier(), norm)
 
     def forward(self, images: Tensor, weights: Tensor) -> Tensor:
         """images: ``[N, channels, H, W]``. weights: ``[L, C]``, or ``[N, L, C]`` for a sample of its own for every image.
@@ -175,7 +103,7 @@ class Network(nn.Module):
         space: torch.ScriptObject,
         arch: Tensor,
         precision: str = "int8",
-        norm: Callable[[int], nn.Module] = nn.BatchNorm2d,
+        norm: Norm = nn.BatchNorm2d,
     ) -> "Network":
         """The architecture ``arch``, int64 ``[L]``, with random weights. The other arguments are those of ``Supernet``.
 
@@ -183,13 +111,13 @@ class Network(nn.Module):
         """
         space.format_architecture(arch)  # checks it
         blocks = [
-            CandidateBlock(*space.block(layer, choice, precision), norm) for layer, choice in enumerate(arch.tolist())
+            fragment_module(space.block(layer, choice, precision), norm) for layer, choice in enumerate(arch.tolist())
         ]
         return Network(
-            _fixed_units(space.stem(precision), norm),
+            fragment_module(space.stem(precision), norm),
             nn.Sequential(*blocks),
-            _fixed_units(space.head(precision), norm),
-            _Classifier(space.pooled_channels(), space.classes()),
+            fragment_module(space.head(precision), norm),
+            fragment_module(space.classifier(), norm),
         )
 
     def forward(self, images: Tensor) -> Tensor:

@@ -7,7 +7,7 @@
 #include "classes/error_translation.h"
 #include "classes/offered_mask.h"
 #include "classes/register_classes.h"
-#include "latgrad/search/blocks.h"
+#include "latgrad/search/fragment.h"
 #include "latgrad/search/scaling.h"
 #include "latgrad/search/space.h"
 
@@ -19,24 +19,26 @@ struct SearchSpace::Impl {
 
 namespace {
 
-SearchSpace::Convolution dictionary(const search::Convolution& conv) {
-  SearchSpace::Convolution entries;
-  entries.insert("in_channels", conv.in_channels);
-  entries.insert("out_channels", conv.out_channels);
-  entries.insert("kernel", conv.kernel);
-  entries.insert("stride", conv.stride);
-  entries.insert("pad", conv.pad);
-  entries.insert("dilation", conv.dilation);
-  entries.insert("groups", conv.groups);
-  entries.insert("bias", conv.bias ? 1 : 0);
-  entries.insert("relu", conv.relu ? 1 : 0);
-  entries.insert("shuffled", conv.shuffled ? 1 : 0);
-  return entries;
+c10::IValue value_of(const net::Argument& arg) {
+  if (arg.i) return *arg.i;
+  if (arg.f) return static_cast<double>(*arg.f);
+  if (arg.s) return *arg.s;
+  if (!arg.ints.empty()) return arg.ints;
+  if (!arg.floats.empty()) return std::vector<double>(arg.floats.begin(), arg.floats.end());
+  return arg.strings;
 }
 
-std::vector<SearchSpace::Convolution> list_of(const std::optional<search::Convolution>& conv) {
-  if (!conv) return {};
-  return {dictionary(*conv)};
+SearchSpace::Fragment tuple_of(const search::Fragment& fragment) {
+  std::vector<SearchSpace::Operator> operators;
+  for (const net::Operator& op : fragment.ops) {
+    auto arguments = c10::impl::toTypedDict<std::string, c10::IValue>(
+        c10::impl::GenericDict(c10::StringType::get(), c10::AnyType::get()));
+    for (const net::Argument& arg : op.args) arguments.insert(arg.name, value_of(arg));
+    operators.emplace_back(op.type, op.inputs, op.outputs, arguments);
+  }
+  c10::Dict<std::string, std::vector<int64_t>> parameters;
+  for (const auto& [name, info] : fragment.parameters) parameters.insert(name, info.shape);
+  return {fragment.input, fragment.output, std::move(operators), parameters};
 }
 
 std::optional<int64_t> unless_zero(int64_t number) {
@@ -70,11 +72,7 @@ std::string SearchSpace::text() const {
 std::vector<int64_t> SearchSpace::input_shape() const { return impl_->space.input_shape(); }
 
 int64_t SearchSpace::classes() const {
-  return search::fixed_part(impl_->space, search::Precision::kFp32).classes;
-}
-
-int64_t SearchSpace::pooled_channels() const {
-  return search::fixed_part(impl_->space, search::Precision::kFp32).pooled_channels;
+  return search::classifier_fragment(impl_->space).parameters.at("logits_w").shape.front();
 }
 
 int64_t SearchSpace::layers() const { return static_cast<int64_t>(impl_->space.layers().size()); }
@@ -98,29 +96,30 @@ c10::intrusive_ptr<SearchSpace> SearchSpace::scaled(double width, double depth, 
   });
 }
 
-std::tuple<std::vector<SearchSpace::Convolution>, bool> SearchSpace::block(
-    int64_t layer, int64_t candidate, const std::string& precision) const {
+SearchSpace::Fragment SearchSpace::stem(const std::string& precision) const {
+  return translate_errors(
+      [&] { return tuple_of(search::stem_fragment(impl_->space, search::parse_precision(precision))); });
+}
+
+SearchSpace::Fragment SearchSpace::block(int64_t layer, int64_t candidate,
+                                         const std::string& precision) const {
   TORCH_CHECK_VALUE(layer >= 0 && layer < layers(), "layer must be from 0 to ", layers() - 1, ", got ",
                     layer);
   TORCH_CHECK_VALUE(candidate >= 0, "candidate must not be negative, got ", candidate);
   return translate_errors([&] {
-    const search::Block block =
-        search::block_at(impl_->space, static_cast<size_t>(layer), static_cast<size_t>(candidate),
-                         search::parse_precision(precision));
-    std::vector<Convolution> convolutions;
-    for (const search::Convolution& conv : block.convolutions) convolutions.push_back(dictionary(conv));
-    return std::make_tuple(std::move(convolutions), block.residual);
+    return tuple_of(search::block_fragment(impl_->space, static_cast<size_t>(layer),
+                                           static_cast<size_t>(candidate),
+                                           search::parse_precision(precision)));
   });
 }
 
-std::vector<SearchSpace::Convolution> SearchSpace::stem(const std::string& precision) const {
+SearchSpace::Fragment SearchSpace::head(const std::string& precision) const {
   return translate_errors(
-      [&] { return list_of(search::fixed_part(impl_->space, search::parse_precision(precision)).stem); });
+      [&] { return tuple_of(search::head_fragment(impl_->space, search::parse_precision(precision))); });
 }
 
-std::vector<SearchSpace::Convolution> SearchSpace::head(const std::string& precision) const {
-  return translate_errors(
-      [&] { return list_of(search::fixed_part(impl_->space, search::parse_precision(precision)).head); });
+SearchSpace::Fragment SearchSpace::classifier() const {
+  return tuple_of(search::classifier_fragment(impl_->space));
 }
 
 at::Tensor SearchSpace::parse_architecture(const std::string& text) const {
@@ -149,17 +148,17 @@ void register_search_space(torch::Library& library) {
       .def("text", &SearchSpace::text)
       .def("input_shape", &SearchSpace::input_shape)
       .def("classes", &SearchSpace::classes)
-      .def("pooled_channels", &SearchSpace::pooled_channels)
       .def("layers", &SearchSpace::layers)
       .def("valid", &SearchSpace::valid)
       .def("candidates", &SearchSpace::candidates, "", {torch::arg("layer")})
       .def("scaled", &SearchSpace::scaled, "",
            {torch::arg("width") = 1.0, torch::arg("depth") = 1.0, torch::arg("resolution") = 0,
             torch::arg("classes") = 0})
+      .def("stem", &SearchSpace::stem, "", {torch::arg("precision") = "int8"})
       .def("block", &SearchSpace::block, "",
            {torch::arg("layer"), torch::arg("candidate"), torch::arg("precision") = "int8"})
-      .def("stem", &SearchSpace::stem, "", {torch::arg("precision") = "int8"})
       .def("head", &SearchSpace::head, "", {torch::arg("precision") = "int8"})
+      .def("classifier", &SearchSpace::classifier)
       .def("parse_architecture", &SearchSpace::parse_architecture, "", {torch::arg("text")})
       .def("format_architecture", &SearchSpace::format_architecture, "", {torch::arg("arch")})
       .def_pickle([](const c10::intrusive_ptr<SearchSpace>& self) { return self->state(); },

@@ -2,14 +2,11 @@
 //
 //   auto space = c10::make_intrusive<latgrad::SearchSpace>("data/spaces/fbnet_cifar.textproto");
 //   auto small = space->scaled(/*width=*/0.25, /*depth=*/0.5);
-//   auto [convolutions, residual] = small->block(/*layer=*/2, /*candidate=*/7, "int8");
+//   auto [input, output, operators, parameters] = small->block(/*layer=*/2, /*candidate=*/7, "int8");
 //
-// The same plan gives the operators that a LatencyModel prices: what is trained is what is priced. C++
-// without torch takes latgrad/search/blocks.h. Immutable and thread-safe; as an attribute of a module it is
-// saved as the text of the space. Layers and candidates count from 0.
-//
-// A convolution is a dictionary: in_channels, out_channels, kernel, stride, pad, dilation, groups, and as 0
-// or 1 bias, relu, shuffled. Square; then the ReLU; then the channel shuffle over `groups`.
+// A LatencyModel prices the same operators: what is trained is what is priced. C++ without torch takes
+// latgrad/search/fragment.h, whose fragments these are. Immutable and thread-safe; as an attribute of a
+// module it is saved as the text of the space. Layers and candidates count from 0.
 
 #pragma once
 
@@ -28,7 +25,13 @@ namespace latgrad {
 
 class LATGRAD_PLUGIN_EXPORT SearchSpace : public torch::CustomClassHolder {
  public:
-  using Convolution = c10::Dict<std::string, int64_t>;
+  // Type, input blobs, output blobs, arguments: an int, float or string, or a list of them.
+  using Operator = std::tuple<std::string, std::vector<std::string>, std::vector<std::string>,
+                              c10::Dict<std::string, c10::IValue>>;
+  // Input blob, output blob, operators in order, shapes of the parameters by blob. An identity has no
+  // operators, and its input is its output.
+  using Fragment = std::tuple<std::string, std::string, std::vector<Operator>,
+                              c10::Dict<std::string, std::vector<int64_t>>>;
   // What is saved: the version of this form, and the text of the space.
   using State = std::tuple<int64_t, std::string>;
   static constexpr int64_t kStateVersion = 1;
@@ -44,8 +47,7 @@ class LATGRAD_PLUGIN_EXPORT SearchSpace : public torch::CustomClassHolder {
   std::string name() const;
   std::string text() const;                  // the whole space as one file without `base`
   std::vector<int64_t> input_shape() const;  // NCHW
-  int64_t classes() const;                   // of the fully connected layer
-  int64_t pooled_channels() const;           // what the fully connected layer reads
+  int64_t classes() const;                   // how many logits a network has
   int64_t layers() const;                    // L
   at::Tensor valid() const;                  // bool [L, C], a copy; true where a candidate is offered
   // The names of a layer's candidates by index, those that are not offered among them.
@@ -57,15 +59,14 @@ class LATGRAD_PLUGIN_EXPORT SearchSpace : public torch::CustomClassHolder {
   c10::intrusive_ptr<SearchSpace> scaled(double width = 1, double depth = 1, int64_t resolution = 0,
                                          int64_t classes = 0) const;
 
-  // One candidate of one layer: its convolutions in order, none in an identity, and whether its input is
-  // added to the result of the last one. `precision` is int8 or fp32: published networks differ between the
-  // two. Errors: for a candidate out of range or not offered; for an unknown precision.
-  std::tuple<std::vector<Convolution>, bool> block(int64_t layer, int64_t candidate,
-                                                   const std::string& precision = "int8") const;
-  // The convolution before the first layer and the one behind the last; empty where there is none.
-  // Errors: for an unknown precision.
-  std::vector<Convolution> stem(const std::string& precision = "int8") const;
-  std::vector<Convolution> head(const std::string& precision = "int8") const;
+  // The parts of a network in order: what is before the layers, one candidate of one layer, what is behind
+  // them, and the pool and fully connected layer that give the logits. `precision` is int8 or fp32: published
+  // networks differ between the two.
+  // Errors: for a candidate out of range or not offered; for an unknown precision.
+  Fragment stem(const std::string& precision = "int8") const;
+  Fragment block(int64_t layer, int64_t candidate, const std::string& precision = "int8") const;
+  Fragment head(const std::string& precision = "int8") const;
+  Fragment classifier() const;
 
   // The name of an architecture of the space, digits, or names and indices: int64 [L], and back as names.
   // Errors: for a text that is no architecture of this space; for a wrong shape or dtype, an index that is

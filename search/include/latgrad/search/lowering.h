@@ -3,8 +3,9 @@
 //   Net net = lower(space, space.parse_architecture("FBNet-C"), Precision::kInt8);
 //   write_netdef(net, "fbnet_c.pbtxt");
 //
-// The same code writes a single block and a whole network, so a candidate's price and its share of
-// the network's price cannot differ. Linear in the operators; thread-safe: it only reads the space.
+// Fragments (fragment.h) in a row, written in the precision: int8 fuses a ReLU into the convolution before
+// it. The same code writes a single block and a whole network, so a candidate's price and its share of the
+// network's price cannot differ. Linear in the operators; thread-safe: it only reads the space.
 
 #pragma once
 

@@ -1,0 +1,48 @@
+// The parts of a network as fragments of a net: operators with one named input and one named output.
+//
+//   Fragment block = block_fragment(space, /*layer=*/2, /*candidate=*/7, Precision::kInt8);
+//   block.ops[0];                          // Conv in,expand_w,expand_b -> expand_conv kernel=1 ...
+//   block.parameters.at("expand_w");       // [96, 16, 1, 1]
+//
+// A network is fragments in a row: the stem, one block in each layer, the head, the classifier; a softmax
+// follows. lower() (lowering.h) writes them as a Caffe2 network, and a supernet is built from the very same
+// fragments, so what is trained is what is priced. Fragments are float32 in NCHW whatever the precision,
+// which decides only which ReLUs and biases are there. Cheap; thread-safe: it only reads the space.
+
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "latgrad/net/net.h"
+#include "latgrad/search/space.h"
+
+namespace latgrad::search {
+
+struct Fragment {
+  std::string input = "in";
+  std::string output = "in";            // an identity has no operators, and its input is its output
+  std::vector<net::Operator> ops = {};  // in execution order
+  std::map<std::string, net::TensorInfo, std::less<>> parameters = {};  // of the operators, by blob name
+
+  bool operator==(const Fragment&) const = default;
+};
+
+// The convolution before the first layer; an identity where the layers read the image itself.
+Fragment stem_fragment(const Space& space, Precision precision);
+
+// One candidate of one layer, both counted from 0.
+// Errors: ValueError when either is out of range, or the candidate is not offered.
+Fragment block_fragment(const Space& space, size_t layer, size_t candidate, Precision precision);
+
+// The 1x1 convolution behind the last layer; an identity where the space has none.
+Fragment head_fragment(const Space& space, Precision precision);
+
+// The average pool over the whole map, and the fully connected layer that writes the logits. The same in
+// every precision.
+Fragment classifier_fragment(const Space& space);
+
+}  // namespace latgrad::search

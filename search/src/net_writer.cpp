@@ -1,0 +1,186 @@
+#include "net_writer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace latgrad::search::internal {
+namespace {
+
+using net::Argument;
+using net::DataType;
+using net::Operator;
+
+// A softmax is at most 1, and QNNPACK accepts no other scale for it.
+constexpr float kSoftmaxScale = 1.0f / 256;
+
+Argument to_argument(const proto::Argument& arg) {
+  Argument result;
+  result.name = arg.name();
+  if (arg.has_f()) result.f = arg.f();
+  if (arg.has_i()) result.i = arg.i();
+  if (arg.has_s()) result.s = arg.s();
+  result.floats.assign(arg.floats().begin(), arg.floats().end());
+  result.ints.assign(arg.ints().begin(), arg.ints().end());
+  result.strings.assign(arg.strings().begin(), arg.strings().end());
+  return result;
+}
+
+bool applies(const proto::ArgumentRule& rule, proto::OperatorClass operator_class, Precision precision) {
+  const proto::Precision own = precision == Precision::kInt8 ? proto::INT8 : proto::FP32;
+  return (!rule.has_precision() || rule.precision() == own) &&
+         std::ranges::find(rule.applies_to(), operator_class) != rule.applies_to().end();
+}
+
+bool is_depthwise(const Operator& conv, const Fragment& fragment) {
+  const net::Shape& weight = fragment.parameters.find(conv.inputs.at(1))->second.shape;
+  const Argument* group = conv.find_arg("group");
+  const int64_t groups = group == nullptr ? 1 : group->i.value();
+  return weight[0] == groups && weight[1] == 1;
+}
+
+// By which argument rules choose, where they know the type at all.
+std::optional<proto::OperatorClass> class_of(const Operator& op, const Fragment& fragment) {
+  if (op.type == "Conv" || op.type == "ConvRelu") {
+    return is_depthwise(op, fragment) ? proto::DEPTHWISE : proto::CONV;
+  }
+  if (op.type == "Relu") return proto::RELU;
+  if (op.type == "ChannelShuffle") return proto::CHANNEL_SHUFFLE;
+  if (op.type == "Sum") return proto::SUM;
+  if (op.type == "AveragePool") return proto::AVERAGE_POOL;
+  if (op.type == "FC") return proto::FC;
+  return std::nullopt;
+}
+
+// Whether one operator reads the blob, and nothing outside the fragment.
+bool is_read_once(const Fragment& fragment, const std::string& blob) {
+  size_t readers = fragment.output == blob ? 1 : 0;
+  for (const Operator& op : fragment.ops) readers += std::ranges::count(op.inputs, blob);
+  return readers == 1;
+}
+
+Operator simple_operator(std::string type, const std::string& in, const std::string& out) {
+  Operator op;
+  op.type = std::move(type);
+  op.inputs = {in};
+  op.outputs = {out};
+  return op;
+}
+
+}  // namespace
+
+NetWriter::NetWriter(const SpaceImpl& space, Precision precision, std::string net_name)
+    : space_(space), precision_(precision) {
+  net_.name = std::move(net_name);
+  net_.source = space.source;
+}
+
+std::string NetWriter::image() {
+  const proto::Input& input = space_.file.input();
+  const std::string& name = input.blob();
+  net_.inputs[name] = {{input.batch(), input.channels(), input.height(), input.width()}, DataType::kFloat};
+  net_.external_inputs.push_back(name);
+  return name;
+}
+
+std::string NetWriter::activation(const std::string& name, int64_t channels, int64_t height, int64_t width) {
+  const int64_t batch = space_.file.input().batch();
+  net_.inputs[name] = is_int8() ? net::TensorInfo{{batch, height, width, channels}, DataType::kUint8}
+                                : net::TensorInfo{{batch, channels, height, width}, DataType::kFloat};
+  net_.external_inputs.push_back(name);
+  return name;
+}
+
+std::string NetWriter::quantize(const std::string& in) {
+  if (!is_int8()) return in;
+  write(simple_operator("NCHW2NHWC", in, in + "_nhwc"), proto::LAYOUT_CHANGE);
+  write_in_precision(simple_operator("Quantize", in + "_nhwc", in + "_int8"), proto::QUANTIZE);
+  return in + "_int8";
+}
+
+std::string NetWriter::softmax(const std::string& in, const std::string& output) {
+  const std::string softmax = is_int8() ? output + "_int8" : output;
+  write_in_precision(simple_operator("Softmax", in, softmax), proto::SOFTMAX, kSoftmaxScale);
+  if (is_int8()) write(simple_operator("Int8Dequantize", softmax, output), proto::DEQUANTIZE);
+  return output;
+}
+
+std::string NetWriter::append(const Fragment& fragment, const std::string& in, const std::string& prefix) {
+  const auto renamed = [&](const std::string& blob) {
+    if (blob == fragment.input) return in;
+    return prefix.empty() ? blob : fmt::format("{}_{}", prefix, blob);
+  };
+  for (Operator& op : with_relus_joined(fragment)) {
+    const auto operator_class = class_of(op, fragment);
+    for (size_t i = 0; i < op.inputs.size(); ++i) {
+      const auto parameter = fragment.parameters.find(op.inputs[i]);
+      op.inputs[i] = renamed(op.inputs[i]);
+      if (parameter != fragment.parameters.end()) {
+        add_parameter(op.inputs[i], parameter->second, /*is_bias=*/i > 1);
+      }
+    }
+    for (std::string& blob : op.outputs) blob = renamed(blob);
+    write_in_precision(std::move(op), operator_class);
+  }
+  return renamed(fragment.output);
+}
+
+// Where a ReLU has no blob of its own, as it is fused (int8) or in place (fp32), what it reads is written
+// into its output.
+std::vector<Operator> NetWriter::with_relus_joined(const Fragment& fragment) const {
+  std::vector<Operator> ops;
+  for (const Operator& op : fragment.ops) {
+    const bool follows = op.type == "Relu" && !ops.empty() && ops.back().outputs == op.inputs &&
+                         is_read_once(fragment, op.inputs.front());
+    if (follows && is_int8() && ops.back().type == "Conv") {
+      ops.back().type = "ConvRelu";
+      ops.back().outputs = op.outputs;
+      continue;
+    }
+    ops.push_back(op);
+    if (follows && !is_int8() && space_.file.relu_in_place()) {
+      ops[ops.size() - 2].outputs = op.outputs;
+      ops.back().inputs = op.outputs;
+    }
+  }
+  return ops;
+}
+
+void NetWriter::add_parameter(const std::string& name, net::TensorInfo info, bool is_bias) {
+  if (is_int8()) {
+    info.dtype = is_bias ? DataType::kInt32 : DataType::kUint8;
+    // NCHW to NHWC.
+    if (info.shape.size() == 4) std::rotate(info.shape.begin() + 1, info.shape.begin() + 2, info.shape.end());
+  }
+  if (net_.parameters.emplace(name, std::move(info)).second) net_.external_inputs.push_back(name);
+}
+
+void NetWriter::write(Operator op, std::optional<proto::OperatorClass> operator_class) {
+  for (const proto::ArgumentRule& rule : space_.file.arguments()) {
+    if (!operator_class || !applies(rule, *operator_class, precision_)) continue;
+    if (rule.has_engine()) op.engine = rule.engine();
+    for (const proto::Argument& extra : rule.arg()) {
+      const auto earlier = std::ranges::find(op.args, extra.name(), &Argument::name);
+      if (earlier != op.args.end()) {
+        *earlier = to_argument(extra);
+      } else {
+        op.args.push_back(to_argument(extra));
+      }
+    }
+  }
+  net_.ops.push_back(std::move(op));
+}
+
+void NetWriter::write_in_precision(Operator op, std::optional<proto::OperatorClass> operator_class,
+                                   float scale) {
+  if (is_int8()) {
+    op.type = "Int8" + op.type;
+    const auto order = std::ranges::find(op.args, "order", &Argument::name);
+    if (order != op.args.end()) order->s = "NHWC";
+    op.args.push_back(Argument::of_float("Y_scale", scale));
+    op.args.push_back(Argument::of_int("Y_zero_point", 0));
+  }
+  write(std::move(op), operator_class);
+}
+
+}  // namespace latgrad::search::internal
