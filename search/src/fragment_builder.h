@@ -16,6 +16,9 @@
 
 namespace latgrad::search::internal {
 
+// How the roles of depthwise convolutions begin: "dw", or "dw1", "dw2", ... where a block has several.
+inline constexpr const char* kDepthwiseRole = "dw";
+
 // A square convolution, and whether a ReLU follows.
 struct ConvFields {
   int64_t out_channels = 0;

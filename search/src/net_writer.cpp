@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "fragment_builder.h"
+
 namespace latgrad::search::internal {
 namespace {
 
@@ -32,17 +34,11 @@ bool applies(const proto::ArgumentRule& rule, proto::OperatorClass operator_clas
          std::ranges::find(rule.applies_to(), operator_class) != rule.applies_to().end();
 }
 
-bool is_depthwise(const Operator& conv, const Fragment& fragment) {
-  const net::Shape& weight = fragment.parameters.find(conv.inputs.at(1))->second.shape;
-  const Argument* group = conv.find_arg("group");
-  const int64_t groups = group == nullptr ? 1 : group->i.value();
-  return weight[0] == groups && weight[1] == 1;
-}
-
-// By which argument rules choose, where they know the type at all.
-std::optional<proto::OperatorClass> class_of(const Operator& op, const Fragment& fragment) {
+// By which argument rules choose, where they know the type at all. A convolution is depthwise where the space
+// file calls it so: a 1x1 convolution with as many groups as channels is none.
+std::optional<proto::OperatorClass> class_of(const Operator& op) {
   if (op.type == "Conv" || op.type == "ConvRelu") {
-    return is_depthwise(op, fragment) ? proto::DEPTHWISE : proto::CONV;
+    return op.outputs[0].starts_with(kDepthwiseRole) ? proto::DEPTHWISE : proto::CONV;
   }
   if (op.type == "Relu") return proto::RELU;
   if (op.type == "ChannelShuffle") return proto::CHANNEL_SHUFFLE;
@@ -111,7 +107,7 @@ std::string NetWriter::append(const Fragment& fragment, const std::string& in, c
     return prefix.empty() ? blob : fmt::format("{}_{}", prefix, blob);
   };
   for (Operator& op : with_relus_joined(fragment)) {
-    const auto operator_class = class_of(op, fragment);
+    const auto operator_class = class_of(op);
     for (size_t i = 0; i < op.inputs.size(); ++i) {
       const auto parameter = fragment.parameters.find(op.inputs[i]);
       op.inputs[i] = renamed(op.inputs[i]);

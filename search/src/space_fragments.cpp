@@ -108,7 +108,8 @@ Fragment generate_convs(const proto::Space& space, const proto::Block& block, co
   }
   int64_t stride = layer.stride;
   for (int i = 0; i < block.depthwise_size(); ++i) {
-    const std::string role = block.depthwise_size() == 1 ? "dw" : fmt::format("dw{}", i + 1);
+    const std::string role = block.depthwise_size() == 1 ? std::string(kDepthwiseRole)
+                                                         : fmt::format("{}{}", kDepthwiseRole, i + 1);
     builder.conv(role, depthwise_conv(space, block.depthwise(i), channels, stride, precision, source, field));
     stride = 1;
   }

@@ -23,6 +23,7 @@
 namespace {
 
 using namespace latgrad::lut;
+using namespace latgrad::net;
 
 constexpr int kRecords = 100'000;
 const std::string kDevice = "SM-G950U-7.0-24";

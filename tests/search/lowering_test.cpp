@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -203,6 +204,24 @@ TEST(LoweringTest, UnitExpansionIsDroppedWhereTheSpaceSaysSo) {
               ElementsAre("Int8ConvRelu", "Int8Conv", "Int8Sum"));
   EXPECT_THAT(types(lower_block(drops, 0, 1, Precision::kInt8)),
               ElementsAre("Int8ConvRelu", "Int8ConvRelu", "Int8Conv"));
+}
+
+// A 1x1 convolution of as many groups as channels is still no depthwise one.
+TEST(LoweringTest, ArgumentRulesFollowTheFieldsAndNotTheShapes) {
+  const Space space = Space::parse(R"(
+name: "grouped" input { channels: 4 height: 8 width: 8 }
+candidate { name: "b" block { expand: 1 groups: 4 depthwise { kernel: 3 } } }
+stage { name: "s" channels: 4 } head { classes: 2 }
+arguments { name: "c" applies_to: CONV arg { name: "tag" s: "conv" } }
+arguments { name: "d" applies_to: DEPTHWISE arg { name: "tag" s: "depthwise" } })",
+                                   "test");
+  std::map<std::string, std::string> tags;
+  for (const net::Operator& op : lower_block(space, 0, 0, Precision::kFp32).ops) {
+    if (const net::Argument* tag = op.find_arg("tag")) tags[op.inputs[1]] = *tag->s;
+  }
+  EXPECT_EQ(tags, (std::map<std::string, std::string>{{"layer01_b_expand_w", "conv"},
+                                                      {"layer01_b_dw_w", "depthwise"},
+                                                      {"layer01_b_project_w", "conv"}}));
 }
 
 TEST(LoweringTest, StemAndHeadConvolutionMayBeAbsent) {
