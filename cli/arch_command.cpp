@@ -28,9 +28,8 @@ constexpr const char* kFooter =
     "  latgrad arch fbnet FBNet-A --lut lut.json\n"
     "  latgrad arch fbnet 7818488874147327324245 --lut lut.json --json\n"
     "  latgrad arch fbnet FBNet-C --precision fp32 --netdef model.pbtxt --init-out model_init.pbtxt\n\n"
-    "ARCH is a name from the space file, one digit per layer, or block names or indices separated by commas "
-    "or\n"
-    "spaces: \"k3_e1,skip,...\".\n\n"
+    "ARCH is a name from the space file, one digit per layer, or block names or indices separated by\n"
+    "commas or spaces: \"k3_e1,skip,...\".\n\n"
     "Exit codes: 0 complete, 3 the table lacks an operator of the architecture, 1 error, 2 wrong usage.";
 
 constexpr const char* kStandardOutput = "-";
@@ -68,7 +67,7 @@ struct ShownArch {
   std::optional<PricedArch> priced;
 };
 
-// Prices a part and notes what it misses.
+// Prices a part and collects the operators that the table lacks.
 Part price_part(std::string name, std::string candidate, const net::Net& net, const Pricing& pricing,
                 MissingOperators& missing) {
   const net::NetShapes shapes = net::infer_shapes(net);
@@ -104,7 +103,7 @@ void add_price(base::Json& json, const ShownArch& shown, const Pricing& pricing)
   json["fixed_us"] = base::or_null(priced.fixed.estimate.total_us());
   json["layers"] = base::Json::array();
   for (size_t i = 0; i < priced.layers.size(); ++i) {
-    json["layers"].push_back({{"layer", i},  // from 0, as all indices of JSON
+    json["layers"].push_back({{"layer", i},  // from 0, like all indices in JSON
                               {"candidate", priced.layers[i].candidate},
                               {"us", base::or_null(priced.layers[i].estimate.total_us())}});
   }

@@ -1,11 +1,11 @@
-// The subcommands of latgrad. Each lies in a file of its own, `<name>_command.cpp`, which declares its
-// options and runs them:
+// The subcommands of latgrad. Each has its own file, `<name>_command.cpp`, which declares its options and
+// runs it:
 //
 //   std::vector<Command> commands = {add_net_command(app), ...};
 //   app.parse(argc, argv);
 //   for (Command& command : commands) if (command.app->parsed()) return command.run();
 //
-// A command throws what stops it before it has written anything, and main prints it.
+// A command throws errors before it writes anything, and main prints them.
 
 #pragma once
 
@@ -14,7 +14,7 @@
 
 namespace latgrad::cli {
 
-// What the program tells its caller; the same for every subcommand and printed by --help.
+// The same for every subcommand; --help prints them.
 enum ExitCode : int {
   kComplete = 0,
   kError = 1,

@@ -1,4 +1,4 @@
-// Where this program lies.
+// The location of this program.
 
 #pragma once
 
@@ -6,7 +6,7 @@
 
 namespace latgrad::cli {
 
-// The folder of the running program, links resolved; empty where the system does not tell.
+// The folder of the running program, with links resolved; empty if the system does not report it.
 std::filesystem::path executable_folder();
 
 }  // namespace latgrad::cli

@@ -38,8 +38,8 @@ struct TableInfo {
   std::map<std::string, size_t> devices;
   std::map<std::string, size_t> op_types;
   std::map<std::vector<net::DataType>, size_t> dtypes;
-  size_t repeated_operators = 0;  // that several records of one device price
-  size_t repeated_records = 0;    // how many those are
+  size_t repeated_operators = 0;  // operators with several records for one device
+  size_t repeated_records = 0;    // the records of these operators
   std::optional<double> min_p50_us;
   std::optional<double> max_p50_us;
   // (p90 - p10) / p50, over the records whose p50 is not zero.
@@ -151,7 +151,7 @@ int run(const InfoOptions& options) {
 }  // namespace
 
 Command add_lut_info_command(CLI::App& parent) {
-  CLI::App* group = parent.add_subcommand("lut", "Look at a look-up table: latgrad lut info FILE");
+  CLI::App* group = parent.add_subcommand("lut", "Inspect a look-up table: latgrad lut info FILE");
   group->require_subcommand(1);
   CLI::App* app = group->add_subcommand("info", kDescription);
   app->footer(kFooter);

@@ -1,4 +1,4 @@
-// latgrad: the command. Torch-free; what measures is a second program (runner_options.h).
+// The command latgrad. It does not depend on torch; a second program measures (runner_options.h).
 
 #include <fmt/format.h>
 
@@ -17,23 +17,22 @@ namespace latgrad::cli {
 namespace {
 
 constexpr const char* kDescription =
-    "latgrad: what a neural network costs on a device, from measured operator times.\n\n"
+    "latgrad: predicts the latency of a neural network on a device from measured operator times.\n\n"
     "A look-up table (LUT) holds the time of each operator on a device. The price of a network is the sum\n"
     "over its operators; a search space is priced candidate by candidate.";
 
 constexpr const char* kFooter =
     "Examples:\n"
-    "  latgrad net models/FBNet-C/int8 --lut lut.json       price a network\n"
+    "  latgrad net models/FBNet-C/int8 --lut lut.json        price a network\n"
     "  latgrad op --lut lut.json --type Relu --shape 1,64,56,56\n"
     "                                                        price one operator\n"
     "  latgrad space fbnet --lut lut.json                    price every candidate block of a search space\n"
     "  latgrad arch fbnet FBNet-A --lut lut.json             price one architecture of it\n"
     "  latgrad lut info lut.json                             what a table holds\n"
     "  latgrad profile --space fbnet.textproto               measure a table on this machine\n"
-    "  latgrad validate --lut lut.json --space fbnet         whether its sums are what whole networks "
-    "take\n"
+    "  latgrad validate --lut lut.json --space fbnet         compare its sums with whole networks\n"
     "  latgrad report runs/pixel                             what a supernet search did, as one page\n\n"
-    "latgrad COMMAND --help tells more. Exit codes of every command:\n"
+    "See latgrad COMMAND --help for more. Exit codes of every command:\n"
     "  0 complete   3 something has no record in the table   2 wrong usage   1 error";
 
 constexpr size_t kOptionColumn = 28;
@@ -49,7 +48,7 @@ std::vector<char*> with_help_as_option(int argc, char** argv) {
   return arguments;
 }
 
-// The subcommand that the command line got to, for its own help.
+// The innermost subcommand on the command line, whose help is shown.
 const CLI::App& innermost(const CLI::App& app) {
   const auto chosen = app.get_subcommands();
   return chosen.empty() ? app : innermost(*chosen.front());

@@ -1,4 +1,4 @@
-// The options that say how well, and how long, something is measured.
+// The options for the precision and the duration of a measurement.
 
 #pragma once
 
@@ -6,7 +6,8 @@
 
 namespace latgrad::cli {
 
-// Adds --target and --budget, whose defaults are what the variables hold. `what` is measured: "each median".
+// Adds --target and --budget; the variables hold their defaults. `what` names what is measured: "each
+// median".
 void add_measuring_options(CLI::App& app, const char* what, double& target, double& budget_s);
 
 }  // namespace latgrad::cli

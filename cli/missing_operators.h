@@ -1,4 +1,4 @@
-// The operators that a table lacks: each once, with everything that needs it.
+// The operators that a table lacks, each listed once with everything that needs it.
 
 #pragma once
 
@@ -15,15 +15,15 @@ class MissingOperators {
  public:
   // `user` says where it is needed: "op 3", "layer 3 k5_e6", layers counted from 1.
   void add(const lut::OperatorKey& key, const std::string& user);
-  // An operator of which only the type is known.
+  // An operator whose shapes are unknown.
   void add_unknown(const std::string& op_type, const std::string& user);
 
   bool empty() const { return entries_.empty(); }
   size_t size() const { return entries_.size(); }
 
-  // A line for each operator, its users behind it, cut after `max_lines`.
+  // One line per operator, followed by its users; at most `max_lines` lines.
   std::string text(size_t max_lines) const;
-  // A list. The operators' members are a query of `latgrad op --stdin`.
+  // A list. Each entry is a valid query for `latgrad op --stdin`.
   base::Json json() const;
 
  private:

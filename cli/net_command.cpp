@@ -23,15 +23,15 @@ using base::Json;
 namespace {
 
 constexpr const char* kDescription =
-    "Price a Caffe2 network by a look-up table: the time of every operator, and their sum";
+    "Price a Caffe2 network with a look-up table: the time of every operator, and their sum";
 
 constexpr const char* kFooter =
     "Examples:\n"
     "  latgrad net models/FBNet-C/int8 --lut SM-G950U-7.0-24-op_lut_database.json.zip\n"
     "  latgrad net model.pb --init model_init.pb --input data=1,3,224,224 --lut lut.json --json\n"
     "  latgrad net models/FBNet-C/int8 --shapes\n\n"
-    "Exit codes: 0 every operator has a time, 3 some have none (there is no total then), 1 error, 2 wrong "
-    "usage.";
+    "Exit codes: 0 every operator has a time, 3 some have none (so there is no total), 1 error,\n"
+    "2 wrong usage.";
 
 constexpr size_t kListedMissing = 20;
 constexpr size_t kListedUnread = 3;
@@ -108,7 +108,7 @@ Json op_json(const PricedNet& priced, size_t i) {
           {"type_after_lookup", estimate.type_after_lookup}};
 }
 
-// What is no error and yet may be a mistake.
+// Things that are not errors but may be mistakes.
 std::vector<std::string> remarks(const net::Net& net) {
   const std::vector<std::string> unread = net::unread_parameters(net);
   if (unread.empty()) return {};
@@ -190,7 +190,7 @@ std::string missing_text(const PricedNet& priced, const NetOptions& options) {
 }
 
 std::string net_text(const PricedNet& priced, const NetOptions& options) {
-  // A share of an incomplete sum would look like one of the network.
+  // A share of an incomplete sum would look like a share of the network.
   const bool with_shares = priced.estimate.all_found || options.partial;
   std::string text = fmt::format("{} on {}\n\n{}\n", options.model, priced.pricing.text(),
                                  operator_table(priced, with_shares));
@@ -242,17 +242,17 @@ Command add_net_command(CLI::App& parent) {
       ->required();
   add_pricing_options(*app, options->pricing);
   app->add_option("--init", options->init,
-                  "The init net, for the shapes of the parameters [found beside MODEL]")
+                  "The init net, for the shapes of the parameters [found next to MODEL]")
       ->type_name("FILE");
   add_input_option(*app, options->inputs);
   app->add_flag("--json", options->json, "Print JSON: total_us, found_us, all_found, macs, params, ops");
-  app->add_flag("--partial", options->partial, "With operators missing, print the sum of the others");
+  app->add_flag("--partial", options->partial, "When operators are missing, print the sum of the others");
   app->add_flag("--reference", options->reference,
-                "Match as the published LUT tool does, text against text, and print what it prints")
+                "Match as the published LUT tool does, text against text, and print its output")
       ->excludes(app->get_option("--statistic"));
   app->add_flag("--shapes", options->shapes, "Print the shape of every blob as JSON; prices nothing");
   app->add_flag("--allow-unknown", options->allow_unknown,
-                "Take an operator of unknown type as missing instead of as an error");
+                "Treat operators of unknown type as missing instead of as errors");
   return {app, [options] { return run(*options); }};
 }
 

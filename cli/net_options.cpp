@@ -14,8 +14,9 @@ void add_net_options(CLI::App& app, profile::NetFiles& files) {
                  "Network to measure: a folder with model.pb or model.pbtxt, or such a file (repeatable)")
       ->type_name("MODEL")
       ->allow_extra_args(false);
-  app.add_option("--init", files.inits,
-                 "Its init net; of several networks, once for each in their order [found beside the network]")
+  app.add_option(
+         "--init", files.inits,
+         "Its init net; for several networks, one for each in the same order [found next to the network]")
       ->type_name("FILE")
       ->allow_extra_args(false);
   add_input_option(app, files.inputs);
@@ -27,8 +28,8 @@ void add_input_option(CLI::App& app, std::vector<net::InputShape>& inputs) {
          [&inputs](const std::vector<std::string>& texts) {
            for (const std::string& text : texts) inputs.push_back(net::parse_input_shape(text));
          },
-         "Shape of a data input, or of what an operator of unknown type writes: data=1,3,224,224 or "
-         "data=1,224,224,3:uint8 (repeatable) [shapes.json beside the network]")
+         "Shape of a data input, or of the output of an operator of unknown type: data=1,3,224,224 or "
+         "data=1,224,224,3:uint8 (repeatable) [shapes.json next to the network]")
       ->type_name("BLOB=DIMS")
       ->allow_extra_args(false)
       ->check(valid_by(net::parse_input_shape));

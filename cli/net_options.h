@@ -1,5 +1,5 @@
-// The options that name networks: --net with --init and --input, and the same as a command line that is
-// suggested.
+// The options that name networks: --net with --init and --input, and the same options as text for a
+// suggested command line.
 
 #pragma once
 
@@ -20,11 +20,10 @@ void add_net_options(CLI::App& app, profile::NetFiles& files);
 // Adds --input, which appends to `inputs`.
 void add_input_option(CLI::App& app, std::vector<net::InputShape>& inputs);
 
-// ` --net a.pbtxt --init 'my weights.pb' --input x=1,3,224,224`: for a command line that runs as it is
-// printed.
+// ` --net a.pbtxt --init 'my weights.pb' --input x=1,3,224,224`: for a command line that can be pasted.
 std::string net_arguments(const profile::NetFiles& files);
 
-// The word as a shell reads it back, in quotes where it must be.
+// The word as a shell reads it, quoted where necessary.
 std::string shell_word(std::string_view word);
 
 }  // namespace latgrad::cli

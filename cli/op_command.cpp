@@ -29,12 +29,13 @@ constexpr const char* kFooter =
     "  latgrad op --lut lut.json --type Int8ConvRelu --shape 1,56,56,24 --shape 24,1,1,24 --shape 24 \\\n"
     "      --dtype uint8 --dtype uint8 --dtype int32 --arg kernel=1 --arg order=NHWC\n"
     "  latgrad op --lut lut.json --stdin < queries.jsonl\n\n"
-    "A query on standard input is one object a line, with the keys of a LUT record:\n"
+    "A query on standard input is one object per line, with the keys of a LUT record:\n"
     "  {\"op_type\": \"Sum\", \"op_args\": [], \"input_shapes\": [[1,8,4,4],[1,8,4,4]], \"input_dtypes\": "
     "[1,1]}\n"
-    "and may name its own \"device\". The answers come in the same order, one a line.\n\n"
-    "Exit codes: 0 all have a time, 3 some have none, 1 error (with --stdin: also when a line was malformed; "
-    "the\nothers are answered), 2 wrong usage.";
+    "and optionally its own \"device\". The answers come in the same order, one per line.\n\n"
+    "Exit codes: 0 all have a time, 3 some have none, 1 error (with --stdin: also when a line was "
+    "malformed;\n"
+    "the other lines are still answered), 2 wrong usage.";
 
 struct OpOptions {
   PricingOptions pricing;
@@ -58,8 +59,9 @@ lut::OperatorKey key_of(const OpOptions& options) {
   }
   if (key.input_dtypes.size() != key.input_shapes.size()) {
     throw CLI::ValidationError(
-        "--dtype", fmt::format("needs one for each --shape ({}), got {}; an Int8Conv has uint8, uint8, int32",
-                               key.input_shapes.size(), key.input_dtypes.size()));
+        "--dtype",
+        fmt::format("must be given once for each --shape ({}), got {}; an Int8Conv has uint8, uint8, int32",
+                    key.input_shapes.size(), key.input_dtypes.size()));
   }
   return key;
 }
@@ -116,7 +118,7 @@ int run_one(const OpOptions& options) {
   return estimate.time_us ? kComplete : kSomethingMissing;
 }
 
-// A query may name its device, so that a table of several devices needs none on the command line.
+// Queries may name their device, so a table of several devices needs none on the command line.
 Pricing load_table_for_many(const PricingOptions& options) {
   if (!options.device.empty()) return load_pricing(options);
   const lut::EstimateOptions undecided{.mode = lut::parse_mode(options.mode),
@@ -124,7 +126,7 @@ Pricing load_table_for_many(const PricingOptions& options) {
   return {lut::Table::load(options.lut), undecided, options.lut};
 }
 
-// The answer to one line. Errors: Error, which is the line's own.
+// Answers one line. Errors: Error, which concerns this line only.
 lut::Status answer_line(base::Json& answer, const std::string& line, const Pricing& pricing) {
   const OperatorQuery query = parse_query(line);
   lut::EstimateOptions options = pricing.options;
@@ -136,7 +138,7 @@ lut::Status answer_line(base::Json& answer, const std::string& line, const Prici
 
 int run_many(const PricingOptions& options) {
   const Pricing pricing = load_table_for_many(options);
-  std::ios::sync_with_stdio(false);  // reading by blocks is many times as fast
+  std::ios::sync_with_stdio(false);  // reading in blocks is many times faster
   bool any_missing = false;
   bool any_malformed = false;
   std::string line;
@@ -170,8 +172,8 @@ Command add_op_command(CLI::App& parent) {
   auto options = std::make_shared<OpOptions>();
   add_pricing_options(*app, options->pricing)->required();
   CLI::Option* from_stdin = app->add_flag("--stdin", options->from_stdin,
-                                          "Answer queries from standard input, one JSON object a line");
-  app->add_flag("--json", options->json, "Print JSON (with --stdin it always is)");
+                                          "Answer queries from standard input, one JSON object per line");
+  app->add_flag("--json", options->json, "Print JSON (always the case with --stdin)");
   app->add_option("--type", options->type, "Caffe2 operator type: Conv, Int8ConvRelu, ...")
       ->type_name("TYPE")
       ->excludes(from_stdin);
@@ -182,7 +184,7 @@ Command add_op_command(CLI::App& parent) {
       ->check(valid_by(net::parse_shape))
       ->excludes(from_stdin);
   app->add_option("--dtype", options->dtypes,
-                  "Type of each input: uint8 or 6, ... (repeatable) [float32, but for Int8 operators]")
+                  "Type of each input: uint8 or 6, ... (repeatable) [float32, except for Int8 operators]")
       ->type_name("TYPE")
       ->allow_extra_args(false)
       ->check(valid_by(net::parse_dtype))

@@ -42,12 +42,12 @@ std::optional<Number> parse_number(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   if constexpr (std::is_floating_point_v<Number>) {
-    if (!std::isfinite(value)) return std::nullopt;  // `inf` and `nan` are words here
+    if (!std::isfinite(value)) return std::nullopt;  // `inf` and `nan` are strings here
   }
   return value;
 }
 
-// The numbers between commas; nothing when one of them is none.
+// The numbers between commas; nothing if an item is not a number.
 template <typename Number>
 std::optional<std::vector<Number>> parse_list(std::string_view text) {
   std::vector<Number> numbers;

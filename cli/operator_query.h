@@ -1,4 +1,4 @@
-// A question to a table about one operator: from the command line, or from a line of JSON.
+// A query for one operator: from the command line, or from a line of JSON.
 
 #pragma once
 
@@ -15,12 +15,12 @@ struct OperatorQuery {
   std::string device;  // empty: not named
 };
 
-// One object in the record format: op_type, op_args, input_shapes, input_dtypes, and device where it is
-// named. Other keys, such as the times of a record, are passed over. Errors: ParseError naming the field.
+// One object in the record format: op_type, op_args, input_shapes, input_dtypes, and optionally device. Other
+// keys, such as the times of a record, are ignored. Errors: ParseError naming the field.
 OperatorQuery parse_query(std::string_view json);
 
-// "kernel=3" is an integer, "scale=0.5" a float, "pads=1,1,2,2" a list of either; anything else, and what
-// stands in double quotes, is a string. Errors: ValueError.
+// "kernel=3" is an integer, "scale=0.5" a float, "pads=1,1,2,2" a list of either; anything else, and anything
+// in double quotes, is a string. Errors: ValueError.
 net::Argument parse_argument(std::string_view text);
 
 }  // namespace latgrad::cli

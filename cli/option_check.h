@@ -1,4 +1,4 @@
-// Lets the command line refuse what a parser of ours refuses, in its words.
+// Makes the command line refuse what one of our parsers refuses, with the parser's message.
 
 #pragma once
 
@@ -9,7 +9,7 @@
 
 namespace latgrad::cli {
 
-// Valid is what `parse` takes without throwing an Error.
+// Accepts what `parse` reads without throwing an Error.
 template <typename Parse>
 CLI::Validator valid_by(Parse parse) {
   return CLI::Validator(

@@ -1,4 +1,4 @@
-// The only way to standard output.
+// The only functions that write to standard output and standard error.
 
 #pragma once
 
@@ -6,17 +6,17 @@
 
 namespace latgrad::cli {
 
-// Whoever read standard output has gone, as in `latgrad ... | head`: nobody is left to be told.
+// The reader of standard output has gone, as in `latgrad ... | head`, so no error is reported.
 struct OutputClosed {};
 
-// Writes the bytes and flushes. Errors: OutputClosed; IoError when they cannot be written (disk full).
+// Writes the bytes and flushes. Errors: OutputClosed; IoError if they cannot be written (disk full).
 void write_output(std::string_view bytes);
 
-// The same for text that people read: control characters, which a hostile file may put into a name to
-// steer the terminal, become `?`.
+// The same for text that people read: control characters become `?`, because a hostile file may put them into
+// a name to control the terminal.
 void write_text(std::string_view text);
 
-// To standard error, made safe in the same way. Never fails.
+// Writes to standard error, made safe in the same way. Never fails.
 void write_error(std::string_view text);
 
 }  // namespace latgrad::cli

@@ -9,20 +9,20 @@ namespace latgrad::cli {
 CLI::Option* add_pricing_options(CLI::App& app, PricingOptions& options) {
   CLI::Option* lut =
       app.add_option("--lut", options.lut,
-                     "The look-up table: one record a line (.json), or the same as .json.gz or "
-                     ".zip")
+                     "The look-up table: one record per line (.json), or the same as .json.gz or .zip")
           ->type_name("FILE");
-  app.add_option("--device", options.device,
-                 "Which device's records to use [the table's only one, or the one its file is named after]")
+  app.add_option(
+         "--device", options.device,
+         "Device whose records to use [the only one in the table, or the one that its file is named after]")
       ->type_name("NAME");
-  app.add_option("--mode", options.mode, "How several records of one operator become its time")
+  app.add_option("--mode", options.mode, "How to combine several records of one operator")
       ->type_name("MODE")
       ->capture_default_str()
       ->check(CLI::IsMember({"ave", "min", "max", "last"}));
   std::vector<std::string> statistics;
   for (const lut::Statistic statistic : lut::kStatistics) statistics.emplace_back(to_string(statistic));
   app.add_option("--statistic", options.statistic,
-                 "Which time of a record counts: a percentile of its runs, or their mean")
+                 "Which time of a record to use: a percentile of its runs, or their mean")
       ->type_name("NAME")
       ->capture_default_str()
       ->check(CLI::IsMember(statistics));

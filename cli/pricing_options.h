@@ -1,5 +1,5 @@
-// The options that say which table prices, for which device, by which figure of a record, and how repeated
-// records become one time.
+// The options for pricing: the table, the device, the statistic of a record, and how repeated records are
+// combined.
 
 #pragma once
 
@@ -25,7 +25,7 @@ CLI::Option* add_pricing_options(CLI::App& app, PricingOptions& options);
 // Adds --precision.
 void add_precision_option(CLI::App& app, std::string& precision);
 
-// A table together with how it is asked.
+// A table together with the options for its lookups.
 struct Pricing {
   lut::Table table;
   lut::EstimateOptions options;  // with the device resolved
@@ -37,7 +37,7 @@ struct Pricing {
   std::string text() const;
 };
 
-// Errors: as Table::load; ValueError for a device that the table lacks, or that must be named.
+// Errors: as Table::load; ValueError if the table lacks the device, or if the device must be named.
 Pricing load_pricing(const PricingOptions& options);
 
 }  // namespace latgrad::cli

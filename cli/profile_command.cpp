@@ -27,19 +27,18 @@ namespace {
 constexpr const char* kDescription = "Measure operators on a machine and write a look-up table";
 
 constexpr const char* kFooter =
-    "Lists the distinct operators that spaces and networks need, runs them inside networks on this machine, "
-    "or on\n"
-    "the one that --runner reaches, and writes their times in the public LUT format, and beside the table\n"
-    "<output stem>.provenance.json. An interrupted run is resumed by the same command.\n\n"
+    "Lists the distinct operators that spaces and networks need, runs them inside networks on this machine\n"
+    "(or on the one that --runner reaches), and writes their times in the public LUT format, with\n"
+    "<output stem>.provenance.json next to the table. The same command resumes an interrupted run.\n\n"
     "Examples:\n"
     "  latgrad profile --space fbnet --dry-run            which operators, and how long it would take\n"
     "  latgrad profile --space fbnet                      writes <device>-op_lut_database.json\n"
     "  latgrad profile --net models/FBNet-C/int8 --lut mine.json --output mine.json\n"
     "                                                     adds what mine.json lacks\n"
     "  latgrad profile --space fbnet --runner 'ssh pi latgrad-runner'\n"
-    "  latgrad profile --self-test                        whether the runner's clock can be believed\n\n"
-    "Exit codes: 0 complete, 3 some operators could not be measured (they are listed), 1 error, 2 wrong "
-    "usage.";
+    "  latgrad profile --self-test                        check whether the runner's clock is right\n\n"
+    "Exit codes: 0 complete, 3 some operators could not be measured (they are listed), 1 error,\n"
+    "2 wrong usage.";
 
 struct ProfileOptions {
   std::vector<std::string> spaces;
@@ -52,7 +51,7 @@ struct ProfileOptions {
   bool quiet = false;
 };
 
-// A name that can stand in a file name and a JSON record.
+// A name that is valid in a file name and in a JSON record.
 void check_device(const std::string& name) {
   const bool valid = !name.empty() && name.front() != '.' && std::ranges::all_of(name, [](unsigned char c) {
     return c < 128 && (std::isalnum(c) || c == '-' || c == '_' || c == '.');
@@ -63,20 +62,20 @@ void check_device(const std::string& name) {
   }
 }
 
-// What could only fail after the measurement, or would write plain text under a name that says otherwise.
+// Refuses what would fail only after the measurement, and names that promise a packed file.
 void check_output(const std::string& text) {
   const std::filesystem::path path(text);
   if (std::filesystem::is_directory(path)) {
     throw ValueError(fmt::format("the output must be a file, got the folder \"{}\"", text));
   }
   if (path.extension() == ".zip" || path.extension() == ".gz") {
-    throw ValueError(fmt::format("the output is written as plain JSON lines, got the name \"{}\"", text));
+    throw ValueError(fmt::format("the output must have the name of a plain JSON file, got \"{}\"", text));
   }
 }
 
 volatile std::sig_atomic_t interrupted = 0;
 
-// The first Ctrl-C lets the network in flight finish; the handler resets itself, so the second one kills.
+// The first Ctrl-C lets the current network finish; the handler resets itself, so the second one kills.
 void stop_on_interrupt() {
   struct sigaction action {};
   action.sa_handler = [](int signal) { interrupted = signal; };
@@ -127,8 +126,8 @@ int run_profile(const ProfileOptions& options) {
   const profile::RunResult result =
       profile::run(options.run, *runner, progress, [] { return interrupted != 0; });
   if (result.stopped) {
-    write_error("latgrad: interrupted; the same command resumes\n");
-    return std::raise(interrupted);  // the caller sees the signal, as of any interrupted program
+    write_error("latgrad: interrupted; the same command resumes the run\n");
+    return std::raise(interrupted);  // the caller sees the signal, as with any interrupted program
   }
   if (options.json) {
     write_output(report_json(result));
@@ -159,15 +158,15 @@ void declare_what(CLI::App& app, ProfileOptions& options) {
       ->type_name("SPACE")
       ->allow_extra_args(false);
   add_net_options(app, options.run.networks);
-  app.add_option("--precision", options.precision, "Of spaces: int8, fp32 or both")
+  app.add_option("--precision", options.precision, "Precision of the spaces: int8, fp32 or both")
       ->type_name("NAME")
       ->capture_default_str()
       ->check(CLI::IsMember({"int8", "fp32", "both"}));
   app.add_option(
          "--lut", options.run.lut,
-         "Table to extend: what it holds is not measured again, and its records stand first in the output")
+         "Table to extend: its operators are not measured again, and its records come first in the output")
       ->type_name("FILE");
-  app.add_flag("--force", options.run.force, "Extend also a table of another machine, engine or device");
+  app.add_flag("--force", options.run.force, "Also extend a table from another machine, engine or device");
   app.add_option("--output,-o", options.run.output, "Table to write [<device>-op_lut_database.json]")
       ->type_name("FILE")
       ->check(valid_by(check_output));
@@ -188,7 +187,7 @@ void declare_how(CLI::App& app, ProfileOptions& options) {
       ->type_name("N")
       ->capture_default_str()
       ->check(CLI::Range(1, 10'000));
-  app.add_option("--seed", measure.seed, "Of the architectures and of the order")->capture_default_str();
+  app.add_option("--seed", measure.seed, "Seed of the architectures and of the order")->capture_default_str();
 }
 
 }  // namespace
@@ -200,11 +199,12 @@ Command add_profile_command(CLI::App& parent) {
   declare_what(*app, *options);
   declare_how(*app, *options);
   add_runner_options(*app, options->runner);
-  app->add_flag("--dry-run", options->dry_run, "List the operators and estimate the time, measure nothing");
+  app->add_flag("--dry-run", options->dry_run,
+                "List the operators and estimate the time, but measure nothing");
   app->add_flag("--self-test", options->self_test,
-                "Measure known delays, and say whether they come out right");
+                "Measure known delays, and report whether the results are right");
   app->add_flag("--json", options->json, "Print the summary, or the list of --dry-run, as JSON");
-  app->add_flag("--quiet,-q", options->quiet, "No progress");
+  app->add_flag("--quiet,-q", options->quiet, "Show no progress");
   return {app, [options] { return run(*options); }};
 }
 

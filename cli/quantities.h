@@ -1,4 +1,4 @@
-// Times and counts as people read them; JSON has the exact values.
+// Times and counts as text for people; JSON has the exact values.
 
 #pragma once
 

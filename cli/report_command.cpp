@@ -15,17 +15,15 @@ namespace latgrad::cli {
 namespace {
 
 constexpr const char* kDescription =
-    "Show what a supernet search did: one HTML page of its curves, theta, latencies and the architecture "
-    "found";
+    "Show what a supernet search did: one HTML page with its curves, theta, latencies and architecture";
 
 constexpr const char* kFooter =
-    "The page needs no other file and no connection: it can be mailed, printed or opened on a phone. A "
-    "search\n"
-    "that has not ended has a page, too, which says what is not there yet.\n\n"
+    "The page needs no other file and no connection: it can be mailed, printed or opened on a phone.\n"
+    "The page of a search that has not ended says what is still missing.\n\n"
     "Examples:\n"
     "  latgrad report runs/pixel                              writes runs/pixel/report.html\n"
     "  latgrad report runs/pixel --output pixel.html\n\n"
-    "Exit codes: 0 written, 1 error (the folder is no run, a file of it is malformed), 2 wrong usage.";
+    "Exit codes: 0 written, 1 error (not the folder of a run, or a malformed file), 2 wrong usage.";
 
 struct ReportOptions {
   std::filesystem::path run;

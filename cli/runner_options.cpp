@@ -34,20 +34,19 @@ std::string local_program() {
 void add_runner_options(CLI::App& app, RunnerOptions& options) {
   app.add_option(
          "--engine", options.settings.engine,
-         "What computes: qnnpack, onednn, x86 or fbgemm for int8, each with LibTorch's default kernels for "
-         "fp32; cuda for fp32 on a GPU")
+         "Kernels to measure: qnnpack, onednn, x86 or fbgemm for int8, each with LibTorch's default kernels "
+         "for fp32; cuda for fp32 on a GPU")
       ->type_name("NAME")
       ->capture_default_str();
   app.add_option("--threads", options.settings.threads, "Threads that the kernels may use")
       ->type_name("N")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
-  CLI::Option* cores =
-      app.add_option("--cores", options.settings.cores,
-                     "Cores to pin to: 3 or 2,3 [as many as threads, the fastest and last ones]")
-          ->type_name("LIST")
-          ->delimiter(',')
-          ->allow_extra_args(false);
+  CLI::Option* cores = app.add_option("--cores", options.settings.cores,
+                                      "Cores to pin to: 3 or 2,3 [one per thread, the fastest and last ones]")
+                           ->type_name("LIST")
+                           ->delimiter(',')
+                           ->allow_extra_args(false);
   app.add_flag("!--no-pin", options.settings.pin, "Let the system move the threads between cores")
       ->excludes(cores);
   app.add_option(
@@ -58,7 +57,7 @@ void add_runner_options(CLI::App& app, RunnerOptions& options) {
   app.add_option_function<std::string>(
          "--runner-timeout",
          [&options](const std::string& text) { options.timeout_s = base::parse_duration_s(text); },
-         "How long one answer of the runner may take [5m]")
+         "Time limit for one reply of the runner [5m]")
       ->type_name("TIME")
       ->check(valid_by(base::parse_duration_s));
 }

@@ -1,4 +1,4 @@
-// The options that say what measures: on this machine latgrad-runner, elsewhere a command that reaches it.
+// The options of the runner: latgrad-runner on this machine, or a command that reaches another machine.
 
 #pragma once
 
@@ -22,8 +22,8 @@ void add_runner_options(CLI::App& app, RunnerOptions& options);
 // "latgrad-runner", or the command that was given.
 std::string runner_text(const RunnerOptions& options);
 
-// Starts it; nothing is asked of it yet.
-// Errors: RunnerError when no process can be made. A program that is not there shows with the first request.
+// Starts the runner without sending it a request.
+// Errors: RunnerError if no process can be created. A missing program is noticed at the first request.
 std::unique_ptr<runner::Runner> start_runner(const RunnerOptions& options);
 
 }  // namespace latgrad::cli

@@ -27,9 +27,8 @@ using base::Json;
 namespace {
 
 constexpr const char* kDescription =
-    "Show a search space; with a look-up table, the time of every candidate block of every layer; scaled, as "
-    "a "
-    "space of its own";
+    "Show a search space and, with a look-up table, the time of every candidate block of every layer; "
+    "optionally scale it and write it as a new space";
 
 constexpr const char* kFooter =
     "Examples:\n"
@@ -37,8 +36,7 @@ constexpr const char* kFooter =
     "  latgrad space fbnet --lut lut.json                     the table of layers and candidates, in us\n"
     "  latgrad space my.textproto --lut lut.json --missing    what the table lacks for this space\n"
     "  latgrad space fbnet_cifar --width 0.25 --depth 0.5 --write small.textproto\n"
-    "                                                         a smaller one, for supernets on small "
-    "machines\n\n"
+    "                                                         a smaller one, for small machines\n\n"
     "Exit codes: 0 complete, 3 the table lacks an operator of the space, 1 error, 2 wrong usage.";
 
 struct SpaceOptions {
@@ -57,10 +55,10 @@ struct ShownSpace {
   search::Precision precision;
   size_t num_operators;
   std::optional<search::LatencyModel> model = {};
-  lut::Statistic statistic = lut::Statistic::kP50;  // by which the prices are shown
+  lut::Statistic statistic = lut::Statistic::kP50;  // of the prices shown
   MissingOperators missing = {};
 
-  // Nothing where an operator is missing or, of a candidate, where it is not offered. Precondition: a model.
+  // Nothing if an operator is missing or a candidate is not offered. Precondition: a model.
   std::optional<double> fixed_us() const {
     return model->fixed_complete ? std::optional(model->by(statistic).fixed_us) : std::nullopt;
   }
@@ -92,8 +90,8 @@ std::string count_architectures(const search::Space& space) {
   return digits;
 }
 
-// The architecture of the best candidate of each layer, where `better(a, b)` compares times; nothing while
-// the fixed part or a whole layer has no price.
+// The architecture with the best candidate of each layer, where `better(a, b)` compares times; nothing if the
+// fixed part or a whole layer has no price.
 template <typename Better>
 std::optional<PricedArchitecture> extreme_architecture(const ShownSpace& shown, Better better) {
   const search::LatencyModel& model = *shown.model;
@@ -116,7 +114,7 @@ Json layers_json(const search::Space& space) {
   Json layers = Json::array();
   for (size_t i = 0; i < space.layers().size(); ++i) {
     const search::LayerInfo& layer = space.layers()[i];
-    layers.push_back({{"layer", i},  // from 0, as all indices of JSON
+    layers.push_back({{"layer", i},  // from 0, like all indices in JSON
                       {"input_shape", {layer.in_channels, layer.in_height, layer.in_width}},
                       {"output_shape", {layer.out_channels, layer.out_height, layer.out_width}},
                       {"stride", layer.stride},
@@ -215,7 +213,7 @@ std::string architectures_text(const search::Space& space) {
   return text.empty() ? text : "\nNamed architectures:\n" + text;
 }
 
-// One column for each name that a candidate has in any layer, in order of appearance.
+// The distinct names of candidates, in order of appearance.
 std::vector<std::string> candidate_names(const search::Space& space) {
   std::vector<std::string> names;
   std::set<std::string_view> seen;
@@ -257,7 +255,7 @@ std::string extreme_text(const char* name, const search::Space& space,
                      space.format_architecture(extreme->arch));
 }
 
-// Whether the space that is shown stands in a file as it is, and in which.
+// Whether a file holds the space exactly as it is shown, and which file.
 bool has_file(const SpaceOptions& options) {
   return !options.write.empty() || options.scale == search::Scale{};
 }
@@ -276,11 +274,11 @@ std::string model_text(const ShownSpace& shown, const SpaceOptions& options, con
   text += fmt::format("\nMissing: {} of {}\n", shown.missing.size(),
                       format_count(shown.num_operators, "distinct operator"));
   text += options.missing ? shown.missing.text(shown.missing.size()) : "  (--missing lists them)\n";
-  return text +
-         fmt::format("\n{}:  latgrad profile --space {} --precision {} --lut {}\n",
-                     has_file(options) ? "Measure them on that device" : "Write it by --write FILE, then",
-                     has_file(options) ? shell_word(file_of(options).string()) : "FILE", options.precision,
-                     shell_word(options.pricing.lut.string()));
+  return text + fmt::format("\n{}:  latgrad profile --space {} --precision {} --lut {}\n",
+                            has_file(options) ? "Measure them on that device"
+                                              : "Write the space with --write FILE, then run",
+                            has_file(options) ? shell_word(file_of(options).string()) : "FILE",
+                            options.precision, shell_word(options.pricing.lut.string()));
 }
 
 int run(const SpaceOptions& options) {
@@ -326,9 +324,8 @@ Command add_space_command(CLI::App& parent) {
   app->add_option("--depth", options->scale.depth, "Multiply the layers of every stage by this, rounded up")
       ->capture_default_str();
   app->add_option("--resolution", options->scale.resolution, "Height and width of the image");
-  app->add_option("--classes", options->scale.classes, "Classes that the network tells apart");
-  app->add_option("--write", options->write,
-                  "Write the space, without its base, scaled, as a file of its own");
+  app->add_option("--classes", options->scale.classes, "Number of classes of the network");
+  app->add_option("--write", options->write, "Write the scaled space as a file without a base");
   app->add_flag("--json", options->json, "Print JSON");
   app->add_flag("--missing", options->missing, "List every operator that the table lacks")->needs(lut);
   return {app, [options] { return run(*options); }};

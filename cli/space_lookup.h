@@ -1,4 +1,4 @@
-// Search spaces given by name: those of the installation, relative to the program, and of the sources.
+// Finds search spaces by name in the installation (relative to the program) and in the source tree.
 
 #pragma once
 
@@ -9,7 +9,7 @@
 
 namespace latgrad::cli {
 
-// By the rule, and with the errors, of search::find_space.
+// Follows the rule of search::find_space. Errors: as there.
 std::filesystem::path find_space(const std::string& text);
 
 search::Space load_space(const std::string& text);

@@ -1,4 +1,4 @@
-// A table for people: columns as wide as their widest cell, two spaces between.
+// A table for people: columns as wide as their widest cell, with two spaces between them.
 //
 //   TextTable table({{"#", Align::kRight}, {"operator", Align::kLeft}});
 //   table.add_row({"0", "Int8Conv"});
@@ -26,7 +26,7 @@ class TextTable {
   // Precondition: as many cells as columns.
   void add_row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
 
-  // Header and rows, each ending in a newline and without spaces at its end.
+  // Header and rows, each ending in a newline and without trailing spaces.
   std::string text() const;
 
  private:

@@ -35,15 +35,13 @@ using base::Json;
 namespace {
 
 constexpr const char* kDescription =
-    "Measure whole networks, and compare with what a look-up table predicts for them";
+    "Measure whole networks and compare them with the predictions of a look-up table";
 
 constexpr const char* kFooter =
-    "Runs given networks and architectures of a space from end to end on the machine that the table was\n"
-    "measured on, and says how far the sums over the table are off (MAPE: the mean absolute error in "
-    "percent),\n"
-    "in which direction (bias), and whether they order the networks as the measurement does (Kendall's tau, "
-    "1\n"
-    "where they always do). In parentheses: 95 % intervals over networks, by bootstrap.\n\n"
+    "Runs networks and architectures of a space from end to end on the machine that the table was measured\n"
+    "on, and reports how far the sums over the table are off (MAPE: the mean absolute error in percent),\n"
+    "in which direction (bias), and whether they rank the networks as the measurement does (Kendall's tau,\n"
+    "1 if they always do). In parentheses: 95 % intervals over networks, by bootstrap.\n\n"
     "Examples:\n"
     "  latgrad validate --lut mine.json --space fbnet --plot mine.svg\n"
     "  latgrad validate --lut mine.json --net models/FBNet-C/int8 --net models/FBNet-A/int8\n"
@@ -53,7 +51,7 @@ constexpr const char* kFooter =
 
 constexpr size_t kListedMissing = 20;
 constexpr size_t kRandomByDefault = 20;
-// Within this, the machine is as fast as when the table was measured.
+// Up to this difference, the machine counts as equally fast as when the table was measured.
 constexpr double kSameSpeed = 0.02;
 
 constexpr size_t kNameColumns = 60;
@@ -72,7 +70,7 @@ struct ValidateCommandOptions {
   bool quiet = false;
 };
 
-// What could only fail after the measurement.
+// Refuses what would fail only after the measurement.
 void check_plot(const std::string& text) {
   const std::filesystem::path path(text);
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
@@ -86,7 +84,7 @@ struct Report {
   const Pricing& pricing;
   std::string space_name;                         // empty: none
   std::optional<runner::RunnerInfo> runner = {};  // nothing where there was nothing to measure
-  std::string table_differs = {};                 // how the table's machine differs; empty: not, or unknown
+  std::string table_differs = {};  // how the table's machine differs; empty: it does not, or unknown
   profile::ValidateResult result = {};
   std::vector<profile::UnpricedSubject> unpriced = {};
 
@@ -147,7 +145,7 @@ Json unmeasured_json(const profile::ValidateResult& result) {
   return unmeasured;
 }
 
-// What no record prices, each with the networks that need it.
+// Operators without a record, each with the networks that need it.
 MissingOperators missing_operators(const std::vector<profile::UnpricedSubject>& unpriced) {
   MissingOperators missing;
   for (const profile::UnpricedSubject& subject : unpriced) {
@@ -185,7 +183,7 @@ std::string report_json(const Report& report) {
 
 // ---- text ----
 
-// Architectures of spaces without digits are named by all of their blocks.
+// Architectures that digits cannot express are named by all of their blocks.
 std::string short_name(const std::string& name) {
   return name.size() <= kNameColumns ? name : name.substr(0, kNameColumns - 3) + "...";
 }
@@ -226,7 +224,7 @@ std::string nets_text(const profile::ValidateResult& result) {
   return table.text();
 }
 
-// Networks whose time is known less well than was asked for: their errors are partly the measurement's.
+// Networks whose time is known less precisely than requested: part of their error is the measurement's.
 size_t count_unsettled(const Report& report) {
   size_t count = 0;
   for (const profile::ValidatedNet& net : report.result.nets) {
@@ -238,7 +236,7 @@ size_t count_unsettled(const Report& report) {
 std::string missing_text(const Report& report) {
   if (report.unpriced.empty()) return "";
   const MissingOperators missing = missing_operators(report.unpriced);
-  std::string text = fmt::format("\nNot compared, as the table lacks {} for {}:\n{}",
+  std::string text = fmt::format("\nNot compared, because the table lacks {} for {}:\n{}",
                                  format_count(missing.size(), "operator"), report.pricing.options.device,
                                  missing.text(kListedMissing));
   std::string what;
@@ -253,7 +251,7 @@ std::string missing_text(const Report& report) {
 
 std::string unmeasured_text(const Report& report) {
   if (report.result.unmeasured.empty()) return "";
-  std::string text = "\nNot compared, as the runner cannot run them:\n";
+  std::string text = "\nNot compared, because the runner cannot run them:\n";
   for (const profile::UnmeasuredNet& net : report.result.unmeasured) {
     text += fmt::format("  {}\n    {}\n", short_name(net.name), fmt::join(net.reasons, "\n    "));
   }
@@ -262,25 +260,24 @@ std::string unmeasured_text(const Report& report) {
 
 std::string report_text(const Report& report) {
   const profile::ValidateResult& result = report.result;
-  std::string text = fmt::format("Whole networks against the sums for {}\n", report.pricing.text());
+  std::string text = fmt::format("Whole networks compared with the sums for {}\n", report.pricing.text());
   if (result.agreement) {
     text += fmt::format("\n{}\n{}", nets_text(result), agreement_text(result));
     if (result.operators_now && std::abs(*result.operators_now - 1) > kSameSpeed) {
       text += fmt::format(
-          "\nThe operators themselves take {} against their times in the table: the machine is {} than when "
-          "it was measured.\nBy the sums of their times of now: MAPE {:.2f}%, bias {}{}\n",
+          "\nThe operators' times differ from the table by {}: the machine is {} than when the table was "
+          "measured.\nWith sums of the operator times measured in this run: MAPE {:.2f}%, bias {}{}\n",
           percent(*result.operators_now - 1), *result.operators_now > 1 ? "slower" : "faster",
           100 * result.agreement_now->mape, percent(result.agreement_now->bias),
           result.agreement_now->tau ? fmt::format(", Kendall tau {:.3f}", *result.agreement_now->tau) : "");
     }
     if (result.discarded_runs > 0) {
-      text += fmt::format("\nThe machine drifted: {} of {} network runs do not count.\n",
+      text += fmt::format("\nThe machine drifted: {} of {} network runs were discarded.\n",
                           result.discarded_runs, result.runs);
     }
     if (const size_t unsettled = count_unsettled(report); unsettled > 0) {
-      text +=
-          fmt::format("\nNot known within {:g}%: {}; a larger --budget, or a quieter machine, settles them\n",
-                      100 * report.options.rounds.target, format_count(unsettled, "measured time"));
+      text += fmt::format("\nNot known to within {:g}%: {}; use a larger --budget or a quieter machine\n",
+                          100 * report.options.rounds.target, format_count(unsettled, "measured time"));
     }
   } else {
     text += "\nNo network was measured.\n";
@@ -296,7 +293,7 @@ std::string plot(const Report& report) {
     points.push_back({net.name, net.time.measured_us, net.time.predicted_us,
                       net.from_space ? profile::PointGroup::kArchitecture : profile::PointGroup::kNetwork});
   }
-  return profile::scatter_svg({.title = "Whole networks: predicted by the table, and measured",
+  return profile::scatter_svg({.title = "Whole networks: predicted by the table and measured",
                                .subtitle = report.pricing.options.device,
                                .points = std::move(points),
                                .agreement = *report.result.agreement});
@@ -314,7 +311,7 @@ profile::Subjects make_subjects(const ValidateCommandOptions& options, const sea
                                 pricing.table, pricing.options);
 }
 
-// Fills in what the runner says.
+// Fills in the results of the runner.
 void measure(const std::vector<profile::Subject>& subjects, Report& report) {
   const ValidateCommandOptions& options = report.options;
   const std::unique_ptr<runner::Runner> runner = start_runner(options.runner);
@@ -353,7 +350,7 @@ int run(const ValidateCommandOptions& options) {
     if (report.result.agreement) {
       base::replace_file(options.plot, plot(report));
     } else {
-      write_error("latgrad: no plot, as no network was measured\n");
+      write_error("latgrad: no plot, because no network was measured\n");
     }
   }
   if (options.json) {
@@ -366,15 +363,16 @@ int run(const ValidateCommandOptions& options) {
 
 void declare_what(CLI::App& app, ValidateCommandOptions& options) {
   app.add_option("--lut", options.pricing.lut,
-                 "The look-up table: one record a line (.json), or the same as .json.gz or .zip")
+                 "The look-up table: one record per line (.json), or the same as .json.gz or .zip")
       ->type_name("FILE")
       ->required();
-  app.add_option("--device", options.pricing.device,
-                 "Which device's records to use [the table's only one, or the one its file is named after]")
+  app.add_option(
+         "--device", options.pricing.device,
+         "Device whose records to use [the only one in the table, or the one that its file is named after]")
       ->type_name("NAME");
   CLI::Option* space =
       app.add_option("--space", options.space,
-                     "Search space of which to measure architectures: a file, or the name of one that comes "
+                     "Search space whose architectures to measure: a file, or the name of one that comes "
                      "with latgrad")
           ->type_name("SPACE");
   add_precision_option(app, options.precision);
@@ -384,14 +382,14 @@ void declare_what(CLI::App& app, ValidateCommandOptions& options) {
       ->capture_default_str()
       ->check(CLI::Range(0, 10'000))
       ->needs(space);
-  app.add_flag("--named", options.named, "Also the architectures that the space names")->needs(space);
+  app.add_flag("--named", options.named, "Also measure the architectures that the space names")->needs(space);
   add_net_options(app, options.networks);
 }
 
 void declare_how(CLI::App& app, ValidateCommandOptions& options) {
   profile::RoundOptions& rounds = options.rounds;
   add_measuring_options(app, "each network's median", rounds.target, rounds.budget_s);
-  app.add_option("--seed", rounds.seed, "Of the architectures, the order and the bootstrap")
+  app.add_option("--seed", rounds.seed, "Seed of the architectures, the order and the bootstrap")
       ->type_name("N")
       ->capture_default_str();
 }
@@ -409,7 +407,7 @@ Command add_validate_command(CLI::App& parent) {
       ->type_name("FILE")
       ->check(valid_by(check_plot));
   app->add_flag("--json", options->json, "Print JSON: agreement, networks, unpriced, missing, unmeasured");
-  app->add_flag("--quiet,-q", options->quiet, "No progress");
+  app->add_flag("--quiet,-q", options->quiet, "Show no progress");
   return {app, [options] { return run(*options); }};
 }
 

@@ -24,11 +24,11 @@ using base::xml_text;
 namespace {
 
 constexpr size_t kExpensiveOperators = 10;
-// Prices differ by more than this only where operators and price are not of one table.
+// Larger differences mean that operators and price come from different tables.
 constexpr double kSamePrice = 0.005;
-// Beyond this many times another number, a percentage of it tells nothing.
+// Beyond this ratio a percentage tells nothing.
 constexpr double kManyTimes = 1'000;
-// Of the architectures at the end: their blocks in all, and letters of a name that each may repeat.
+// Limits for the architectures at the end: blocks in total, and letters of a name in each block.
 constexpr size_t kMostBlocks = 20'000;
 constexpr size_t kLettersOfName = 40;
 
@@ -40,14 +40,14 @@ std::string percent_or_dash(const std::optional<double>& fraction) {
   return fraction ? fmt::format("{:.2f} %", 100 * *fraction) : "\u2013";
 }
 
-// Empty without a body, as a page has no headings over nothing.
+// Empty without a body, because a heading needs content.
 std::string section(const std::string& title, const std::string& explanation, const std::string& body) {
   if (body.empty()) return "";
   return fmt::format("<section>\n<h2>{}</h2>\n{}{}</section>\n", xml_text(title),
                      explanation.empty() ? "" : fmt::format("<p>{}</p>\n", xml_text(explanation)), body);
 }
 
-// Beside each other where the screen is wide enough.
+// Side by side where the screen is wide enough.
 std::string pair(const std::string& left, const std::string& right) {
   return left.empty() && right.empty() ? "" : "<div class=\"pair\">\n" + left + right + "</div>\n";
 }
@@ -75,7 +75,7 @@ std::string header(const Run& run) {
              fact("precision", run.table->precision) + fact("statistic", run.table->statistic);
   }
   if (const auto us = target_us(run)) facts += fact("target", format_ms(*us));
-  if (run.config) facts += fact("program", run.config->program) + fact("begun", run.config->created);
+  if (run.config) facts += fact("program", run.config->program) + fact("started", run.config->created);
   return fmt::format("<header>\n<h1>{}</h1>\n<p class=\"facts\">{}</p>\n</header>\n", xml_text(heading(run)),
                      facts);
 }
@@ -115,33 +115,33 @@ std::string key_figures(const Run& run, const Pick& pick) {
   }
   if (run.retraining && run.retraining->is_finished) {
     figures += key_figure("test accuracy", percent_or_dash(run.retraining->test_accuracy),
-                          "of the chosen, retrained");
+                          "of the chosen architecture, retrained");
   }
   double seconds = 0;
   for (const Epoch& epoch : run.epochs) seconds += epoch.seconds.value_or(0);
   figures += key_figure("epochs", std::to_string(run.epochs.size()), run.result ? "searched" : "so far");
   if (seconds > 0 && seconds <= kLargestNumber) {
-    figures += key_figure("search time", base::format_duration(seconds),
-                          fmt::format("{:.3g} s an epoch", seconds / static_cast<double>(run.epochs.size())));
+    figures +=
+        key_figure("search time", base::format_duration(seconds),
+                   fmt::format("{:.3g} s per epoch", seconds / static_cast<double>(run.epochs.size())));
   }
   return "<dl class=\"figures\">\n" + figures + "</dl>\n";
 }
 
-// ---- what is not there ----
+// ---- what is missing ----
 
 std::string notes(const Run& run) {
   std::vector<std::string> notes;
   if (!run.result) {
     notes.push_back(
-        "The search has not ended: result.json is not there yet. The architecture shown is the arg-max of "
-        "the "
-        "last epoch; samples, the choice and the times of its operators come with the end.");
+        "The search has not ended: there is no result.json yet. The architecture shown is the arg-max of the "
+        "last epoch; samples, the choice and the times of its operators follow when the search ends.");
   }
   if (run.epochs.empty()) notes.push_back("log.jsonl has no complete line yet: there are no curves.");
   if (!run.table) {
-    notes.push_back("latency.json is not there: what the candidates cost, and their names, are not known.");
+    notes.push_back("latency.json is missing: the names of the candidates and their latencies are unknown.");
   }
-  if (!run.config) notes.push_back("config.json is not there: program, date and settings are not known.");
+  if (!run.config) notes.push_back("config.json is missing: program, date and settings are unknown.");
   if (!run.space && !run.space_error.empty()) {
     notes.push_back("space.textproto cannot be read, so the sizes of the maps are not shown: " +
                     run.space_error);
@@ -222,9 +222,9 @@ std::string about_pick(const Pick& pick, fmt::format_string<const char*&> senten
   return fmt::format(sentence, name);
 }
 
-// A sentence in place of what would make the page too large.
+// A sentence that replaces what would make the page too large.
 std::string left_out(const std::string& size) {
-  return fmt::format("<p>Not shown, as the page would be too large: {}.</p>\n", size);
+  return fmt::format("<p>Not shown, because the page would be too large: {}.</p>\n", size);
 }
 
 std::string theta_section(const Run& run, const Pick& pick) {
@@ -241,16 +241,15 @@ std::string theta_section(const Run& run, const Pick& pick) {
   return section("Theta",
                  fmt::format("The probability of every candidate, softmax(theta), from epoch 0 to {}.{}",
                              run.epochs.size() - 1,
-                             about_pick(pick, " Bold is {}, with its probability at the end above the map.")),
+                             about_pick(pick, " Bold: {}, with its final probability above the map.")),
                  maps);
 }
 
 std::string table_section(const LatencyTable& table, const Pick& pick) {
   std::string explanation =
-      "Microseconds of every candidate." + about_pick(pick, " Outlined: {}.") + " Hatched: not offered.";
+      "Microseconds for every candidate." + about_pick(pick, " Outlined: {}.") + " Hatched: not offered.";
   if (table.fixed_us) {
-    explanation +=
-        fmt::format(" Every architecture pays {} \u00b5s beside them.", format_us(*table.fixed_us));
+    explanation += fmt::format(" Every architecture costs another {} \u00b5s.", format_us(*table.fixed_us));
   }
   const size_t names = count_names(table);
   if (table.layers.size() * std::max<size_t>(names, 1) > kMostCells) {
@@ -273,25 +272,24 @@ std::string architecture_section(const Run& run, const Pick& pick, const Breakdo
   }
   return section(
       title,
-      fits ? "Blocks in order, as high as they are slow, in the colours of the table; dashed: costs nothing."
-           : "",
+      fits ? "Blocks in order, taller when slower, in the colours of the table; dashed: costs nothing." : "",
       drawing);
 }
 
 std::string layer_shares(const Breakdown& spent, const Pick& pick) {
-  if (spent.layers.size() > kMostLayers) return "";  // said in place of the drawing
+  if (spent.layers.size() > kMostLayers) return "";  // reported in place of the drawing
   std::vector<Share> shares = spent.before;
   for (size_t layer = 0; layer < spent.layers.size(); ++layer) {
     shares.push_back({fmt::format("{} {}", layer + 1, spent.layers[layer].name), spent.layers[layer].us});
   }
   shares.insert(shares.end(), spent.after.begin(), spent.after.end());
-  std::string explanation = fmt::format("{} in all.", format_ms(spent.total_us));
+  std::string explanation = fmt::format("{} in total.", format_ms(spent.total_us));
   if (pick.latency_us && std::abs(spent.total_us - *pick.latency_us) > kSamePrice * *pick.latency_us) {
     explanation += fmt::format(" These parts do not add up to the architecture's latency, {}.",
                                format_ms(*pick.latency_us));
   }
   if (spent.unknown > 0) {
-    explanation += fmt::format(" Without a time, and left out: {}.", spent.unknown);
+    explanation += fmt::format(" Left out because they have no time: {}.", spent.unknown);
   }
   return section("Where the time goes, by layer", explanation, share_bars("layer", shares, spent.total_us));
 }
@@ -347,7 +345,7 @@ std::string samples_section(const Run& run) {
   std::string rows;
   size_t blocks = 0, not_shown = 0;
   const auto add = [&](const std::string& name, const FoundArchitecture& found) {
-    const size_t more = 1 + found.architecture.size();  // a row without blocks takes room, too
+    const size_t more = 1 + found.architecture.size();  // a row without blocks takes space, too
     if (blocks + more > kMostBlocks) {
       ++not_shown;
       return;
@@ -366,8 +364,8 @@ std::string samples_section(const Run& run) {
   if (rows.empty()) return section("Architectures at the end", "", rest);
   return section(
       "Architectures at the end",
-      "Exact latencies, and natural logarithms of the probability under softmax(theta). Marked: where one "
-      "differs from the arg-max.",
+      "Exact latencies, and natural logarithms of the probability under softmax(theta). Marked: differences "
+      "from the arg-max.",
       "<div class=\"scroll\" role=\"region\" aria-label=\"Architectures at the end\" tabindex=\"0\"><table "
       "class=\"list wide\">\n<thead><tr><th scope=\"col\"></th><th scope=\"col\" "
       "class=\"number\">latency</th><th "

@@ -36,7 +36,7 @@ double mean_absolute_error(std::span<const TimePair> pairs) {
   return sum / static_cast<double>(pairs.size());
 }
 
-// Pairs of elements that are equal, where equal ones stand together.
+// Pairs of equal elements. Precondition: equal elements are adjacent.
 template <typename Iterator, typename Equal>
 double count_ties(Iterator begin, Iterator end, Equal equal) {
   double ties = 0;
@@ -49,7 +49,7 @@ double count_ties(Iterator begin, Iterator end, Equal equal) {
   return ties;
 }
 
-// Sorts by merging, and counts the pairs that stood in the wrong order; equal ones did not.
+// Merge sort that counts the pairs in the wrong order; equal elements are not in the wrong order.
 double sort_and_count_inversions(std::span<double> values, std::vector<double>& scratch) {
   if (values.size() < 2) return 0;
   size_t middle = values.size() / 2;
@@ -62,7 +62,7 @@ double sort_and_count_inversions(std::span<double> values, std::vector<double>& 
     inversions += static_cast<double>(middle - left);
     scratch.push_back(values[right]);
   }
-  // What is left of the left half is the largest and belongs at the end, where the scratch does not reach.
+  // The rest of the left half holds the largest elements and belongs at the end, beyond the scratch.
   std::copy_backward(values.begin() + static_cast<std::ptrdiff_t>(left),
                      values.begin() + static_cast<std::ptrdiff_t>(middle), values.end());
   std::copy(scratch.begin(), scratch.end(), values.begin());
@@ -97,7 +97,7 @@ std::optional<double> kendall_tau(std::span<const TimePair> pairs) {
       count_ties(predicted_us.begin(), predicted_us.end(), [](double a, double b) { return a == b; });
   if (all == measured_ties || all == predicted_ties) return std::nullopt;
   double concordant = all - measured_ties - predicted_ties + both_ties - discordant;
-  // One root of the product, which is exact where there are no ties: then the same order gives 1, not nearly.
+  // One root of the product is exact without ties: the same order then gives exactly 1.
   return (concordant - discordant) / std::sqrt((all - measured_ties) * (all - predicted_ties));
 }
 

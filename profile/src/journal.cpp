@@ -30,13 +30,13 @@ std::string header_line(const RunSettings& settings) {
                           {"plan", fmt::format("{:016x}", settings.plan_hash)}});
 }
 
-// What one line adds; one of the two.
+// What one line adds: one of the two.
 struct Entry {
   std::vector<OperatorSamples> visit;
   std::optional<std::pair<size_t, std::string>> unsupported;
 };
 
-// `object` has the operator's number as the name of a member.
+// The name of a member of `object` is the operator's index.
 size_t read_op(const JsonValue& object, std::string_view name, size_t num_operators) {
   size_t op = num_operators;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), op);
@@ -122,12 +122,11 @@ void Journal::read(const std::string& header) {
       if (!entry.visit.empty()) samples_.add_visit(std::move(entry.visit));
       if (entry.unsupported) unsupported_[entry.unsupported->first] = entry.unsupported->second;
     } else if (line != header) {
-      throw ValueError(
-          fmt::format(
-              "an interrupted run can only be resumed by the same command; it was begun as {}, now it is {}; "
-              "give the same options, or remove the file to start afresh",
-              line, header),
-          place);
+      throw ValueError(fmt::format("an interrupted run can only be resumed with the options that it was "
+                                   "started with; they were {}, "
+                                   "now they are {}; give the same options, or remove the file to start over",
+                                   line, header),
+                       place);
     }
   }
   resumed_ = true;

@@ -33,10 +33,10 @@ class Measurement {
 
   MeasureResult run() {
     while (rounds_.begin(journal_.samples().times(), can_run())) {
-      // Another seed for each round, also of a run that is resumed.
+      // Each round has its own seed, even in a resumed run.
       std::mt19937_64 random = generator(options_.seed, journal_.samples().visits());
       const std::vector<Carrier> carriers = carriers_.round(rounds_.unsettled(), random);
-      if (carriers.empty()) break;  // no network holds what is left
+      if (carriers.empty()) break;  // no network contains the remaining operators
       for (const Carrier& carrier : carriers) {
         if (!rounds_.has_time()) return {.budget_spent = true};
         if (hooks_.stop_requested && hooks_.stop_requested()) return {.stopped = true};
@@ -47,7 +47,7 @@ class Measurement {
   }
 
  private:
-  // By operator. One that could not run in one place may have run in another.
+  // By operator. An operator that failed in one place may have run in another.
   std::vector<bool> can_run() const {
     const std::vector<Times> all_times = journal_.samples().all_times();
     std::vector<bool> can_run(num_operators_);
@@ -60,7 +60,7 @@ class Measurement {
     if (hooks_.on_visit) hooks_.on_visit({carrier, rounds_.settled(), num_operators_, rounds_.left_s()});
     runner::Timings timings = runner_.measure(
         {.chain = carrier.chain, .warmup = options_.warmup, .samples = options_.samples_per_visit});
-    std::map<size_t, std::vector<double>> samples_us;  // one operator may stand in several places
+    std::map<size_t, std::vector<double>> samples_us;  // an operator may occur in several places
     for (size_t i = 0; i < carrier.operators.size(); ++i) {
       if (carrier.operators[i] == kNotPlanned) continue;
       auto op = static_cast<size_t>(carrier.operators[i]);
@@ -105,7 +105,7 @@ Rehearsal rehearse(const Carriers& carriers, std::span<const lut::OperatorKey> o
     runner::Timings timings =
         runner.measure({.chain = carrier.chain, .warmup = 0, .samples = 1, .timing = runner::Timing::kWhole});
     double run_s = timings.total_us.front() / 1e6;
-    // Preparing and one run were timed here; a visit has more runs.
+    // This timed the preparation and one run; a visit has more runs.
     round_s += seconds_since(start) + (options.warmup + options.samples_per_visit - 1) * run_s;
     for (size_t i = 0; i < carrier.operators.size(); ++i) {
       if (carrier.operators[i] == kNotPlanned || timings.unsupported[i].empty()) continue;

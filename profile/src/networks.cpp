@@ -24,7 +24,7 @@ std::string short_name(const fs::path& path) {
 
 std::vector<NamedNet> read_nets(const NetFiles& files) {
   if (!files.inits.empty() && files.inits.size() != files.nets.size()) {
-    throw ValueError(fmt::format("--init must be given once for each --net, in their order, got {} for {}",
+    throw ValueError(fmt::format("--init must be given once for each --net, in the same order, got {} for {}",
                                  files.inits.size(), files.nets.size()));
   }
   std::vector<NamedNet> nets;

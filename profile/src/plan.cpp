@@ -28,7 +28,7 @@ void Plan::add_net(const net::Net& net) {
     std::string description = fmt::format("{} of unknown shape ({}, op {})", op.type, net.source, index);
     if (!seen_.insert(description).second) continue;
     missing_.push_back({op.type, std::move(description),
-                        "shape inference does not know this operator type or one that it depends on"});
+                        "shape inference does not support this operator type, or one that it depends on"});
   }
 }
 

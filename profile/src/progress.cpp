@@ -13,7 +13,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// Often enough to look alive, seldom enough to cost nothing and to keep a log readable.
+// Often enough to look alive, rarely enough to cost nothing and to keep a log readable.
 constexpr auto kTerminalInterval = std::chrono::milliseconds(100);
 constexpr auto kPlainInterval = std::chrono::seconds(10);
 

@@ -22,18 +22,15 @@ using base::json_text;
 using base::JsonDocument;
 
 constexpr const char* kProtocol =
-    "Operators are timed inside whole networks: those of the plan, and random architectures of its spaces in "
-    "which the candidates that still lack samples take turns. Each visit packs the weights of one network, "
-    "runs it once and `warmup` times more, and then `samples_per_visit` times with a look at the steady "
-    "clock "
-    "between operators. Rounds over all networks, in random order, until half the 95 % confidence interval "
-    "of "
-    "each operator's median (of its visits' medians, by order statistics) is below `target`, or the budget "
-    "is "
-    "spent. Every operator is a sentinel: a visit whose operators took longer or shorter than in the fast "
-    "visits (the 20th percentile) by more than `drift_tolerance` is discarded and measured again; "
-    "`slowdowns` "
-    "lists all visits. Percentiles are of all samples that count, linear between them.";
+    "Operators are timed inside whole networks: the networks of the plan, and random architectures of its "
+    "spaces in which the candidates that still lack samples take turns. Each visit packs the weights of one "
+    "network, runs it once and `warmup` more times, and then `samples_per_visit` times while reading the "
+    "steady clock between operators. Rounds visit all networks in random order until half the 95 % "
+    "confidence interval of each operator's median (of its visits' medians, by order statistics) is below "
+    "`target`, or the budget is spent. Every operator is a sentinel: a visit whose operators took longer or "
+    "shorter than in the fast visits (the 20th percentile) by more than `drift_tolerance` is discarded and "
+    "measured again; `slowdowns` lists all visits. Percentiles are taken over all samples that count, "
+    "interpolated linearly.";
 
 Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
@@ -88,7 +85,7 @@ Json missing_json(const std::vector<MissingOperator>& missing) {
   return list;
 }
 
-// What is beside a table, where it is one JSON object; else nothing.
+// The provenance next to a table if it is one JSON object, else nothing.
 std::unique_ptr<JsonDocument> read_document(const fs::path& table) {
   std::ifstream file(provenance_path(table), std::ios::binary);
   const std::string text(std::istreambuf_iterator<char>(file), {});
@@ -164,7 +161,7 @@ std::optional<Origin> read_origin(const fs::path& table) {
   const auto document = read_document(table);
   if (!document) return std::nullopt;
   const base::JsonValue root = document->root();
-  // What a runner did not say is null.
+  // Fields that a runner did not report are null.
   const auto text = [](const base::JsonValue& value) { return value.is_null() ? "" : value.text(); };
   try {
     return Origin{text(root.at("cpu").at("model")), text(root.at("engine").at("name")),

@@ -11,7 +11,7 @@ namespace {
 
 using base::Json;
 
-// So many operators are listed by name for people; --json lists all.
+// Text for people lists this many operators by name; --json lists all.
 constexpr size_t kListed = 10;
 
 Json missing_json(const std::vector<MissingOperator>& missing) {
@@ -47,8 +47,8 @@ std::string unsettled_text(const std::vector<UnsettledOperator>& unsettled, doub
                             : fmt::format("too few visits  {}", op.description));
   }
   return fmt::format(
-      "Not known within {:g} %: {} operators, all listed by --json; a larger --budget, or a quieter machine, "
-      "settles them\n{}",
+      "Not known to within {:g} %: {} operators (--json lists all); use a larger --budget or a quieter "
+      "machine\n{}",
       100 * target, unsettled.size(), base::listed_lines(operators, kListed));
 }
 
@@ -74,10 +74,10 @@ std::string report_json(const RunResult& result) {
 std::string report_text(const Options& options, const RunResult& result) {
   std::string text = fmt::format("Measured {} operators in {} for {}", result.measured,
                                  base::format_duration(result.elapsed_s), result.device);
-  if (options.lut) text += fmt::format(", {} more were in {}", result.known, options.lut->string());
+  if (options.lut) text += fmt::format("; {} others were already in {}", result.known, options.lut->string());
   text += fmt::format("\nMedian spread (p90 - p10) / p50: {:.1f} %\n", 100 * result.median_spread);
   if (result.discarded_visits > 0) {
-    text += fmt::format("The machine drifted: {} of {} network runs were discarded and taken again.\n",
+    text += fmt::format("The machine drifted: {} of {} network runs were discarded and measured again.\n",
                         result.discarded_visits, result.visits);
   }
   text += unsettled_text(result.unsettled, options.measure.target);
@@ -100,7 +100,7 @@ std::string report_text(const Options& options, const DryRunResult& result) {
   for (const std::string& op : result.operators) text += op + "\n";
   text += fmt::format("{} distinct operators to measure for {}", result.operators.size(), result.device);
   text += result.estimated_s ? fmt::format(", about {}\n", base::format_duration(*result.estimated_s)) : "\n";
-  if (options.lut) text += fmt::format("{} more are in {}\n", result.known, options.lut->string());
+  if (options.lut) text += fmt::format("{} others are already in {}\n", result.known, options.lut->string());
   return text + missing_text(result.missing);
 }
 

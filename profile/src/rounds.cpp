@@ -10,7 +10,7 @@
 namespace latgrad::profile {
 namespace {
 
-// No run is longer, so that a median which cannot settle does not hold a run with a generous budget.
+// The limit for a run with a generous budget in which a median cannot settle.
 constexpr size_t kMaxRounds = 1000;
 
 }  // namespace
@@ -41,7 +41,7 @@ bool Rounds::begin(std::span<const Times> times, const std::vector<bool>& can_ru
       ++settled_;
       continue;
     }
-    // The interval shrinks with the root of the number of visits, of which each has at least one a round.
+    // The interval shrinks with the root of the number of visits; each round adds at least one.
     const double visits = std::max<double>(1, static_cast<double>(times[i].visits()));
     const double wanted =
         error ? visits * std::pow(*error / options_.target, 2) : std::max(visits + 1, kUsualRounds);

@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What is to be measured, and what carries it.
+// What to measure, and the networks that carry it.
 struct Work {
   Plan plan;
   Carriers carriers;
@@ -54,22 +54,21 @@ void check_origin(const Options& options, const lut::Table& known, const std::st
   for (const std::string& other : known.devices()) {
     if (other == device) continue;
     throw ValueError(
-        fmt::format("a table to extend must hold the device {} alone, {} holds {}; choose another --output "
-                    "without --lut, or mix them "
-                    "with --force",
+        fmt::format("a table to extend must hold only the device {}, but {} holds {}; give another --output "
+                    "without --lut, or mix them with --force",
                     device, table, other));
   }
   std::optional<Origin> there = read_origin(*options.lut);
   if (!there) {
     throw ValueError(
-        fmt::format("a table to extend must say where it was measured, {} lies not beside it; extend it all "
-                    "the same with --force",
+        fmt::format("a table to extend must say where it was measured, but {} is not next to it; extend it "
+                    "anyway with --force",
                     provenance_path(*options.lut).string()));
   }
   if (std::string text = differences(*there, origin_of(runner)); !text.empty()) {
     throw ValueError(
-        fmt::format("a table to extend must come from the same machine and engine, {} differs: {}; mix them "
-                    "with --force",
+        fmt::format("a table to extend must come from the same machine and engine, but {} differs: {}; mix "
+                    "them with --force",
                     table, text));
   }
 }
@@ -120,8 +119,8 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
   Work work = plan_work(options, known ? &*known : nullptr, result.device);
   const std::vector<lut::OperatorKey>& operators = work.plan.operators();
 
-  // A run that extends its own output and was killed after it had renamed that into place, but before it had
-  // removed its journal, is complete.
+  // A run that extends its own output is complete if it was killed after renaming the output into place but
+  // before removing its journal.
   if (operators.empty() && options.lut && fs::exists(journal_path(result.output)) &&
       fs::weakly_canonical(*options.lut) == fs::weakly_canonical(result.output)) {
     fs::remove(journal_path(result.output));
@@ -184,7 +183,7 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
     if (unsupported[op].empty() && !(error && *error <= options.measure.target)) {
       result.unsettled.push_back({description, error});
     }
-    // Better than no record, and listed as not settled: what was measured while the machine drifted.
+    // Samples taken while the machine drifted are better than no record; they are listed as not settled.
     const Times& of_op = times[op].visits() > 0 ? times[op] : all_times[op];
     if (of_op.visits() == 0) continue;
     Percentiles times_of_op = percentiles(of_op.samples_us());

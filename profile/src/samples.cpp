@@ -6,7 +6,7 @@
 namespace latgrad::profile {
 namespace {
 
-// The share of a run that a machine must be at its best for that to be what is measured.
+// The share of a run in which the machine must be at its best for this state to be the reference.
 constexpr double kFastPercent = 20;
 
 double median_us(const std::vector<double>& values_us) { return percentile(values_us, 50); }
@@ -43,7 +43,7 @@ std::vector<double> Samples::slowdowns() const {
       double visit_us = medians_us[op.op][next[op.op]++];
       if (fast_us[op.op] > 0) ratios.push_back(visit_us / fast_us[op.op]);
     }
-    // Operators that take no time tell nothing.
+    // Operators that take no time carry no information.
     slowdowns.push_back(ratios.empty() ? 1 : percentile(std::move(ratios), 50));
   }
   if (slowdowns.empty()) return slowdowns;

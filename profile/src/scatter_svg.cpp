@@ -42,7 +42,7 @@ struct Style {
   const char* plural;
   const char* color;  // these two can be told apart by every eye; the shapes also without colour
 };
-// In the order in which they are drawn: the networks, which are few, lie above.
+// In drawing order: the networks, which are few, are on top.
 constexpr Style kStyles[] = {
     {PointGroup::kArchitecture, "architecture of the space", "architectures of the space", "#0072b2"},
     {PointGroup::kNetwork, "network", "networks", "#d55e00"},
@@ -75,7 +75,7 @@ class Axis {
       low_ = low / margin;
       high_ = high * margin;
     } else {
-      // Not narrower than a few bands, or points that agree would look as if they did not.
+      // At least a few bands wide, because points that agree would otherwise look as if they did not.
       const double middle = (low + high) / 2;
       const double half = std::max(0.55 * (high - low), 2.5 * kBand * middle);
       low_ = std::max(0.0, middle - half);
@@ -117,7 +117,7 @@ class Axis {
   bool logarithmic_ = false;
 };
 
-// Of the strip: errors as far as the largest one, either way.
+// The range of the strip: up to the largest error, in both directions.
 class ErrorAxis {
  public:
   explicit ErrorAxis(const std::vector<ScatterPoint>& points) {
@@ -149,7 +149,7 @@ class Drawing : private base::TextBuilder {
         "font-family=\"Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif\" font-size=\"14\" "
         "fill=\"#222\">\n",
         kWidth, kHeight);
-    // Named in the file itself: a viewer shows it as the window's title, a screen reader reads it.
+    // A viewer shows the title in its title bar, and a screen reader reads it.
     add("<title>{}</title>\n", base::xml_text(scatter_.title));
     add("<rect width=\"{}\" height=\"{}\" fill=\"#fff\"/>\n", kWidth, kHeight);
     add_title();
@@ -169,7 +169,7 @@ class Drawing : private base::TextBuilder {
     if (!scatter_.subtitle.empty()) add_centred(scatter_.subtitle, 61, kSubtitleSize, "fill=\"#666\"");
   }
 
-  // A long text is set smaller instead of running out of the picture.
+  // A long text gets a smaller font instead of running out of the picture.
   void add_centred(const std::string& text, double y, double size, const char* attributes) {
     const double letters = static_cast<double>(std::max<size_t>(1, text.size()));
     add("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\" font-size=\"{:.1f}\" {}>{}</text>\n", kWidth / 2, y,
@@ -204,7 +204,7 @@ class Drawing : private base::TextBuilder {
         kLeft + kSide / 2, kErrorBottom + 47, kLeft - 62, kTop + kSide / 2, scale);
   }
 
-  // Its band and its line are those of the square, drawn flat.
+  // The band and the line of the square, drawn flat.
   void add_error_axis() {
     for (double tick : errors_.ticks()) {
       const double y = errors_.y(tick);
@@ -262,7 +262,7 @@ class Drawing : private base::TextBuilder {
         const std::string title = fmt::format("<title>{}\nmeasured {}\npredicted {}\nerror {}</title>",
                                               base::xml_text(point.name), ms_text(point.measured_us),
                                               ms_text(point.predicted_us), percent_text(error_of(point)));
-        // One element for both places, so that the title is said once.
+        // One element for both places, so that the title occurs once.
         add("<g>{}{}/>{}/></g>\n", title, marker(point.group, x, axis_.y(point.predicted_us / 1e3), radius()),
             marker(point.group, x, errors_.y(error_of(point)), 0.75 * radius()));
       }
@@ -270,7 +270,7 @@ class Drawing : private base::TextBuilder {
     }
   }
 
-  // Whether a point lies where the legend would, in the upper left corner: a prediction that is far too high.
+  // Whether a point is in the upper left corner, the place of the legend: a prediction that is far too high.
   bool is_upper_left_taken() const {
     return std::ranges::any_of(scatter_.points, [this](const ScatterPoint& point) {
       return axis_.x(point.measured_us / 1e3) < kLeft + kLegendWidth + 2 * radius() &&

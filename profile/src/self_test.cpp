@@ -21,7 +21,7 @@ std::vector<DelayCheck> self_test(runner::Runner& runner) {
   std::vector<DelayCheck> checks;
   for (size_t op = 0; op < chain.size(); ++op) {
     if (!timings.unsupported[op].empty()) {
-      throw runner::RunnerError("a self-test needs a runner that knows LatgradDelay, this one says: " +
+      throw runner::RunnerError("a self-test needs a runner that knows LatgradDelay, but this one replies: " +
                                 timings.unsupported[op]);
     }
     checks.push_back({static_cast<double>(kDelays_us[op]), percentiles(timings.operators_us[op]).p50_us});

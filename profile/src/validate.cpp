@@ -16,7 +16,7 @@
 namespace latgrad::profile {
 namespace {
 
-// So many random architectures in a row that were all there already: the space has no more, or hardly any.
+// After this many repeated random architectures in a row, the space has no new ones, or hardly any.
 constexpr int kMaxRepeats = 200;
 
 std::string architecture_name(const search::Space& space, const search::Architecture& arch) {
@@ -62,8 +62,8 @@ class SubjectMaker {
   Subjects subjects_;
 };
 
-// The distinct operators of the networks. They are timed, too, in a run after each sample: by what networks
-// share, each run shows whether the machine was disturbed (samples.h).
+// The distinct operators of the networks. They are timed in an extra run after each sample: operators that
+// networks share show whether the machine was disturbed (samples.h).
 class OperatorPlaces {
  public:
   explicit OperatorPlaces(std::span<const Subject> subjects) {
@@ -102,7 +102,7 @@ class Validation {
     const std::vector<Times> times = net_times(counts);
     const std::vector<Times> all_times = net_times(std::vector<bool>(counts.size(), true));
     for (size_t i = 0; i < subjects_.size(); ++i) {
-      // Better than no result: what was measured while the machine was disturbed.
+      // Samples taken while the machine was disturbed are better than no result.
       add_result(i, times[i].visits() > 0 ? times[i] : all_times[i]);
     }
     result_.operators_now = operators_now();
@@ -151,7 +151,7 @@ class Validation {
                                                      .warmup = options_.warmup,
                                                      .samples = options_.samples_per_visit,
                                                      .timing = runner::Timing::kWhole});
-    // A runner leaves out what it cannot run: the time of the rest is not the network's.
+    // A runner leaves out operators that it cannot run: the time of the rest is not the network's.
     for (size_t op = 0; op < timings.unsupported.size(); ++op) {
       if (timings.unsupported[op].empty()) continue;
       std::string reason = fmt::format("{}: {}", timings.unsupported[op], lut::describe(chain[op].key));
@@ -172,7 +172,7 @@ class Validation {
     visits_.push_back({i, timings.total_us});
   }
 
-  // By place, the median of an operator in the runs that count; 0 where there is none.
+  // By place: the median time of the operator in the runs that count, or 0 without any.
   std::vector<double> operators_now_us() const {
     std::vector<double> now_us;
     for (const Times& times : runs_.times()) {
@@ -181,7 +181,8 @@ class Validation {
     return now_us;
   }
 
-  // Of the networks of the result: measured, and the sum of its operators' times of now.
+  // For each network of the result: the measured time, and the sum of the operator times measured in this
+  // run.
   std::vector<TimePair> sums_now() const {
     const std::vector<double> now_us = operators_now_us();
     std::vector<TimePair> pairs;
@@ -196,7 +197,7 @@ class Validation {
     return pairs;
   }
 
-  // How the operators' times in the runs that count compare with the table's.
+  // How the operator times in the runs that count compare with the table.
   std::optional<double> operators_now() const {
     const std::vector<double> now_us = operators_now_us();
     std::vector<double> ratios;
@@ -234,7 +235,7 @@ class Validation {
     }
     const double measured_us = percentiles(times.samples_us()).p50_us;
     if (!(measured_us > 0)) {
-      result_.unmeasured.push_back({subject.name, {"the runner's clock saw it take no time"}});
+      result_.unmeasured.push_back({subject.name, {"it took no time by the runner's clock"}});
       return;
     }
     result_.nets.push_back({subject.name,

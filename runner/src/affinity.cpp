@@ -18,7 +18,7 @@ namespace {
 
 #ifdef __linux__
 
-// Larger than any machine that Linux runs on; a set that is too small is an error of sched_getaffinity.
+// More cores than any Linux machine has; sched_getaffinity fails if the set is too small.
 constexpr int kMaxCores = 1 << 14;
 
 struct FreeSet {
@@ -34,7 +34,7 @@ std::unique_ptr<cpu_set_t, FreeSet> empty_set() {
 
 #endif
 
-// 0 where the system does not tell.
+// 0 if the system does not report it.
 int64_t max_frequency_khz(const std::filesystem::path& cpu_folder, int core) {
   std::ifstream file(cpu_folder / fmt::format("cpu{}", core) / "cpufreq" / "cpuinfo_max_freq");
   int64_t khz = 0;
@@ -52,7 +52,7 @@ void check_asked(const CoreChoice& choice) {
     }
   }
   if (choice.asked.size() < static_cast<size_t>(choice.threads)) {
-    throw ValueError(fmt::format("there must be a core for each of the {} threads, got {}", choice.threads,
+    throw ValueError(fmt::format("there must be one core for each of the {} threads, got {}", choice.threads,
                                  choice.asked.size()));
   }
 }
@@ -78,7 +78,7 @@ void pin_to(const std::vector<int>& cores) {
       CPU_SET_S(static_cast<size_t>(core), CPU_ALLOC_SIZE(kMaxCores), set.get());
   }
   if (sched_setaffinity(0, CPU_ALLOC_SIZE(kMaxCores), set.get()) != 0) {
-    throw ValueError(fmt::format("cores must be ones that this process can be pinned to, got {}: {}",
+    throw ValueError(fmt::format("this process must be allowed to run on the cores to pin to, got {}: {}",
                                  fmt::join(cores, ","), std::strerror(errno)));
   }
 }
@@ -97,8 +97,9 @@ std::vector<int> choose_cores(const CoreChoice& choice) {
     check_asked(choice);
   } else {
     if (choice.threads < 1 || choice.allowed.size() < static_cast<size_t>(choice.threads)) {
-      throw ValueError(fmt::format("threads must be 1 to {}, the cores that this process may use, got {}",
-                                   choice.allowed.size(), choice.threads));
+      throw ValueError(
+          fmt::format("threads must be 1 to {}, the number of cores that this process may use, got {}",
+                      choice.allowed.size(), choice.threads));
     }
     std::vector<std::pair<int64_t, int>> fastest_last;
     for (int core : choice.allowed)

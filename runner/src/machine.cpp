@@ -48,7 +48,7 @@ bool is_filler(std::string_view word) {
   return std::find(std::begin(kFillers), std::end(kFillers), word) != std::end(kFillers);
 }
 
-// Lower-case words of letters and digits, joined by hyphens; what follows an `@` is the clock.
+// Lower-case words of letters and digits, joined by hyphens; the clock after an `@` is dropped.
 std::string sanitised(std::string_view text) {
   text = text.substr(0, text.find('@'));
   std::string result;
@@ -101,7 +101,7 @@ Machine this_machine() {
     machine.architecture = names.machine;
     machine.system = std::string(names.sysname) + " " + names.release;
   }
-  // Of the machine: this process may be pinned to fewer.
+  // All cores of the machine; this process may be pinned to fewer.
   machine.logical_cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
   const std::filesystem::path cpu = "/sys/devices/system/cpu/cpu0";
   machine.caches = cache_sizes(cpu);

@@ -24,16 +24,16 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// More than any reply holds; a runner that prints without end must not fill our memory.
+// Longer than any reply; a runner that prints endlessly must not fill our memory.
 constexpr size_t kMaxLineBytes = size_t{256} << 20;
 
-// What a shell says when there is no such program.
+// The exit status of a shell when there is no such program.
 constexpr int kNotFound = 127;
 
-// Three years: beyond what any reply takes, and within what the clock can count.
+// Three years: longer than any reply takes, and within the range of the clock.
 constexpr double kLongest_s = 1e8;
 
-// How long a runner may take to end by itself when its input is closed.
+// How long a runner may take to exit after its input is closed.
 constexpr auto kGrace = std::chrono::seconds(2);
 
 struct Pipe {
@@ -44,7 +44,7 @@ struct Pipe {
 Pipe make_pipe() {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) {
-    throw RunnerError(std::string("no pipe to a runner can be made: ") + std::strerror(errno));
+    throw RunnerError(std::string("cannot create a pipe to the runner: ") + std::strerror(errno));
   }
   return {ends[0], ends[1]};
 }
@@ -62,13 +62,13 @@ bool wait_until_ready(int end, short events, Clock::time_point deadline) {
     pollfd wanted{.fd = end, .events = events, .revents = 0};
     int ready = ::poll(&wanted, 1, static_cast<int>(std::min<int64_t>(left, 60'000)));
     if (ready > 0) return true;
-    if (ready < 0 && errno != EINTR) return true;  // the read or write that follows says what is wrong
+    if (ready < 0 && errno != EINTR) return true;  // the read or write that follows reports the error
   }
 }
 
 std::string how_it_ended(int status) {
   if (WIFSIGNALED(status)) return fmt::format("was killed by signal {}", WTERMSIG(status));
-  return fmt::format("ended with exit status {}", WEXITSTATUS(status));
+  return fmt::format("exited with status {}", WEXITSTATUS(status));
 }
 
 // Whether the process has ended within the grace; `status` then says how.
@@ -80,11 +80,11 @@ bool has_ended(pid_t process, int& status) {
   return false;
 }
 
-// In the new process; only calls that are safe after fork.
+// Runs in the new process; makes only calls that are safe after fork.
 [[noreturn]] void become(char* const* arguments, int input, int output) {
   ::signal(SIGINT, SIG_IGN);
   ::signal(SIGPIPE, SIG_DFL);
-  // Where an end already has the number wanted, dup2 would leave it to be closed by exec.
+  // If an end already has the wanted number, dup2 does nothing and exec would close it.
   if (input == STDIN_FILENO) ::fcntl(input, F_SETFD, 0);
   if (output == STDOUT_FILENO) ::fcntl(output, F_SETFD, 0);
   ::dup2(input, STDIN_FILENO);
@@ -113,9 +113,9 @@ ProcessRunner::ProcessRunner(std::vector<std::string> command, double timeout_s)
     std::string reason = std::strerror(errno);
     close_end(to_runner_);
     close_end(from_runner_);
-    throw RunnerError("no process for a runner can be made: " + reason);
+    throw RunnerError("cannot create a process for the runner: " + reason);
   }
-  // So that a runner that does not read cannot hold the planner past its deadline.
+  // A runner that does not read must not block the planner past its deadline.
   ::fcntl(to_runner_, F_SETFL, ::fcntl(to_runner_, F_GETFL) | O_NONBLOCK);
 }
 
@@ -152,7 +152,7 @@ std::string ProcessRunner::ask(const std::string& request) {
   auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                      std::chrono::duration<double>(std::min(timeout_s_, kLongest_s)));
   auto late = [&] {
-    fail(fmt::format("the runner did not answer within {}; --runner-timeout allows more",
+    fail(fmt::format("the runner did not answer within {}; raise the limit with --runner-timeout",
                      base::format_duration(timeout_s_)));
   };
   std::string line = request + "\n";
@@ -162,7 +162,7 @@ std::string ProcessRunner::ask(const std::string& request) {
     if (written > 0) {
       rest.remove_prefix(static_cast<size_t>(written));
     } else if (errno != EAGAIN && errno != EINTR) {
-      break;  // it has died, perhaps with a last word
+      break;  // it has died, perhaps after a last message
     }
   }
   for (size_t searched = 0;;) {
@@ -173,13 +173,14 @@ std::string ProcessRunner::ask(const std::string& request) {
       return reply;
     }
     searched = received_.size();
-    if (searched > kMaxLineBytes) fail("the runner answers with a line that does not end");
+    if (searched > kMaxLineBytes) fail("the runner's reply is a line that does not end");
     if (!wait_until_ready(from_runner_, POLLIN, deadline)) late();
     std::array<char, 65536> buffer;
     ssize_t bytes = ::read(from_runner_, buffer.data(), buffer.size());
     if (bytes > 0) received_.append(buffer.data(), static_cast<size_t>(bytes));
     if (bytes == 0) fail_by_death();
-    if (bytes < 0 && errno != EINTR) fail(std::string("the runner cannot be read: ") + std::strerror(errno));
+    if (bytes < 0 && errno != EINTR)
+      fail(std::string("cannot read from the runner: ") + std::strerror(errno));
   }
 }
 
@@ -193,9 +194,8 @@ void ProcessRunner::fail_by_death() {
   process_ = -1;
   if (WIFEXITED(status) && WEXITSTATUS(status) == kNotFound) {
     fail(
-        "the runner could not be run: no such program; latgrad-runner must lie beside latgrad, on PATH or "
-        "where "
-        "LATGRAD_RUNNER says, and comes with builds that have the plugin");
+        "the runner cannot be started: no such program; latgrad-runner must be next to latgrad, on PATH or "
+        "where LATGRAD_RUNNER says (builds without the plugin do not have it)");
   }
   fail(fmt::format("the runner {} before it answered", how_it_ended(status)));
 }

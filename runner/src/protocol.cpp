@@ -14,7 +14,7 @@ using base::Json;
 using base::json_line;
 using base::JsonValue;
 
-// A message quotes this much of a line.
+// The number of bytes of a line that a message quotes.
 constexpr size_t kQuotedBytes = 120;
 constexpr int kMaxRuns = 1'000'000;
 constexpr int kMaxThreads = 1 << 16;
@@ -23,7 +23,7 @@ constexpr int64_t kMaxDimension = int64_t{1} << 40;
 constexpr size_t kMaxRank = 16;
 constexpr int kMaxDtype = 1000;
 
-// To the nanosecond.
+// Rounds to the nanosecond.
 Json times_json(const std::vector<double>& times_us) {
   Json times = Json::array();
   for (const double time_us : times_us) times.push_back(base::rounded(time_us, 3));
@@ -40,7 +40,7 @@ Json operator_json(const ChainOperator& link) {
 
 std::string_view timing_name(Timing timing) { return timing == Timing::kWhole ? "whole" : "operators"; }
 
-// Calls `read(value)` with what the line holds; an error also quotes the line.
+// Calls `read(value)` with the value of the line; an error also quotes the line.
 template <typename Read>
 auto read_line(std::string_view line, const Read& read) {
   try {
@@ -66,7 +66,7 @@ int to_int(const JsonValue& value, int least, int most) {
   return static_cast<int>(value.integer(least, most));
 }
 
-// Empty where there is no such member: what a runner does not know it need not say.
+// Empty if there is no such member: a runner may leave out what it does not know.
 std::string text_or_empty(const JsonValue& object, std::string_view name) {
   const auto value = object.find(name);
   return value ? value->text() : "";
@@ -132,8 +132,8 @@ RunnerSettings read_open(const JsonValue& value) {
   const int64_t version = value.at("protocol").integer(0);
   if (version != kProtocolVersion) {
     throw ValueError(
-        fmt::format("this runner speaks version {} of the protocol, asked for {}; install the same "
-                    "latgrad on both machines",
+        fmt::format("this runner speaks version {} of the protocol, but the request has version {}; install "
+                    "the same latgrad on both machines",
                     kProtocolVersion, version));
   }
   return {.engine = value.at("engine").text(),
@@ -144,11 +144,11 @@ RunnerSettings read_open(const JsonValue& value) {
 
 uint64_t read_id(const JsonValue& value) { return static_cast<uint64_t>(value.at("id").integer(0)); }
 
-// A reply that answers request `id` with `expected`; everything else is an error.
+// Checks that a reply answers request `id` with `expected`; anything else is an error.
 void check_reply(const JsonValue& reply, uint64_t id, std::string_view expected) {
   const std::string kind = reply.at("reply").text();
   if (kind == "error") throw RunnerError("the runner says: " + reply.at("message").text());
-  if (read_id(reply) != id) reply.at("id").fail(fmt::format("be {}, that of the request", id));
+  if (read_id(reply) != id) reply.at("id").fail(fmt::format("be {}, the id of the request", id));
   if (kind != expected) reply.at("reply").fail(fmt::format("be \"{}\"", expected));
 }
 
@@ -275,8 +275,8 @@ RunnerInfo parse_opened(std::string_view line, uint64_t id) {
     const int64_t version = reply.at("protocol").integer(0);
     if (version != kProtocolVersion) {
       throw RunnerError(
-          fmt::format("the runner speaks version {} of the protocol, this latgrad version {}; install the "
-                      "same latgrad on both machines",
+          fmt::format("the runner speaks version {} of the protocol, but this latgrad speaks version {}; "
+                      "install the same latgrad on both machines",
                       version, kProtocolVersion));
     }
     RunnerInfo info;

@@ -29,7 +29,7 @@ void serve(std::istream& in, std::ostream& out, Runner& runner) {
   for (std::string line; std::getline(in, line);) {
     if (line.empty()) continue;
     out << reply_to(line, runner, opened) << '\n' << std::flush;
-    if (!out) throw IoError("the planner cannot be written to");
+    if (!out) throw IoError("cannot write to the planner");
   }
 }
 

@@ -66,7 +66,7 @@ def test_dry_run_needs_no_runner(tmp_path):
     result = run("profile", "--space", "tiny", "--dry-run", "--runner", "no-such-runner", cwd=tmp_path)
     assert result.returncode == 0
     assert "34 distinct operators to measure for" in result.stdout
-    assert "latgrad: no estimate of the time: the runner could not be run: no such program" in result.stderr
+    assert "latgrad: no estimate of the time: the runner cannot be started: no such program" in result.stderr
 
 
 def test_a_table_is_extended_by_what_it_lacks(tmp_path):
@@ -114,14 +114,14 @@ def test_drift_is_reported_and_made_up_for(tmp_path):
 
 
 @pytest.mark.parametrize("behaviour, message", [
-    ("version", "the runner speaks version 99 of the protocol, this latgrad version 1; install the same latgrad on both machines"),
-    ("dies", "the runner ended with exit status 7 before it answered"),
+    ("version", "the runner speaks version 99 of the protocol, but this latgrad speaks version 1; install the same latgrad on both machines"),
+    ("dies", "the runner exited with status 7 before it answered"),
     ("killed", "before it answered"),
     ("garbage", "the runner does not follow the protocol: a line must hold JSON: "),
     ("wrong-count", "operators_us must hold 3 samples of operator 0, got ["),
     ("negative", "operators_us must hold times that are not negative, got -"),
-    ("wrong-id", "id must be 1, that of the request, got 6"),
-    ("silent", "the runner did not answer within 1 s; --runner-timeout allows more"),
+    ("wrong-id", "id must be 1, the id of the request, got 6"),
+    ("silent", "the runner did not answer within 1 s; raise the limit with --runner-timeout"),
 ])
 def test_a_bad_runner_is_told(tmp_path, behaviour, message):
     result = profile(tmp_path, "-o", "t.json", "--quiet", "--runner-timeout",
@@ -141,7 +141,7 @@ def test_a_runner_that_is_late_within_the_timeout_is_waited_for(tmp_path):
 def test_a_program_that_is_not_there_is_told(tmp_path):
     env = {**os.environ, "LATGRAD_RUNNER": "/nowhere/latgrad-runner"}
     assert_fails(run("profile", "--space", "tiny", cwd=tmp_path, env=env), 1,
-                 "the runner could not be run: no such program; ", "LATGRAD_RUNNER", "(runner `/nowhere/latgrad-runner`)")
+                 "the runner cannot be started: no such program; ", "LATGRAD_RUNNER", "(runner `/nowhere/latgrad-runner`)")
 
 
 def test_the_same_command_resumes_after_the_runner_died(tmp_path):
@@ -179,7 +179,7 @@ def test_killed_at_any_time_it_resumes(tmp_path, how):
 def test_other_options_do_not_resume(tmp_path):
     profile(tmp_path, "-o", "t.json", behaviour=["dies"])
     assert_fails(profile(tmp_path, "-o", "t.json", "--warmup", "7"), 1,
-                 "an interrupted run can only be resumed by the same command")
+                 "an interrupted run can only be resumed with the options that it was started with")
 
 
 def test_progress_on_a_terminal_is_one_line_with_a_bar(tmp_path):
@@ -215,7 +215,7 @@ def test_self_test_says_whether_the_clock_is_right(tmp_path):
     (["--space", "tiny", "--threads", "0"], "--threads"),
     (["--space", "tiny", "--samples", "0"], "--samples"),
     (["--space", "tiny", "--device", "my phone"], "device must consist of"),
-    (["--space", "tiny", "--output", "t.json.zip"], "the output is written as plain JSON lines"),
+    (["--space", "tiny", "--output", "t.json.zip"], "the output must have the name of a plain JSON file"),
     (["--space", "tiny", "--output", "."], "the output must be a file"),
     (["--space", "tiny", "--input", "data=x"], "--input"),
     (["--space", "tiny", "--cores", "1", "--no-pin"], "--cores"),

@@ -61,7 +61,7 @@ def test_the_runner_is_that_of_the_environment_beside_or_on_the_path(tmp_path):
         spaces = {"LATGRAD_SPACES": str(REPOSITORY / "data" / "spaces")}
         return run("profile", "--space", "tiny", program=latgrad, env={**env, **spaces}, cwd=tmp_path)
 
-    assert_fails(profile(), 1, "the runner could not be run: no such program; latgrad-runner must lie beside latgrad")
+    assert_fails(profile(), 1, "the runner cannot be started: no such program; latgrad-runner must be next to latgrad")
     write_runner(tmp_path / "path" / "latgrad-runner", "of-the-path")
     assert_fails(profile(), 1, "in the line `of-the-path`")
     write_runner(latgrad.parent / "latgrad-runner", "beside")

@@ -157,7 +157,7 @@ def test_has_all_sections(finished):
     assert tree.findtext(".//h1") == "Search of made_up on Made-up phone" == tree.findtext("head/title")
     facts = text_of(tree.find(".//header/p"))
     assert facts == ("space made_up device Made-up phone precision int8 statistic p50 target 3.200 ms "
-                     "program made up by a test begun 2026-11-26T18:00:00Z")
+                     "program made up by a test started 2026-11-26T18:00:00Z")
     assert "notes" not in [part.get("class") for part in tree.iter("section")]
 
 
@@ -263,7 +263,7 @@ def test_parts_that_do_not_add_up_are_named(finished):
     write_json(finished / "result.json", result)
     text = text_of(section(report(finished)[1], "Where the time goes, by layer"))
     assert f"do not add up to the architecture's latency, {result['chosen']['latency_us'] / 1000:.3f} ms." in text
-    assert "Without a time, and left out: 1." in text
+    assert "Left out because they have no time: 1." in text
 
 
 def test_operators_without_layer_names_are_taken_from_the_table(finished):
@@ -340,7 +340,7 @@ def test_large_run_is_small_and_shows_some_epochs(tmp_path):
 def left_out(tree, title):
     """The sentence in place of what is too large to be shown."""
     sentence, = (text_of(p) for p in section(tree, title).iter("p") if text_of(p).startswith("Not shown"))
-    return sentence.removeprefix("Not shown, as the page would be too large: ")
+    return sentence.removeprefix("Not shown, because the page would be too large: ")
 
 
 def test_table_whose_layers_share_no_names_is_left_out(finished):
@@ -429,7 +429,7 @@ def test_search_that_has_not_ended(finished):
     assert result.returncode == 0 and result.stdout.endswith(" kB, 30 epochs, the search has not ended\n")
     _, tree = report(finished)
     notes = text_of(tree.find(".//section[@class='notes']"))
-    assert "The search has not ended: result.json is not there yet." in notes
+    assert "The search has not ended: there is no result.json yet." in notes
     assert "The arg-max architecture" in headings(tree) and "Architectures at the end" not in headings(tree)
     assert key_figures(tree)["latency"] == f"{last['arg_max_us'] / 1000:.3f} ms"
     latency = [c for c in tree.iter("figcaption") if text_of(c).startswith("Latency")]
@@ -440,8 +440,8 @@ def test_search_that_has_not_ended(finished):
 
 @pytest.mark.parametrize("kept, note", [
     ("config.json", "log.jsonl has no complete line yet"),
-    ("latency.json", "config.json is not there"),
-    ("log.jsonl", "latency.json is not there"),
+    ("latency.json", "config.json is missing"),
+    ("log.jsonl", "latency.json is missing"),
     ("result.json", "log.jsonl has no complete line yet"),
 ])
 def test_one_file_is_enough_for_a_page(finished, kept, note):

@@ -44,7 +44,7 @@ def test_missing_operators_of_a_scaled_space_are_measured_by_its_file(tmp_path):
     lut = write_lut(tmp_path / "lut.json", [relu_record(1)])
     small = tmp_path / "small.textproto"
     unwritten = run("space", "tiny", "--width", "0.5", "--lut", lut)
-    assert "Write it by --write FILE, then:  latgrad profile --space FILE " in unwritten.stdout
+    assert "Write the space with --write FILE, then run:  latgrad profile --space FILE " in unwritten.stdout
     written = run("space", "tiny", "--width", "0.5", "--lut", lut, "--write", small)
     assert f"Measure them on that device:  latgrad profile --space {small} " in written.stdout
     assert written.returncode == 3

@@ -1,4 +1,4 @@
-"""latgrad validate: whole networks against the sums of a table, measured by a runner with made-up times."""
+"""latgrad validate: whole networks compared with the sums of a table, measured by a runner with made-up times."""
 
 import json
 import pathlib
@@ -139,7 +139,7 @@ def test_network_that_the_table_cannot_price(net, tiny_lut):
     assert out["missing"][0]["used_by"] == [unpriced]
     text = run(*args)
     assert text.returncode == 3
-    assert "Not compared, as the table lacks 2 operators for phone:" in text.stdout
+    assert "Not compared, because the table lacks 2 operators for phone:" in text.stdout
 
 
 def test_nothing_that_the_table_can_price(net, partial_lut, tmp_path):

@@ -71,7 +71,8 @@ TEST_F(JournalTest, RefusesToMixRunsOfDifferentSettings) {
   settings_.threads = 2;
   LATGRAD_EXPECT_ERROR(
       open(), ValueError,
-      AllOf(HasSubstr("an interrupted run can only be resumed by the same command; it was begun as {"),
+      AllOf(HasSubstr("an interrupted run can only be resumed with the options that it was started with; "
+                      "they were {"),
             HasSubstr("\"threads\": 1"), HasSubstr("\"threads\": 2"), HasSubstr(path_.string())));
   settings_.threads = 1;
   settings_.cpu_model = "another";

@@ -142,7 +142,7 @@ TEST_F(RunTest, DoesNotMixMachinesEnginesOrDevicesUnlessForced) {
             HasSubstr("CPU \"Made-up CPU 1000\" there, \"Another CPU\" here; threads 1 there, 2 here"),
             HasSubstr("--force")));
   options_.device = "tablet";
-  LATGRAD_EXPECT_ERROR(run_it(), ValueError, HasSubstr("must hold the device tablet alone"));
+  LATGRAD_EXPECT_ERROR(run_it(), ValueError, HasSubstr("must hold only the device tablet"));
   options_.device = "phone";
   fs::remove(folder_ / "phone-op_lut_database.provenance.json");
   LATGRAD_EXPECT_ERROR(run_it(), ValueError, HasSubstr("a table to extend must say where it was measured"));
@@ -169,7 +169,7 @@ TEST_F(RunTest, ListsWhatDidNotReachTheTarget) {
   EXPECT_TRUE(result.budget_spent);
   EXPECT_EQ(result.measured, 3u);
   ASSERT_THAT(result.unsettled, SizeIs(3));
-  EXPECT_THAT(report_text(options_, result), AllOf(HasSubstr("Not known within 2 %: 3 operators"),
+  EXPECT_THAT(report_text(options_, result), AllOf(HasSubstr("Not known to within 2 %: 3 operators"),
                                                    HasSubstr("  too few visits  Relu [1,8,4,4]\n")));
   EXPECT_THAT(report_json(result), HasSubstr("\"median_error_percent\": null"));
 }

@@ -64,15 +64,15 @@ TEST(ChooseCoresTest, RefusesWhatIsNotThere) {
   EXPECT_EQ(message_of([] {
               choose_cores({.threads = 2, .asked = {2}, .allowed = {0, 2}});
             }),
-            "there must be a core for each of the 2 threads, got 1");
+            "there must be one core for each of the 2 threads, got 1");
   EXPECT_EQ(message_of([] {
               choose_cores({.threads = 3, .allowed = {0, 2}});
             }),
-            "threads must be 1 to 2, the cores that this process may use, got 3");
+            "threads must be 1 to 2, the number of cores that this process may use, got 3");
   EXPECT_EQ(message_of([] {
               choose_cores({.threads = 0, .allowed = {0, 2}});
             }),
-            "threads must be 1 to 2, the cores that this process may use, got 0");
+            "threads must be 1 to 2, the number of cores that this process may use, got 0");
 }
 
 TEST(PinToTest, KeepsTheThreadAndThoseThatItStartsOnTheCores) {
@@ -90,7 +90,7 @@ TEST(PinToTest, KeepsTheThreadAndThoseThatItStartsOnTheCores) {
 TEST(PinToTest, RefusesCoresThatTheMachineHasNot) {
   if (allowed_cores().empty()) GTEST_SKIP() << "needs a system that tells the cores of a process";
   EXPECT_EQ(message_of([] { pin_to({16000}); }),
-            "cores must be ones that this process can be pinned to, got 16000: Invalid argument");
+            "this process must be allowed to run on the cores to pin to, got 16000: Invalid argument");
 }
 
 }  // namespace

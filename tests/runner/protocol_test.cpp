@@ -103,7 +103,7 @@ TEST(ProtocolTest, AReplyMustAnswerTheRequest) {
   expect("[1]", "a line must be an object, got [1], in the line `[1]`");
   expect("{}", "a line must have the member reply");
   expect(R"({"reply": "error", "message": "out of paper"})", "the runner says: out of paper");
-  expect(R"({"id": 8, "reply": "measure"})", "id must be 9, that of the request, got 8");
+  expect(R"({"id": 8, "reply": "measure"})", "id must be 9, the id of the request, got 8");
   expect(R"({"id": 9, "reply": "open"})", "reply must be \"measure\", got \"open\"");
   expect(with(good), "a line must have the member unsupported");
   expect(with(good + R"(, "unsupported": [])"), "unsupported must be an object, got []");
@@ -129,13 +129,13 @@ TEST(ProtocolTest, AnotherVersionIsRefusedOnBothSides) {
   LATGRAD_EXPECT_ERROR(
       parse_opened(R"({"id": 0, "reply": "open", "protocol": 2})", 0), RunnerError,
       ::testing::StrEq(
-          "the runner speaks version 2 of the protocol, this latgrad version 1; install the same latgrad "
-          "on both machines"));
+          "the runner speaks version 2 of the protocol, but this latgrad speaks version 1; install the same "
+          "latgrad on both machines"));
   LATGRAD_EXPECT_ERROR(
       parse_request(R"({"id": 0, "request": "open", "protocol": 2})"), ValueError,
       ::testing::StrEq(
-          "this runner speaks version 1 of the protocol, asked for 2; install the same latgrad on both "
-          "machines"));
+          "this runner speaks version 1 of the protocol, but the request has version 2; install the same "
+          "latgrad on both machines"));
 }
 
 TEST(ProtocolTest, ARequestIsNotTrusted) {

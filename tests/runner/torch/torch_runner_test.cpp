@@ -150,11 +150,11 @@ TEST(TorchRunnerOpenTest, RefusesCudaWithoutAGpu) {
 TEST(TorchRunnerOpenTest, RefusesThreadsAndCoresOutOfRange) {
   EXPECT_EQ(open_error({.threads = 0}), "threads must be at least 1, got 0");
   if (allowed_cores().empty()) GTEST_SKIP() << "needs a system that tells the cores of a process";
-  EXPECT_THAT(open_error({.threads = 100'000}), HasSubstr("the cores that this process may use, got 100000"));
+  EXPECT_THAT(open_error({.threads = 100'000}), HasSubstr("cores that this process may use, got 100000"));
   EXPECT_THAT(open_error({.cores = {9999}}),
               HasSubstr("cores must be among those that this process may use"));
   EXPECT_EQ(open_error({.threads = 2, .cores = {allowed_cores()[0]}}),
-            "there must be a core for each of the 2 threads, got 1");
+            "there must be one core for each of the 2 threads, got 1");
 }
 
 // On a runner of its own for each test, as the process has one at a time.
