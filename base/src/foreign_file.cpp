@@ -31,7 +31,7 @@ std::string zip_format(std::string_view bytes) {
     return front.find(name) != std::string_view::npos || back.find(name) != std::string_view::npos;
   };
   if (holds("constants.pkl")) return "a TorchScript archive";
-  if (holds("/data.pkl")) return "a file of torch.save";
+  if (holds("/data.pkl")) return "a file written by torch.save";
   if (holds("models/model.json") || holds("exported_program.json") || holds(".pt2"))
     return "a torch.export archive";
   if (holds("keras_metadata") || holds("config.json")) return "a Keras archive";
@@ -77,7 +77,7 @@ std::optional<std::string> foreign_format(std::string_view bytes) {
 
 void refuse_foreign_file(std::string_view bytes, std::string_view wanted, const std::string& source) {
   if (const auto format = foreign_format(bytes)) {
-    throw ParseError(fmt::format("{} is needed, this is {}", wanted, *format), {.file = source});
+    throw ParseError(fmt::format("{} is needed, but this is {}", wanted, *format), {.file = source});
   }
 }
 

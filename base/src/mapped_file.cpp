@@ -16,8 +16,9 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
   struct stat status;
   if (::fstat(file.get(), &status) != 0) fail_to("read", errno, path);
   if (!S_ISREG(status.st_mode)) {
-    throw IoError(S_ISDIR(status.st_mode) ? "a file is needed, this is a folder" : "a regular file is needed",
-                  {.file = path.string()});
+    throw IoError(
+        S_ISDIR(status.st_mode) ? "a file is needed, but this is a folder" : "a regular file is needed",
+        {.file = path.string()});
   }
   size_ = static_cast<size_t>(status.st_size);
   if (size_ == 0) return;

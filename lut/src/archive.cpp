@@ -21,8 +21,9 @@ namespace {
 constexpr size_t kPieceBytes = size_t{1} << 20;
 
 [[noreturn]] void fail_too_big(size_t max_bytes, const std::string& source) {
-  throw ParseError(fmt::format("an archive must unpack to at most {} bytes, this one has more", max_bytes),
-                   {.file = source});
+  throw ParseError(
+      fmt::format("an archive must unpack to at most {} bytes, but this one has more", max_bytes),
+      {.file = source});
 }
 
 struct ZipDiscard {
@@ -72,13 +73,14 @@ void unpack_zip(std::string_view bytes, const std::string& source, size_t max_by
     index = i;
   }
   if (names.empty()) {
-    throw ParseError(fmt::format("a zip must hold one .json, this one has none among {} entries", entries),
-                     {.file = source});
+    throw ParseError(
+        fmt::format("a zip must hold one .json, but this one has none among {} entries", entries),
+        {.file = source});
   }
   if (names.size() > 1) {
-    throw ParseError(
-        fmt::format("a zip must hold one .json, this one has {}: {}", names.size(), fmt::join(names, ", ")),
-        {.file = source});
+    throw ParseError(fmt::format("a zip must hold one .json, but this one has {}: {}", names.size(),
+                                 fmt::join(names, ", ")),
+                     {.file = source});
   }
   const auto fail = [&](const char* reason) {
     throw ParseError(fmt::format("a zip archive must be readable: {}: {}", names[0], reason),

@@ -116,7 +116,7 @@ OpEstimate estimate_operator(const OperatorKey& key, const Table& table, const E
 Estimate estimate(const net::Net& net, const net::NetShapes& shapes, const Table& table,
                   const EstimateOptions& options) {
   if (shapes.ops.size() != net.ops.size()) {
-    throw ValueError(fmt::format("the shapes must be those of the network: it has {} operators, they have {}",
+    throw ValueError(fmt::format("the shapes must belong to the network: it has {} operators, they have {}",
                                  net.ops.size(), shapes.ops.size()),
                      {.file = net.source});
   }

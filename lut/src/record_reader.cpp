@@ -135,7 +135,8 @@ void LineReader::read_object(std::string_view line) {
   }
   if (document.current_location().error() != simdjson::OUT_OF_BOUNDS) {
     throw LineError{
-        fmt::format("a table must hold one JSON object per line, more follows it: {}", quoted(line)), ""};
+        fmt::format("a table must hold one JSON object per line, but more text follows it: {}", quoted(line)),
+        ""};
   }
   for (int field = 0; field < kOther; ++field) {
     if ((seen & (1u << field)) == 0) {

@@ -70,7 +70,7 @@ void check(const Record& record, size_t index) {
     }
   }
   if (record.p50_is_integer && record.p50_us != std::floor(record.p50_us)) {
-    fail("p50_us", fmt::format("must be whole to be an integer, got {}", record.p50_us));
+    fail("p50_us", fmt::format("must be a whole number to be an integer, got {}", record.p50_us));
   }
   for (const net::Shape& shape : record.input_shapes) {
     if (std::ranges::any_of(shape, [](int64_t dim) { return dim < 0; })) {
@@ -319,7 +319,8 @@ bool Table::has_device(std::string_view device) const { return impl_->all.device
 const std::string& Table::default_device() const {
   const std::vector<std::string>& devices = impl_->devices;
   if (devices.empty())
-    throw ValueError("a table needs a record to price with, this one is empty", {.file = source()});
+    throw ValueError("a table must have at least one record to price with; this one is empty",
+                     {.file = source()});
   if (devices.size() == 1) return devices[0];
   for (const std::string& name : {impl_->source, impl_->member}) {
     const std::string file_name = std::filesystem::path(name).filename().string();
@@ -329,7 +330,7 @@ const std::string& Table::default_device() const {
     if (it != devices.end()) return *it;
   }
   throw ValueError(
-      fmt::format("a device must be named where a table has several: {}", fmt::join(devices, ", ")),
+      fmt::format("a device must be named because the table has several: {}", fmt::join(devices, ", ")),
       {.file = source()});
 }
 

@@ -18,7 +18,7 @@ namespace {
 
 void check_range(std::string_view name, int64_t value) {
   if (value > kMaxDim || value < -kMaxDim)
-    fail(name, fmt::format("{} must fit 32 bits, got {}", name, value));
+    fail(name, fmt::format("{} must fit in 32 bits, got {}", name, value));
 }
 
 void check_at_least(std::string_view name, std::span<const int64_t> values, int64_t least) {
@@ -86,7 +86,7 @@ LegacyPad legacy_pad_of(const Arguments& args) {
   if (legacy_pad == LegacyPad::kValid || legacy_pad == LegacyPad::kSame) {
     const bool has_parts = args.has("pad_t") && args.has("pad_l") && args.has("pad_b") && args.has("pad_r");
     if (args.has("pad") || args.has("pads") || has_parts) {
-      fail("legacy_pad", fmt::format("pads must not be given beside legacy_pad {}", value));
+      fail("legacy_pad", fmt::format("pads must not be given together with legacy_pad {}", value));
     }
   }
   return legacy_pad;
@@ -129,7 +129,7 @@ Fit fit(const SpatialArguments& window, size_t dim, const Shape& spatial) {
       break;
     case LegacyPad::kSame: {
       if (window.dilation[dim] != 1) {
-        fail("dilation", fmt::format("dilation must be 1 beside legacy_pad 2, got {}", window.dilation[dim]));
+        fail("dilation", fmt::format("dilation must be 1 with legacy_pad 2, got {}", window.dilation[dim]));
       }
       fit.count = (size + stride - 1) / stride;
       const int64_t needed = (fit.count - 1) * stride + kernel - size;
@@ -150,7 +150,7 @@ Fit fit(const SpatialArguments& window, size_t dim, const Shape& spatial) {
   }
   if (fit.count < 1) {
     fail("",
-         fmt::format("the kernel must fit into the padded input, got kernel {} with dilation {} on {} of {}",
+         fmt::format("the kernel must fit in the padded input, got kernel {} with dilation {} on {} of {}",
                      kernel, window.dilation[dim], size, to_string(spatial)));
   }
   return fit;

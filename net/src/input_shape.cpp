@@ -60,7 +60,7 @@ DataType parse_dtype(std::string_view text) {
     if (number == i || text == to_string(dtype)) return dtype;
     names.push_back(fmt::format("{} {}", i, to_string(dtype)));
   }
-  throw ValueError(fmt::format("a dtype must be a number or name of Caffe2's ({}), got \"{}\"",
+  throw ValueError(fmt::format("a dtype must be a number or a name that Caffe2 defines ({}), got \"{}\"",
                                fmt::join(names, ", "), text));
 }
 

@@ -21,12 +21,14 @@ std::shared_ptr<const internal::SpaceImpl> make_impl(internal::proto::Space file
     const std::string field = "architecture " + named.name();
     if (named.name().empty() || internal::trimmed(named.name()) != named.name()) {
       throw ValueError(
-          fmt::format("architecture name must have no space or comma around it, got \"{}\"", named.name()),
+          fmt::format(
+              "an architecture name must not be empty, nor begin or end with a space or comma, got \"{}\"",
+              named.name()),
           {.file = source, .field = field});
     }
     if (!names.insert(named.name()).second) {
       throw ValueError(
-          fmt::format("every architecture must have a name of its own, got \"{}\" twice", named.name()),
+          fmt::format("every architecture must have a unique name, got \"{}\" twice", named.name()),
           {.file = source, .field = field});
     }
     impl->architectures.emplace_back(

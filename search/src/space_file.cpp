@@ -104,11 +104,11 @@ void check_drops_nothing(const proto::Space& file, const std::string& source) {
 proto::Space load_chain(const std::filesystem::path& path, std::vector<std::filesystem::path>& chain) {
   const std::filesystem::path identity = std::filesystem::weakly_canonical(path);
   if (std::ranges::find(chain, identity) != chain.end()) {
-    throw ParseError("a space must not extend itself by way of its base",
+    throw ParseError("a space must not extend itself through its base",
                      {.file = chain.back().string(), .field = "base"});
   }
   if (chain.size() > kMaxBaseDepth) {
-    throw ParseError(fmt::format("spaces must extend each other at most {} deep", kMaxBaseDepth),
+    throw ParseError(fmt::format("spaces must extend each other at most {} levels deep", kMaxBaseDepth),
                      {.file = chain.back().string(), .field = "base"});
   }
   chain.push_back(identity);

@@ -81,11 +81,11 @@ def test_hints_to_an_engine_do_not_change_the_price(tmp_path):
 def test_tables_and_spaces_of_other_tools_are_called_by_their_name(tmp_path):
     pointer = tmp_path / "pointer"
     pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
-    assert_fails(run("lut", "info", pointer), 1, "a latency table is needed, this is a Git LFS pointer")
-    assert_fails(run("space", pointer), 1, "a search space is needed, this is a Git LFS pointer")
+    assert_fails(run("lut", "info", pointer), 1, "a latency table is needed, but this is a Git LFS pointer")
+    assert_fails(run("space", pointer), 1, "a search space is needed, but this is a Git LFS pointer")
     page = tmp_path / "page"
     page.write_text("<!DOCTYPE html><html></html>")
-    assert_fails(run("lut", "info", page), 1, "a latency table is needed, this is an HTML page")
+    assert_fails(run("lut", "info", page), 1, "a latency table is needed, but this is an HTML page")
 
 
 # The inputs made after public networks, with the values of their expected.txt.

@@ -39,7 +39,8 @@ TEST(UnpackTest, StopsAtTheLimit) {
       unpack(packed, "bomb", kLong.size() - 1);
       ADD_FAILURE() << "no error";
     } catch (const ParseError& error) {
-      EXPECT_STREQ(error.what(), "an archive must unpack to at most 5000000 bytes, this one has more (bomb)");
+      EXPECT_STREQ(error.what(),
+                   "an archive must unpack to at most 5000000 bytes, but this one has more (bomb)");
     }
   }
 }

@@ -180,7 +180,7 @@ TEST(TableTest, NamesTheLineOfWhatIsNoObject) {
     expect_parse_error(good + bad + "\n" + good, 2, "", "a table must hold one JSON object per line: ");
   }
   const std::string two = good.substr(0, good.size() - 1) + " " + good;
-  expect_parse_error(two, 1, "", "a table must hold one JSON object per line, more follows it");
+  expect_parse_error(two, 1, "", "a table must hold one JSON object per line, but more text follows it");
   expect_parse_error("[" + good.substr(0, good.size() - 1) + ",\n" + good + "]\n", 1, "",
                      "one JSON object per line");
   expect_parse_error("{\n  \"op_type\": \"A\"\n}\n", 1, "", "one JSON object per line");
@@ -297,15 +297,16 @@ TEST(TableTest, TellsItsDefaultDevice) {
     Table::parse(two, "phone-3-op_lut_database.json").default_device();
     FAIL() << "no error";
   } catch (const ValueError& error) {
-    EXPECT_STREQ(
-        error.what(),
-        "a device must be named where a table has several: phone, phone-2 (phone-3-op_lut_database.json)");
+    EXPECT_STREQ(error.what(),
+                 "a device must be named because the table has several: phone, phone-2 "
+                 "(phone-3-op_lut_database.json)");
   }
   try {
     parse("").default_device();
     FAIL() << "no error";
   } catch (const ValueError& error) {
-    EXPECT_STREQ(error.what(), "a table needs a record to price with, this one is empty (lut.json)");
+    EXPECT_STREQ(error.what(),
+                 "a table must have at least one record to price with; this one is empty (lut.json)");
   }
 }
 
@@ -326,9 +327,9 @@ TEST(TableTest, ResolvesADevice) {
                        StrEq("the device must be one of the table's (phone, tablet), got \"watch\" "
                              "(phone-op_lut_database.json)"));
   LATGRAD_EXPECT_ERROR(Table::parse(two, "lut.json").resolve_device(""), ValueError,
-                       HasSubstr("a device must be named where a table has several: phone, tablet"));
+                       HasSubstr("a device must be named because the table has several: phone, tablet"));
   LATGRAD_EXPECT_ERROR(Table::parse("", "lut.json").resolve_device("phone"), ValueError,
-                       HasSubstr("a table needs a record to price with, this one is empty"));
+                       HasSubstr("a table must have at least one record to price with; this one is empty"));
 }
 
 TEST(TableLoadTest, ReadsPlainGzipAndZipByContent) {
@@ -371,7 +372,7 @@ void expect_load_error(const std::filesystem::path& path, const std::string& mes
 TEST(TableLoadTest, NamesWhatIsWrongWithAFile) {
   const TemporaryFolder folder;
   expect_load_error<IoError>(folder.path() / "none.json", "cannot open: No such file or directory");
-  expect_load_error<IoError>(folder.path(), "a file is needed, this is a folder");
+  expect_load_error<IoError>(folder.path(), "a file is needed, but this is a folder");
   const std::string packed = gzip(line("A", "1"));
   expect_load_error<ParseError>(folder.write("cut.gz", packed.substr(0, packed.size() - 5)),
                                 "a gzip file must be readable: it is truncated");
@@ -381,9 +382,9 @@ TEST(TableLoadTest, NamesWhatIsWrongWithAFile) {
   expect_load_error<ParseError>(folder.write("more.gz", packed + "more"),
                                 "a gzip file must be readable: what follows its last member is not gzip");
   expect_load_error<ParseError>(write_zip(folder.path() / "two.zip", {{"a.json", "{}"}, {"b/c.json", "{}"}}),
-                                "a zip must hold one .json, this one has 2: a.json, b/c.json");
+                                "a zip must hold one .json, but this one has 2: a.json, b/c.json");
   expect_load_error<ParseError>(write_zip(folder.path() / "none.zip", {{"a.txt", "x"}}),
-                                "a zip must hold one .json, this one has none among 1 entries");
+                                "a zip must hold one .json, but this one has none among 1 entries");
   expect_load_error<ParseError>(folder.write("bad.zip", "PK\x03\x04 and nothing more"),
                                 "a zip archive must be readable: ");
 }
@@ -423,7 +424,7 @@ TEST(FromRecordsTest, ChecksRecords) {
   expect_record_error({.p0_us = std::nan("")}, "p0_us must be finite and not negative, got nan in record 1");
   expect_record_error({.p100_us = std::numeric_limits<double>::infinity()}, "p100_us must be finite");
   expect_record_error({.p50_us = 1.5, .p50_is_integer = true},
-                      "p50_us must be whole to be an integer, got 1.5");
+                      "p50_us must be a whole number to be an integer, got 1.5");
   expect_record_error({.input_shapes = {{1, -2}}},
                       "input_shapes must not have a negative dimension, got [1, -2]");
   expect_record_error({.input_dtypes = {static_cast<net::DataType>(-3)}},

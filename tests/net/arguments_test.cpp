@@ -42,7 +42,7 @@ TEST(ArgumentsTest, RefuseAnotherKindOfValue) {
   LATGRAD_EXPECT_ERROR(reader.integers("a"), ValueError, HasSubstr("a must be a list of integers"));
   LATGRAD_EXPECT_ERROR(reader.text("b", ""), ValueError, HasSubstr("b must be a string"));
   LATGRAD_EXPECT_ERROR(reader.integer("b", 0), ValueError,
-                       HasSubstr("b must fit 32 bits, got 1099511627776"));
+                       HasSubstr("b must fit in 32 bits, got 1099511627776"));
   LATGRAD_EXPECT_ERROR(reader.order(), ValueError, HasSubstr("order must be NCHW or NHWC, got \"CHWN\""));
 }
 
@@ -72,7 +72,8 @@ TEST(SpatialArgumentsTest, RefuseWhatCaffe2Refuses) {
   expect({ints("kernels", {3, 3, 3})}, "kernels must have one value for each of the 2 spatial dimensions");
   expect({ints("kernels", {3, 3}), i("kernel_h", 3), i("kernel_w", 3)}, "got [3, 3, 3, 3]");
   expect({i("kernel", 3), ints("pads", {1, 1})}, "pads must have two values for each of the 2");
-  expect({i("kernel", 3), i("legacy_pad", 1), i("pad", 0)}, "pads must not be given beside legacy_pad 1");
+  expect({i("kernel", 3), i("legacy_pad", 1), i("pad", 0)},
+         "pads must not be given together with legacy_pad 1");
   expect({i("global_pooling", 1), i("pad", 1)}, "global_pooling must have pad 0, stride 1 and dilation 1");
 }
 
@@ -116,7 +117,7 @@ TEST(WindowOverTest, LegacyPaddingOfCaffeAddsRowsAtTheEndOnly) {
   // The kernel need not fit.
   EXPECT_EQ(over({i("kernel", 3), i("stride", 2)}, {2, 5}).counts, (Shape{1, 2}));
   LATGRAD_EXPECT_ERROR(over({i("kernel", 3), i("stride", 2)}, {1, 5}), ValueError,
-                       HasSubstr("the kernel must fit into the padded input, got kernel 3"));
+                       HasSubstr("the kernel must fit in the padded input, got kernel 3"));
 }
 
 TEST(WindowOverTest, LegacyPaddingSameKeepsTheImage) {

@@ -129,7 +129,7 @@ TEST(InitNetTest, RefusesWhatFillsNothing) {
       "8 } }",
       "a shape must have fewer than 2^63 elements");
   expect("op { type: \"XavierFill\" output: \"w\" arg { name: \"shape\" ints: 4294967296 } }",
-         "shape must fit 32 bits, got 4294967296");
+         "shape must fit in 32 bits, got 4294967296");
   expect("op { type: \"XavierFill\" output: \"w\" arg { name: \"shape\" s: \"3\" } }",
          "shape must be a list of integers");
   expect("op { type: \"ConstantFill\" output: \"w\" arg { name: \"dtype\" i: 99 } }", "dtype must be");

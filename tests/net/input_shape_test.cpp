@@ -24,8 +24,9 @@ TEST(InputShapeTest, ReadsATypeByNumberOrName) {
   EXPECT_EQ(parse_dtype("6"), DataType::kUint8);
   EXPECT_EQ(parse_dtype("uint8"), DataType::kUint8);
   for (const char* text : {"", "0", "11", "14", "undefined", "uint"}) {
-    LATGRAD_EXPECT_ERROR(parse_dtype(text), ValueError,
-                         HasSubstr("a dtype must be a number or name of Caffe2's (1 float32, 2 int32, "));
+    LATGRAD_EXPECT_ERROR(
+        parse_dtype(text), ValueError,
+        HasSubstr("a dtype must be a number or a name that Caffe2 defines (1 float32, 2 int32, "));
   }
 }
 

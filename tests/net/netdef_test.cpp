@@ -392,11 +392,11 @@ TEST_F(ReadNetTest, CallsFilesOfOtherToolsByTheirName) {
   for (const auto& [bytes, name] : kFiles) {
     folder_.write("model.pb", bytes);
     LATGRAD_EXPECT_ERROR(read_net(folder_ / "model.pb"), ParseError,
-                         AllOf(HasSubstr("a Caffe2 network is needed, this is "), HasSubstr(name)));
+                         AllOf(HasSubstr("a Caffe2 network is needed, but this is "), HasSubstr(name)));
     folder_.write("model.pb", netdef_binary(net_));
     folder_.write("init.pb", bytes);
     LATGRAD_EXPECT_ERROR(read_net(folder_ / "model.pb", folder_ / "init.pb"), ParseError,
-                         AllOf(HasSubstr("a Caffe2 init net is needed, this is "), HasSubstr(name)));
+                         AllOf(HasSubstr("a Caffe2 init net is needed, but this is "), HasSubstr(name)));
   }
 }
 

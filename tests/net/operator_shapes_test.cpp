@@ -75,9 +75,9 @@ TEST(ConvTest, KnowsLegacyPadding) {
   EXPECT_EQ(out_shape("Conv", kInputs, {i("kernel", 3), i("stride", 2), i("legacy_pad", 2)}),
             (Shape{1, 1, 4, 4}));
   EXPECT_NET_ERROR(run("Conv", kInputs, {i("kernel", 3), i("legacy_pad", 2), i("pad", 1)}),
-                   "pads must not be given beside legacy_pad 2");
+                   "pads must not be given together with legacy_pad 2");
   EXPECT_NET_ERROR(run("Conv", kInputs, {i("kernel", 3), i("legacy_pad", 2), i("dilation", 2)}),
-                   "dilation must be 1 beside legacy_pad 2, got 2");
+                   "dilation must be 1 with legacy_pad 2, got 2");
   EXPECT_NET_ERROR(run("Conv", kInputs, {i("kernel", 3), i("legacy_pad", 4)}),
                    "legacy_pad must be 0, 1, 2 or 3, got 4");
 }
@@ -101,11 +101,11 @@ TEST(ConvTest, RefusesArgumentsOutOfRange) {
   EXPECT_NET_ERROR(conv({i("kernel", 3), ints("pads", {1, 1})}),
                    "two values for each of the 2 spatial dimensions");
   EXPECT_NET_ERROR(conv({s("kernel", "3")}), "kernel must be an integer");
-  EXPECT_NET_ERROR(conv({i("kernel", 3), i("pad", int64_t{1} << 40)}), "pad must fit 32 bits");
+  EXPECT_NET_ERROR(conv({i("kernel", 3), i("pad", int64_t{1} << 40)}), "pad must fit in 32 bits");
   LATGRAD_EXPECT_ERROR(run("Conv", {{1, 4, 2, 2}, {8, 4, 3, 3}}, {i("kernel", 3)}), NetError,
                        HasSubstr("(model.pb, op 0 \"Conv\", blob \"out0\")"));
   EXPECT_NET_ERROR(run("Conv", {{1, 4, 2, 2}, {8, 4, 3, 3}}, {i("kernel", 3)}),
-                   "the kernel must fit into the padded input, got kernel 3 with dilation 1 on 2 of [2, 2]");
+                   "the kernel must fit in the padded input, got kernel 3 with dilation 1 on 2 of [2, 2]");
   EXPECT_NET_ERROR(run("Conv", {{4, 2}, {8, 4, 3, 3}}, {i("kernel", 3)}),
                    "at least 3 dimensions, got [4, 2]");
 }

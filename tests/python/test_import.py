@@ -68,7 +68,7 @@ def test_finds_the_build_for_this_torch_in_a_checkout(lone_package, tmp_path):
 
 def test_says_that_there_is_no_plugin(lone_package):
     error = import_latgrad(lone_package.parent).stderr
-    assert "ImportError: the latgrad plugin liblatgrad_plugin.so was found neither beside this package" in error
+    assert "ImportError: the latgrad plugin liblatgrad_plugin.so was found neither next to this package" in error
 
 
 def test_says_that_the_named_plugin_is_no_file(lone_package):
@@ -90,7 +90,7 @@ def test_says_that_a_file_is_no_plugin(lone_package):
     library = lone_package / "other.so"
     library.write_bytes(b"nothing of the kind")
     error = import_latgrad(lone_package.parent, LATGRAD_PLUGIN=str(library)).stderr
-    assert f"got {library} (no latgrad plugin)" in error
+    assert f"got {library} (not a latgrad plugin)" in error
 
 
 def test_says_that_a_library_cannot_be_loaded(lone_package):

@@ -214,7 +214,7 @@ def test_pickles_and_copies(table, net):
 def test_a_copy_still_asks_for_the_device(write_records):
     table = latgrad.LatencyTable(write_records([with_time(CONV, 2.0), with_time(CONV, 7.0, device="tablet")]))
     for other in (table, copy.deepcopy(table)):
-        with pytest.raises(ValueError, match="a device must be named where a table has several: phone, tablet"):
+        with pytest.raises(ValueError, match="a device must be named because the table has several: phone, tablet"):
             find(other, device="")
 
 

@@ -104,7 +104,7 @@ def test_says_which_shape_does_not_fit(x, weights, message):
 
 def test_says_which_block_has_another_shape():
     layer = latgrad.MixedLayer([nn.Linear(3, 4), None, nn.Linear(3, 5)])
-    with pytest.raises(ValueError, match=r"got \[2, 5\] of block 2 and \[2, 4\] before it"):
+    with pytest.raises(ValueError, match=r"got \[2, 5\] from block 2 and \[2, 4\] before it"):
         layer(torch.rand(2, 3), torch.rand(3))
 
 

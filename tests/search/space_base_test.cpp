@@ -129,9 +129,9 @@ TEST_F(SpaceBaseTest, RefusesAMissingBase) {
 TEST_F(SpaceBaseTest, RefusesCycles) {
   write("a.textproto", "base: \"b.textproto\"");
   write("b.textproto", "base: \"sub/../a.textproto\"");
-  expect_refused<ParseError>("a.textproto", "a space must not extend itself by way of its base (");
+  expect_refused<ParseError>("a.textproto", "a space must not extend itself through its base (");
   write("self.textproto", "base: \"self.textproto\"");
-  expect_refused<ParseError>("self.textproto", "a space must not extend itself by way of its base (");
+  expect_refused<ParseError>("self.textproto", "a space must not extend itself through its base (");
 }
 
 TEST_F(SpaceBaseTest, RefusesLongChains) {

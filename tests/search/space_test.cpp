@@ -294,15 +294,15 @@ TEST(SpaceTest, RefusesArchitecturesThatDoNotFit) {
       base_with(head, head + " architecture { name: \"x\" layers: \"skip\" }"),
       "layer 1 must be one of those offered of 0 c, 1 skip (not offered here); got 1 skip "
       "(s.textproto, field \"architecture x\")");
-  expect_refused<ValueError>(
-      base_with(head, head + " architecture { name: \" x\" layers: \"c\" }"),
-      "architecture name must have no space or comma around it, got \" x\" (s.textproto, field "
-      "\"architecture  x\")");
+  expect_refused<ValueError>(base_with(head, head + " architecture { name: \" x\" layers: \"c\" }"),
+                             "an architecture name must not be empty, nor begin or end with a space or "
+                             "comma, got \" x\" (s.textproto, field "
+                             "\"architecture  x\")");
   expect_refused<ValueError>(
       base_with(
           head,
           head + " architecture { name: \"x\" layers: \"c\" } architecture { name: \"x\" layers: \"c\" }"),
-      "every architecture must have a name of its own, got \"x\" twice (s.textproto, field \"architecture "
+      "every architecture must have a unique name, got \"x\" twice (s.textproto, field \"architecture "
       "x\")");
 }
 

@@ -1,4 +1,4 @@
-"""Finds liblatgrad_plugin.so, checks that it was built for the torch at hand, and loads it."""
+"""Finds liblatgrad_plugin.so, checks that it was built for the installed torch, and loads it."""
 
 import mmap
 import os
@@ -9,8 +9,8 @@ import torch
 
 LIBRARY_NAME = "liblatgrad_plugin.so"
 
-# The plugin says in its read-only data which torch it was built for, so that this can be known without loading
-# it: a library for another torch fails with an undefined symbol or, worse, loads.
+# The plugin's read-only data says which torch it was built for, so this is known without loading it: a library for
+# another torch fails with an undefined symbol or, worse, loads.
 _BUILT_FOR = re.compile(rb"latgrad-plugin-built-for-torch:(\d+\.\d+\.\d+)")
 
 
@@ -25,12 +25,12 @@ def built_for(library):
 
 
 def _series(version):
-    """What decides on binary compatibility: `2.13` of `2.13.0+cpu`."""
+    """The part of a version that decides binary compatibility: `2.13` of `2.13.0+cpu`."""
     return version.split(".")[:2]
 
 
 def _candidates():
-    """Where plugins may lie: beside this package or, where pip put none there, in what it was installed or checked out with."""
+    """The possible paths of a plugin: next to this package, else in its installation or checkout."""
     package = pathlib.Path(__file__).resolve().parent
     if (package / LIBRARY_NAME).exists():
         yield package / LIBRARY_NAME
@@ -46,24 +46,23 @@ def _candidates():
 
 
 def find_plugin():
-    """The path of the plugin for the torch at hand.
+    """The path of the plugin for the installed torch.
 
-    The environment variable LATGRAD_PLUGIN names it; without it the plugin in the package's folder is taken and, where
-    there is none, the folders above it and the build folders of a checkout are searched for one that was built for this
-    torch.
+    The environment variable LATGRAD_PLUGIN names it. Otherwise it is the plugin in the package's folder or, if there is
+    none, one that was built for this torch in the folders above or in the build folders of a checkout.
 
-    Raises ImportError in words where there is none, or only one for another torch.
+    Raises ImportError if there is no plugin, or none for this torch; the message says what to do.
     """
     named = os.environ.get("LATGRAD_PLUGIN")
     if named and not os.path.isfile(named):
-        raise ImportError(f"LATGRAD_PLUGIN must name the file {LIBRARY_NAME}, got {named!r}, which is no file")
+        raise ImportError(f"LATGRAD_PLUGIN must name the file {LIBRARY_NAME}, got {named!r}, which is not a file")
     found = [pathlib.Path(named)] if named else [path for path in _candidates() if path.is_file()]
     others = []
     for path in found:
         version = built_for(path)
         if version is not None and _series(version) == _series(torch.__version__):
             return path
-        others.append(f"{path} (built for torch {version})" if version else f"{path} (no latgrad plugin)")
+        others.append(f"{path} (built for torch {version})" if version else f"{path} (not a latgrad plugin)")
     if others:
         if found[0].parent == pathlib.Path(__file__).resolve().parent:
             advice = (
@@ -79,13 +78,13 @@ def find_plugin():
             f"{', '.join(dict.fromkeys(others))}: {advice}"
         )
     raise ImportError(
-        f"the latgrad plugin {LIBRARY_NAME} was found neither beside this package nor in a build folder of its "
+        f"the latgrad plugin {LIBRARY_NAME} was found neither next to this package nor in a build folder of its "
         "checkout: build it, or name it in the environment variable LATGRAD_PLUGIN"
     )
 
 
 def load_plugin():
-    """Loads the plugin into this process; does nothing where some copy of it has been loaded."""
+    """Loads the plugin into this process; does nothing if a copy of it is already loaded."""
     # A second copy would register the operators and the protobuf messages twice, which aborts the process.
     if torch._C._jit_get_schemas_for_operator("latgrad::expected_latency"):
         return

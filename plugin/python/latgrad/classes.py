@@ -1,4 +1,4 @@
-"""The TorchScript classes, as functions that take any path. The results are ``torch.ScriptObject``."""
+"""The TorchScript classes, as functions that accept any path type. They return a ``torch.ScriptObject``."""
 
 import os
 
@@ -6,30 +6,30 @@ import torch
 
 
 def LatencyModel(space, lut, device="", precision="int8", mode="ave"):
-    """Prices every candidate of a space with a LUT: a ``torch.classes.latgrad.LatencyModel``.
+    """The latency of every candidate of a space, from a LUT: a ``torch.classes.latgrad.LatencyModel``.
 
     space: a space file. lut: a table in the published format (``.json``, ``.json.gz``, ``.zip``).
     device: empty for the table's default. precision: ``int8`` or ``fp32``. mode: ``ave``, ``min``, ``max`` or
-    ``last``, how several records of an operator become one time.
+    ``last``, how to combine several records of an operator.
 
-    The object is immutable and self-contained: as an attribute of a module it is saved by torch.jit.save and loads
-    where neither file exists. Its methods can be called from TorchScript; L layers, C candidates of the widest layer,
-    both counted from 0:
+    The object is immutable and self-contained: torch.jit.save stores it as an attribute of a module, and the module
+    loads where neither file exists. TorchScript can call its methods. L is the number of layers, C the number of
+    candidates of the widest layer; both are indexed from 0:
 
     ``table_us(statistic="p50")``
-        What every candidate costs: float64 ``[L, C]``, 0 where not valid.
+        The latency of every candidate: float64 ``[L, C]``, 0 where not valid.
     ``fixed_us(statistic="p50")``
-        What every architecture pays, a float: stem, head, layout changes.
+        The latency that all architectures share (stem, head, layout changes), a float.
     ``estimate(arch, statistic="p50")``
-        The price of architectures, uint8 or int64 ``[..., L]``, with the fixed part: float64 ``[...]``.
+        The latency of architectures, uint8 or int64 ``[..., L]``, including the fixed part: float64 ``[...]``.
     ``spread_us()``
-        How far apart the fast and the slow runs of every candidate are: p90 - p10 of each of its operators, summed;
-        float64 ``[L, C]``. The spread of the block's own time where its operators slow down together, and in practice
-        an upper bound of it where they are independent.
+        The distance between fast and slow runs of every candidate: the sum of p90 - p10 over its operators, float64
+        ``[L, C]``. It equals the spread of the block's time where its operators slow down together, and is in practice
+        an upper bound where they are independent.
     ``valid()``
         Which candidates the space offers: bool ``[L, C]``.
     ``layers()``, ``candidates(layer)``
-        L; the names of a layer's candidates by index, those that are not offered among them.
+        L; the names of a layer's candidates by index, including those that are not offered.
     ``encode(names)``, ``decode(arch)``
         One candidate name per layer to int64 ``[L]``, and back.
     ``netdef(arch)``, ``init_netdef(arch)``, ``input_dims()``
@@ -38,22 +38,22 @@ def LatencyModel(space, lut, device="", precision="int8", mode="ave"):
     ``space()``, ``precision()``, ``device()``
         The text of the space file without ``base``; ``int8`` or ``fp32``; the device of the LUT.
 
-    ``statistic`` is ``p0``, ``p10``, ``p50``, ``p90``, ``p100`` or ``mean``: the figure of each operator that is summed.
-    docs/risk.md says what such a sum means. Tensors are copies, on the CPU.
+    ``statistic`` is ``p0``, ``p10``, ``p50``, ``p90``, ``p100`` or ``mean``: the time of each operator that is summed.
+    docs/risk.md explains what such a sum means. Tensors are copies on the CPU.
 
-    The methods raise ValueError for an unknown statistic, a layer out of range, an architecture that does not fit.
+    The methods raise ValueError for an unknown statistic, a layer out of range, or an architecture that does not fit.
 
-    Raises ValueError or RuntimeError where the LUT lacks operators of the space (naming the first ten), where a file
-    cannot be read or breaks its format, for an unknown device, precision or mode.
+    Raises ValueError or RuntimeError if the LUT lacks operators of the space (naming the first ten), if a file cannot
+    be read or breaks its format, or for an unknown device, precision or mode.
     """
     return torch.classes.latgrad.LatencyModel(os.fspath(space), os.fspath(lut), device, precision, mode)
 
 
 def SearchSpace(path):
-    """A search space, read from its file: a ``torch.classes.latgrad.SearchSpace``. :class:`Supernet` is built from it.
+    """A search space, read from its file: a ``torch.classes.latgrad.SearchSpace``. It is the basis of :class:`Supernet`.
 
-    Immutable; as an attribute of a module it is saved as the text of the space. Its methods; layers and candidates count
-    from 0, ``precision`` is ``int8`` or ``fp32``:
+    The object is immutable; as an attribute of a module it is saved as the text of the space. Layers and candidates
+    are indexed from 0, and ``precision`` is ``int8`` or ``fp32``. Its methods:
 
     ``name()``, ``text()``, ``input_shape()``, ``classes()``
         Its name; the whole space as one file without ``base``; NCHW; how many logits a network has.
@@ -70,9 +70,9 @@ def SearchSpace(path):
     ``parse_architecture(text)``, ``format_architecture(arch)``
         The name of an architecture, digits, or names and indices to int64 ``[L]``, and back to names.
 
-    The methods raise ValueError for what is out of range, not offered, unknown or no number.
+    The methods raise ValueError for a value that is out of range, not offered, unknown or not a number.
 
-    Raises RuntimeError or ValueError where the file cannot be read or breaks the format.
+    Raises RuntimeError or ValueError if the file cannot be read or breaks the format.
     """
     return torch.classes.latgrad.SearchSpace(os.fspath(path))
 
@@ -80,7 +80,7 @@ def SearchSpace(path):
 def LatencyTable(path):
     """A latency look-up table in the published format: a ``torch.classes.latgrad.LatencyTable``.
 
-    As an attribute of a module it is saved by torch.jit.save with all its records. Its methods:
+    As an attribute of a module, torch.jit.save stores it with all its records. Its methods:
 
     ``size()``, ``devices()``
         The number of records; the devices that have one.
@@ -88,14 +88,14 @@ def LatencyTable(path):
         A time of each record of one operator in file order, microseconds; empty where there is none. ``args`` are
         protobuf texts, ``input_dtypes`` Caffe2's numbers.
     ``estimate_net(model, init="", input_dims={}, device="", mode="ave", statistic="p50")``
-        The price of a Caffe2 network, a folder or a file, with its init net (empty: beside it) and the shapes of data
-        inputs by name. The result has ``total_us()``, which raises RuntimeError while an operator is missing,
-        ``found_us()``, ``all_found()``, and for each operator ``op_types()``, ``outputs()``, ``statuses()`` (``exact``, ``substituted``,
-        ``missing``) and ``times_us()``.
+        The latency of a Caffe2 network. ``model`` is a folder or a file, ``init`` its init net (empty: found next to
+        it), ``input_dims`` the shapes of data inputs by name. The result has ``total_us()``, which raises RuntimeError
+        if an operator is missing, ``found_us()``, ``all_found()``, and for each operator ``op_types()``, ``outputs()``,
+        ``statuses()`` (``exact``, ``substituted``, ``missing``) and ``times_us()``.
 
-    ``device``, ``mode`` and ``statistic`` are as in ``LatencyModel``. The methods raise ValueError where an argument breaks a
-    rule, RuntimeError for files and networks.
+    ``device``, ``mode`` and ``statistic`` are as in ``LatencyModel``. The methods raise ValueError if an argument
+    breaks a rule, and RuntimeError for files and networks.
 
-    Raises RuntimeError where the file cannot be read or breaks the format.
+    Raises RuntimeError if the file cannot be read or breaks the format.
     """
     return torch.classes.latgrad.LatencyTable(os.fspath(path))

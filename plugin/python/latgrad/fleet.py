@@ -3,7 +3,7 @@
 Tensors are float16, bfloat16, float32 or float64; half precision is computed in float32. Every function is
 differentiable, any number of times.
 
-All raise RuntimeError for a latency without a dimension of devices or with none of them, and for another dtype.
+All functions raise RuntimeError for a latency whose dimension of devices is missing or empty, and for another dtype.
 """
 
 from typing import Optional
@@ -13,9 +13,9 @@ from torch import Tensor
 
 
 def fleet_sum(latency_us: Tensor, weights: Optional[Tensor] = None) -> Tensor:
-    """The sum over the devices of weight times latency; without weights each counts once.
+    """The sum of weight times latency over the devices; without weights each device counts once.
 
-    weights: ``[D]``, on the device of the latency, for example each device's share of the users. Differentiable, too.
+    weights: ``[D]``, on the device of the latency, for example each device's share of the users; also differentiable.
 
     Raises RuntimeError for weights of another shape or dtype, or on another device.
     """
@@ -23,16 +23,16 @@ def fleet_sum(latency_us: Tensor, weights: Optional[Tensor] = None) -> Tensor:
 
 
 def fleet_max(latency_us: Tensor) -> Tensor:
-    """The latency of the slowest device. Only that one has a gradient; devices that tie share it."""
+    """The latency of the slowest device. Only that device has a gradient; devices that tie share it."""
     return torch.ops.latgrad.fleet_max(latency_us)
 
 
 def fleet_smooth_max(latency_us: Tensor, temperature_us: float) -> Tensor:
     """A smooth maximum, ``temperature_us * logsumexp(latency_us / temperature_us)``.
 
-    Every device has a gradient, the slower the more, and they sum to 1. The result is never less than the maximum and,
-    rounding aside, at most ``temperature_us * ln(D)`` more; it tends to the maximum as the temperature tends to 0.
-    Infinite latencies are not supported: their result is NaN.
+    Every device has a gradient, larger for slower devices, and the gradients sum to 1. The result is never less than
+    the maximum and, apart from rounding, at most ``temperature_us * ln(D)`` more; it tends to the maximum as the
+    temperature tends to 0. Infinite latencies are not supported and give NaN.
 
     Raises RuntimeError for a temperature that is not positive and finite.
     """

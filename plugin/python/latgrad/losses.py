@@ -1,11 +1,11 @@
-"""The published losses that join cross-entropy and latency.
+"""The published losses that combine cross-entropy and latency.
 
-Latencies and targets are microseconds. Tensors are float16, bfloat16, float32 or float64; they broadcast, and mixed
-precisions meet in the wider one, as in PyTorch's arithmetic. Every function is differentiable in its tensors, any number
+Latencies and targets are in microseconds. Tensors are float16, bfloat16, float32 or float64; they broadcast, and mixed
+precisions give the wider one, as in PyTorch's arithmetic. Every function is differentiable in its tensors, any number
 of times.
 
-All raise RuntimeError for a tensor of another dtype, for a target, weight, alpha or beta that is not finite, and for a
-target that is not positive.
+All functions raise RuntimeError for a tensor of another dtype, for a target, weight, alpha or beta that is not finite,
+and for a target that is not positive.
 """
 
 import torch
@@ -13,14 +13,16 @@ from torch import Tensor
 
 
 def log_latency(latency_us: Tensor) -> Tensor:
-    """The natural logarithm of a latency in microseconds, for powers of it: those of a negative number are NaN.
+    """The natural logarithm of a latency in microseconds, as the base of a power.
+
+    It is never negative, because powers of negative numbers are NaN.
 
     latency_us: ``[...]``, at least 1 us, finite.
 
     Returns ``[...]`` of the same dtype, not negative.
 
-    Raises RuntimeError, on the CPU, where a latency is below 1 us, NaN or infinite, with its value and place. On other
-    devices, where reading it would wait for them, the result is NaN there.
+    On the CPU, raises RuntimeError if a latency is below 1 us, NaN or infinite, with its value and place. On other
+    devices such an element gives NaN, because reading it would wait for the device.
     """
     return torch.ops.latgrad.log_latency(latency_us)
 
@@ -30,7 +32,7 @@ def fbnet_loss(cross_entropy: Tensor, latency_us: Tensor, alpha: float = 0.2, be
 
     At exactly 1 us it is 0, with an infinite slope where ``beta < 1``.
 
-    Raises RuntimeError as :func:`log_latency` does: a latency in milliseconds or seconds may lie below one.
+    Raises RuntimeError as :func:`log_latency` does: a latency given in milliseconds or seconds may be below one.
 
     Source: FBNet (Wu et al., CVPR 2019), equation 2, with the alpha and beta of its experiments.
     """
@@ -40,7 +42,7 @@ def fbnet_loss(cross_entropy: Tensor, latency_us: Tensor, alpha: float = 0.2, be
 def proxylessnas_loss(cross_entropy: Tensor, latency_us: Tensor, target_us: float, weight: float) -> Tensor:
     """``cross_entropy + weight * (latency_us / target_us - 1)``, ProxylessNAS' loss for gradients.
 
-    The slope is ``weight / target_us`` wherever the latency stands, above the target and below.
+    The slope is ``weight / target_us`` everywhere, above and below the target.
 
     Source: ProxylessNAS (Cai et al., ICLR 2019), section 3.3, in the form of its published code, ``add#linear``.
     """
@@ -54,7 +56,8 @@ def proxylessnas_log_loss(
 
     At exactly 1 us it is 0, with an infinite slope where ``beta < 1``.
 
-    Raises RuntimeError as :func:`log_latency` does, and for a target of 1 us or less, whose logarithm cannot divide.
+    Raises RuntimeError as :func:`log_latency` does, and for a target of 1 us or less, because its logarithm is the
+    divisor.
 
     Source: the published code of ProxylessNAS, ``mul#log``.
     """
@@ -64,7 +67,7 @@ def proxylessnas_log_loss(
 def tunas_penalty(latency_us: Tensor, target_us: float) -> Tensor:
     """``|latency_us / target_us - 1|``, to be weighted and added to a cross-entropy.
 
-    It pulls to the target from both sides; the gradient at the target is 0.
+    It pulls towards the target from both sides; the gradient at the target is 0.
 
     Source: TuNAS (Bender et al., CVPR 2020), the absolute reward function, there subtracted from the accuracy.
     """
@@ -74,6 +77,6 @@ def tunas_penalty(latency_us: Tensor, target_us: float) -> Tensor:
 def hinge_penalty(latency_us: Tensor, target_us: float) -> Tensor:
     """``max(0, latency_us / target_us - 1)``, to be weighted and added to a cross-entropy.
 
-    Free up to the target; the gradient at the target is 0.
+    It is 0 up to the target; the gradient at the target is 0.
     """
     return torch.ops.latgrad.hinge_penalty(latency_us, target_us)

@@ -11,13 +11,13 @@ class MixedLayer(nn.Module):
         layer = latgrad.MixedLayer([conv3x3, conv5x5, None])    # the third candidate is not offered here
         y = layer(x, weights[..., 0, :])                        # weights [..., L, C] of all layers, this is the first
 
-    The weights are architecture probabilities, or the Gumbel-softmax sample of which the latency is taken, too.
+    The weights are architecture probabilities, or the Gumbel-softmax sample that the latency is computed from.
 
-    blocks: C modules that take the layer's input and agree in the shape of their output; None where the space offers no
+    blocks: C modules that take the layer's input and have outputs of the same shape; None where the space offers no
     candidate (a row of ``LatencyModel.valid()``). Block ``k`` is the submodule ``blocks.k``. A candidate that is not
     offered never runs, and its weight is not read.
 
-    Raises TypeError for a block that is neither a module nor None, ValueError where no candidate is offered.
+    Raises TypeError for a block that is neither a module nor None, and ValueError if no candidate is offered.
     """
 
     num_candidates: int
@@ -32,17 +32,17 @@ class MixedLayer(nn.Module):
         self.offered = [index for index, block in enumerate(blocks) if block is not None]
         if not self.offered:
             raise ValueError(f"blocks must offer at least one candidate, got {self.num_candidates}, all of them None")
-        # A dictionary, as a list could hold neither the gaps nor, in TorchScript, None.
+        # A dictionary, because a list cannot have gaps and, in TorchScript, cannot hold None.
         self.blocks = nn.ModuleDict({str(index): block for index, block in enumerate(blocks) if block is not None})
 
     def forward(self, x: Tensor, weights: Tensor) -> Tensor:
         """The sum over the offered candidates of weight times output.
 
-        x: what the blocks take, ``[N, ...]`` where the weights are per element of the batch.
+        x: the input of the blocks, ``[N, ...]`` if there are weights per element of the batch.
         weights: ``[C]``, one sample for the whole batch, or ``[N, C]``, one per element of the batch. They are converted
         to the dtype of the outputs.
 
-        Raises ValueError where a shape does not fit.
+        Raises ValueError if a shape does not fit.
         """
         if weights.dim() != 1 and weights.dim() != 2:
             raise ValueError(f"weights must be [candidates] or [batch, candidates], got {list(weights.shape)}")
@@ -67,7 +67,7 @@ class MixedLayer(nn.Module):
             else:
                 if output.shape != total.shape:
                     raise ValueError(
-                        f"blocks must agree in the shape of their output, got {list(output.shape)} of block {candidate} "
+                        f"blocks must have outputs of the same shape, got {list(output.shape)} from block {candidate} "
                         f"and {list(total.shape)} before it"
                     )
                 total = total + weight * output

@@ -12,10 +12,10 @@ def expected_latency(probs: Tensor, table_us: Tensor) -> Tensor:
     probs: ``[..., L, C]``, float16, bfloat16, float32 or float64; rows usually sum to 1, which is not checked.
     table_us: ``[L, C]`` or ``[D, L, C]``, floating point, on the same device.
 
-    Returns ``[...]`` or ``[..., D]`` of the wider dtype of the two. Differentiable in both arguments, any number of times.
-    float16 and bfloat16 are added up in float32; a float16 result ends at 65504 us.
+    Returns ``[...]`` or ``[..., D]`` in the wider of the two dtypes. Differentiable in both arguments, any number of
+    times. float16 and bfloat16 are summed in float32; a float16 result cannot exceed 65504 us.
 
-    Raises RuntimeError where a shape, dtype or device does not fit and, on the CPU, where a latency is negative or not finite.
+    Raises RuntimeError if a shape, dtype or device does not fit and, on the CPU, if a latency is negative or not finite.
     """
     return torch.ops.latgrad.expected_latency(probs, table_us)
 
@@ -25,14 +25,15 @@ def softmax_latency(logits: Tensor, table_us: Tensor, valid: Optional[Tensor] = 
 
     logits: ``[..., L, C]``, float16, bfloat16, float32 or float64.
     table_us: ``[L, C]`` or ``[D, L, C]``, floating point, on the same device.
-    valid: ``[L, C]``, bool, the candidates that a layer offers; another one has probability and gradient 0, whatever its
-    logit and its latency. None: all.
+    valid: ``[L, C]``, bool, the candidates that a layer offers (None: all). Other candidates have probability and
+    gradient 0, regardless of their logits and latencies.
 
-    Returns ``[...]`` or ``[..., D]`` of the wider dtype of the two. Differentiable in logits and table, any number of
-    times; nothing of the batch's size but the logits is kept for the backward. A NaN among the valid logits makes the latency NaN.
+    Returns ``[...]`` or ``[..., D]`` in the wider of the two dtypes. Differentiable in logits and table, any number of
+    times; the logits are the only tensor of the size of the batch that is kept for the backward pass. A NaN among the
+    valid logits makes the latency NaN.
 
-    Raises RuntimeError where a shape, dtype or device does not fit and, on the CPU, where a latency is negative or not
-    finite or a layer has no valid candidate.
+    Raises RuntimeError if a shape, dtype or device does not fit and, on the CPU, if a latency is negative or not finite
+    or a layer has no valid candidate.
     """
     return torch.ops.latgrad.softmax_latency(logits, table_us, valid)
 
@@ -51,11 +52,11 @@ def gumbel_latency(
     hard: one-hot weights with the gradient of the soft ones (straight-through).
     generator: None for the device's default, which torch.manual_seed seeds.
 
-    Returns ``(weights, latency_us)``: ``[..., L, C]`` of the dtype of logits, rows summing to 1 and exactly 0 where not
-    valid; and ``[...]`` or ``[..., D]`` of the wider dtype of the two. Gradients flow through both. On the CPU the
-    sample is the same for any number of threads.
+    Returns ``(weights, latency_us)``: ``[..., L, C]`` in the dtype of logits, with rows that sum to 1 and are exactly 0
+    where not valid; and ``[...]`` or ``[..., D]`` in the wider of the two dtypes. Gradients flow through both. On the
+    CPU the sample is the same for any number of threads.
 
-    Raises RuntimeError as softmax_latency, and for a temperature that is not positive and finite.
+    Raises RuntimeError as softmax_latency does, and for a temperature that is not positive and finite.
     """
     return torch.ops.latgrad.gumbel_latency(logits, table_us, temperature, valid, hard, generator)
 
@@ -66,9 +67,9 @@ def arch_latency(arch: Tensor, table_us: Tensor) -> Tensor:
     arch: ``[..., L]``, uint8 or int64, the index of a candidate in each layer.
     table_us: ``[L, C]`` or ``[D, L, C]``, floating point, on the same device.
 
-    Returns ``[...]`` or ``[..., D]`` of the table's dtype. Differentiable in ``table_us``.
+    Returns ``[...]`` or ``[..., D]`` in the table's dtype. Differentiable in ``table_us``.
 
-    Raises RuntimeError where a shape, dtype or device does not fit and, on the CPU, where an index is no candidate
-    or a latency is negative or not finite.
+    Raises RuntimeError if a shape, dtype or device does not fit and, on the CPU, if an index is not a candidate or a
+    latency is negative or not finite.
     """
     return torch.ops.latgrad.arch_latency(arch, table_us)

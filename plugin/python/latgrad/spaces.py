@@ -10,7 +10,7 @@ _SUFFIX = ".textproto"
 
 def _folder() -> pathlib.Path:
     package = pathlib.Path(__file__).resolve().parent
-    # As pip lays it, as `cmake --install` does, and in a checkout.
+    # The layouts of pip, of `cmake --install` and of a checkout.
     places = [package / "spaces", package.parents[1] / "spaces", package.parents[2] / "data" / "spaces"]
     return next((place for place in places if place.is_dir()), places[0])
 

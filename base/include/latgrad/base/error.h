@@ -6,8 +6,8 @@
 //     std::cerr << error.what();  // "rule, actual value (file, line 7)"
 //   }
 //
-// An error is thrown where the job cannot go on. What is expected (an operator
-// that the table lacks, say) is a return value, never an error.
+// An error is thrown when the job cannot continue. An expected outcome, such as an operator that the table
+// lacks, is a return value, never an error.
 
 #pragma once
 
@@ -32,7 +32,7 @@ struct Place {
 // Formats as `file, line 7, op 3 "Conv", blob "data"`; empty when nothing is known.
 std::string to_string(const Place& place);
 
-// What every error of the core derives from; `what()` is "message (place)".
+// The base class of every error of the core; `what()` is "message (place)".
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message, Place place = {});

@@ -1,4 +1,4 @@
-// Names in messages, so many of them at most.
+// Lists of names for messages, up to a maximum number.
 //
 //   listed({"a", "b", "c", "d"}, 2);        // "a, b and 2 more"
 //   listed_lines({"a", "b", "c", "d"}, 2);  // "  a\n  b\n  and 2 more\n"
@@ -15,7 +15,7 @@ namespace latgrad::base {
 
 std::string listed(const std::vector<std::string>& names, size_t most);
 
-// Each on a line of its own.
+// One name per line.
 std::string listed_lines(const std::vector<std::string>& names, size_t most);
 
 }  // namespace latgrad::base

@@ -8,7 +8,7 @@
 
 namespace latgrad::base {
 
-// The bytes of a file, as long as the object lives. The file must not shrink meanwhile.
+// The bytes of a file for the lifetime of the object. The file must not shrink meanwhile.
 class MappedFile {
  public:
   // Errors: IoError; also for a folder.

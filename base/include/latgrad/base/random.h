@@ -1,5 +1,4 @@
-// Random choices that are the same with every standard library, as its distributions and std::shuffle are
-// not.
+// Random choices that are the same with every standard library, unlike its distributions and std::shuffle.
 //
 //   std::mt19937_64 random(seed);
 //   shuffle(order, random);

@@ -1,4 +1,4 @@
-// A file replaced in one step.
+// Replaces a file in one step.
 
 #pragma once
 
@@ -7,9 +7,9 @@
 
 namespace latgrad::base {
 
-// Writes beside `path` under a temporary name and renames: readers see the old file or the new one, never a
-// part. The permissions of an old file stay, and so does a link, whose file is replaced. What is no regular
-// file, a pipe or a device, is written into. Errors: IoError; the temporary file is removed.
+// Writes a temporary file next to `path` and renames it: readers see the old file or the new one, never a
+// part of it. Keeps the permissions of an old file; for a link, replaces the file that it points to. Writes
+// directly into a pipe or a device. Errors: IoError; the temporary file is removed.
 void replace_file(const std::filesystem::path& path, std::string_view bytes);
 
 }  // namespace latgrad::base

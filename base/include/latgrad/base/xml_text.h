@@ -1,4 +1,4 @@
-// Foreign text inside XML and HTML.
+// Escapes untrusted text for XML and HTML.
 //
 //   svg += "<title>" + xml_text(name) + "</title>";
 //
@@ -11,8 +11,8 @@
 
 namespace latgrad::base {
 
-// The text as the content of an element or of an attribute in double quotes. What XML does not allow,
-// control characters and bytes that are not UTF-8, becomes U+FFFD.
+// The text as the content of an element or of an attribute in double quotes. Control characters and bytes
+// that are not UTF-8, which XML does not allow, become U+FFFD.
 std::string xml_text(std::string_view text);
 
 }  // namespace latgrad::base

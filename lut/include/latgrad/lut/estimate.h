@@ -3,7 +3,7 @@
 //   net::Net net = net::read_net("FBNet-A/int8");
 //   Estimate e = estimate(net, net::infer_shapes(net), table, {.device = "SM-G950U-7.0-24"});
 //   if (auto total_us = e.total_us()) ...       // nothing while an operator is missing
-//   e.found_us;                                 // the partial sum, for who asks for it
+//   e.found_us;                                 // the partial sum
 //
 // O(operators). Thread-safe: it only reads.
 
@@ -22,7 +22,7 @@
 
 namespace latgrad::lut {
 
-// How several records of one operator become one time.
+// How to combine several records of one operator into one time.
 enum class Mode { kAve, kMin, kMax, kLast };
 // Errors: ValueError for anything but "ave", "min", "max", "last".
 Mode parse_mode(std::string_view text);
@@ -43,7 +43,7 @@ enum class Matching {
 struct EstimateOptions {
   std::string device = {};  // empty: table.default_device()
   Mode mode = Mode::kAve;
-  Statistic statistic = Statistic::kP50;  // of each record, before the mode joins them
+  Statistic statistic = Statistic::kP50;  // of each record, before the mode combines them
   Matching matching = Matching::kMeaning;
 };
 
@@ -64,7 +64,7 @@ struct Estimate {
   std::optional<double> total_us() const;
 };
 
-// The time that records of one operator give together: `estimate_operator` for records that it has found.
+// The combined time of records of one operator: `estimate_operator` for records that were already found.
 // Precondition: at least one record, each < table.size().
 double joined_time_us(std::span<const uint32_t> records, const Table& table, Mode mode, Statistic statistic);
 
@@ -74,7 +74,7 @@ double joined_time_us(std::span<const uint32_t> records, const Table& table, Mod
 OpEstimate estimate_operator(const OperatorKey& key, const Table& table, const EstimateOptions& options);
 
 // Precondition: shapes = net::infer_shapes(net). An operator of unknown shape is missing.
-// Errors: ValueError as estimate_operator; when the shapes are of another network.
+// Errors: ValueError as estimate_operator; if the shapes belong to another network.
 Estimate estimate(const net::Net& net, const net::NetShapes& shapes, const Table& table,
                   const EstimateOptions& options);
 

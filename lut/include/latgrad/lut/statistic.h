@@ -1,8 +1,8 @@
-// The figure of a record's times that a price is made of.
+// The statistic of a record that prices are computed from.
 //
 //   table.time_us(record, parse_statistic("p90"))
 //
-// What a sum of such figures says about a network: docs/risk.md. Thread-safe: no state.
+// docs/risk.md explains what a sum of such times says about a network. Thread-safe: no state.
 
 #pragma once
 
@@ -11,12 +11,12 @@
 
 namespace latgrad::lut {
 
-// A record holds percentiles and no mean. kMean is that of the distribution whose quantile function is
+// A record holds percentiles but no mean. kMean is the mean of the distribution whose quantile function is
 // linear between them:
 //
 //   mean = 0.05 p0 + 0.25 p10 + 0.4 p50 + 0.25 p90 + 0.05 p100
 //
-// The slowest run alone thus weighs 1/20, however many runs there were.
+// The slowest run alone thus weighs 1/20, no matter how many runs there were.
 enum class Statistic { kP0, kP10, kP50, kP90, kP100, kMean };
 
 inline constexpr std::array kStatistics = {Statistic::kP0,  Statistic::kP10,  Statistic::kP50,

@@ -3,8 +3,7 @@
 //   Table table = Table::load("SM-G950U-7.0-24-op_lut_database.json.zip");
 //   for (size_t r : table.find(key, "SM-G950U-7.0-24")) use(table.time_us(r, Statistic::kP50));
 //
-// Finding is O(1) in the size of the table. Built once and then frozen: any number of threads
-// may read it.
+// A lookup is O(1) in the size of the table. The table is immutable: any number of threads may read it.
 
 #pragma once
 
@@ -40,14 +39,14 @@ struct Record {
 
 class Table {
  public:
-  // Reads `.json` (one object a line), `.json.gz`, or a `.zip` that holds one such `.json`; told apart
-  // by content. An archive may unpack to 1 GiB.
+  // Reads `.json` (one object per line), `.json.gz`, or a `.zip` that holds one such `.json`; the content
+  // decides. An archive may unpack to at most 1 GiB.
   // Errors: IoError; ParseError with file and line (a key is missing, has another type, a time is
   // negative or not finite, a shape is out of range).
   static Table load(const std::filesystem::path& path);
   // The same from memory, not packed. `source` is named in errors.
   static Table parse(std::string_view json_lines, const std::string& source);
-  // Errors: ValueError as parse, with the record's number; ParseError for an argument that is no protobuf
+  // Errors: ValueError as parse, with the record's number; ParseError for an argument that is not protobuf
   // text.
   static Table from_records(std::vector<Record> records, std::string source);
 
@@ -64,12 +63,12 @@ class Table {
   bool has_device(std::string_view device) const;
   const std::string& source() const;
 
-  // The device to price for when the caller names none: the only one of the table, else the one that the
+  // The device to use if the caller names none: the only one of the table, else the one that the
   // file name starts with (`<device>-op_lut_database.json`).
   // Errors: ValueError that lists the devices.
   const std::string& default_device() const;
-  // The device itself, or default_device() where it is empty.
-  // Errors: ValueError for one that the table lacks, listing those that it has; as default_device.
+  // The device itself, or default_device() if it is empty.
+  // Errors: ValueError for a device that the table lacks, listing those that it has; as default_device.
   const std::string& resolve_device(std::string_view device) const;
 
   // Records that match by meaning, in file order; empty when there is none.

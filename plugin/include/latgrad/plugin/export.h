@@ -1,4 +1,4 @@
-// Marks what liblatgrad_plugin.so offers to C++; everything else in it is hidden.
+// Marks the symbols that liblatgrad_plugin.so exports to C++; all others are hidden.
 
 #pragma once
 

@@ -8,7 +8,7 @@
 // float32 or float64; half precision is computed in float32. Differentiable any number of times, under
 // TorchScript, torch.compile and on meta tensors. Thread-safe. Cost: O(numel).
 //
-// Errors, of all: c10::Error for a latency without a dimension of devices or with none of them, and for
+// Errors of all functions: c10::Error for a latency whose dimension of devices is missing or empty, and for
 // another dtype.
 
 #pragma once
@@ -19,7 +19,7 @@
 
 namespace latgrad {
 
-// The sum over the devices of weight times latency; without weights each counts once.
+// The sum of weight times latency over the devices; without weights each device counts once.
 //
 //   weights  [D], the same device as the latency, e.g. each device's share of the users
 //
@@ -28,13 +28,13 @@ namespace latgrad {
 // Errors: for weights of another shape or dtype, or on another device.
 LATGRAD_PLUGIN_EXPORT at::Tensor fleet_sum(const at::Tensor& latency_us, const at::Tensor& weights = {});
 
-// The latency of the slowest device. Only that one has a gradient; devices that tie share it.
+// The latency of the slowest device. Only that device has a gradient; devices that tie share it.
 LATGRAD_PLUGIN_EXPORT at::Tensor fleet_max(const at::Tensor& latency_us);
 
-// A smooth maximum, temperature_us * ln(sum over the devices of exp(latency_us / temperature_us)): every
-// device has a gradient, the slower the more, and they sum to 1. It is never less than the maximum and,
-// rounding aside, at most temperature_us * ln(D) more; it tends to the maximum as the temperature tends to 0.
-// Infinite latencies are not supported: their result is NaN.
+// A smooth maximum, temperature_us * ln(sum over the devices of exp(latency_us / temperature_us)). Every
+// device has a gradient, larger for slower devices, and the gradients sum to 1. The result is never less than
+// the maximum and, apart from rounding, at most temperature_us * ln(D) more; it tends to the maximum as the
+// temperature tends to 0. Infinite latencies are not supported and give NaN.
 //
 // Errors: for a temperature that is not positive and finite.
 LATGRAD_PLUGIN_EXPORT at::Tensor fleet_smooth_max(const at::Tensor& latency_us, double temperature_us);

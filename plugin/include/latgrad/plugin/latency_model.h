@@ -5,14 +5,14 @@
 //   auto latency_us = model->fixed_us() + latgrad::expected_latency(probs, model->table_us());
 //   auto net = model->netdef(theta.argmax(-1));   // the winner, as a Caffe2 NetDef
 //
-// Building reads both files and prices every candidate once. From then on the model is immutable, needs no
-// file, and travels inside TorchScript modules: torch.jit.save writes the text of the space and the numbers,
-// and torch.jit.load gives the same model on a machine that has neither file. Thread-safe.
+// The constructor reads both files and prices every candidate once. After that the model is immutable, needs
+// no file, and can be part of a TorchScript module: torch.jit.save writes the text of the space and the
+// numbers, and torch.jit.load gives the same model on a machine that has neither file. Thread-safe.
 //
-// L layers, C candidates of the widest layer. Layers and candidates count from 0. `statistic` is the figure
-// of each operator that is summed: p0, p10, p50, p90, p100 or mean; docs/risk.md says what such a sum means.
-// Errors of the core arrive as c10::ValueError (Python's ValueError) where an argument breaks a rule, and as
-// c10::Error (RuntimeError) for files.
+// L is the number of layers, C the number of candidates of the widest layer; both are indexed from 0.
+// `statistic` is the time of each operator that is summed: p0, p10, p50, p90, p100 or mean; docs/risk.md
+// explains what such a sum means. Errors of the core become c10::ValueError (Python's ValueError) if an
+// argument breaks a rule, and c10::Error (RuntimeError) for files.
 
 #pragma once
 
@@ -51,16 +51,16 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
   // What every candidate costs: float64 [L, C], a copy; 0 where not valid.
   // Errors: for an unknown statistic.
   at::Tensor table_us(const std::string& statistic = "p50") const;
-  // What every architecture pays: stem, head, layout changes.
+  // The latency that all architectures share: stem, head, layout changes.
   // Errors: for an unknown statistic.
   double fixed_us(const std::string& statistic = "p50") const;
-  // How far apart the fast and the slow runs of every candidate are: p90 - p10 of each of its operators,
-  // summed; float64 [L, C], 0 where not valid. The spread of the block's own time is just that where its
-  // operators slow down together, and in practice less where they are independent: docs/risk.md.
+  // The distance between fast and slow runs of every candidate: the sum of p90 - p10 over its operators;
+  // float64 [L, C], 0 where not valid. It equals the spread of the block's time where its operators slow down
+  // together, and in practice exceeds it where they are independent: docs/risk.md.
   at::Tensor spread_us() const;
   at::Tensor valid() const;  // bool [L, C], a copy; true where the space offers the candidate
   int64_t layers() const;
-  // The names of a layer's candidates by index, those that are not offered among them.
+  // The names of a layer's candidates by index, including those that are not offered.
   // Errors: for a layer out of range; a negative one is out of range.
   std::vector<std::string> candidates(int64_t layer) const;
   std::string space() const;      // the text of the space file, without `base`
@@ -75,7 +75,7 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
   std::vector<std::string> decode(const at::Tensor& arch) const;
 
   // The exact price of architectures, uint8 or int64 [..., L], with the fixed part: float64 [...] on the CPU.
-  // Copies `arch` to the CPU where it is elsewhere.
+  // Copies `arch` to the CPU if it is on another device.
   // Errors: as decode; for an unknown statistic.
   at::Tensor estimate(const at::Tensor& arch, const std::string& statistic = "p50") const;
   // The network of one architecture, uint8 or int64 [L], as NetDef text; its init net, which gives the shapes

@@ -4,10 +4,10 @@
 //   auto price = table->estimate_net("FBNet-A/int8");
 //   double total_us = price->total_us();      // throws while an operator is missing
 //
-// Loading reads the whole file; then the table is immutable and thread-safe. A TorchScript module that holds
-// it carries every record in itself, about 400 bytes each: a LatencyModel is smaller. Errors of the core
-// arrive as c10::ValueError (Python's ValueError) where an argument breaks a rule, and as c10::Error
-// (RuntimeError) for files and networks.
+// Loading reads the whole file; after that the table is immutable and thread-safe. A TorchScript module that
+// holds it contains every record, about 400 bytes each: a LatencyModel is smaller. Errors of the core become
+// c10::ValueError (Python's ValueError) if an argument breaks a rule, and c10::Error (RuntimeError) for files
+// and networks.
 
 #pragma once
 

@@ -1,4 +1,4 @@
-// The published losses that join cross-entropy and latency, as operators of `torch.ops.latgrad`.
+// The published losses that combine cross-entropy and latency, as operators of `torch.ops.latgrad`.
 //
 //   auto latency_us = model->fixed_us() + latgrad::expected_latency(probs, model->table_us());
 //   auto loss = latgrad::fbnet_loss(cross_entropy, latency_us);
@@ -6,13 +6,14 @@
 //
 //   auto loss = cross_entropy + 0.1 * latgrad::hinge_penalty(latency_us, /*target_us=*/8000);
 //
-// Latencies and targets are microseconds, everywhere. Tensors are float16, bfloat16, float32 or float64; they
-// broadcast, and mixed precisions meet in the wider one, as in PyTorch's arithmetic. Every function is
+// Latencies and targets are in microseconds everywhere. Tensors are float16, bfloat16, float32 or float64;
+// they broadcast, and mixed precisions give the wider one, as in PyTorch's arithmetic. Every function is
 // differentiable in its tensors, any number of times, and works under TorchScript, torch.compile and on meta
 // tensors. Thread-safe. Cost: O(numel).
 //
-// Errors, of all: c10::Error for a tensor of another dtype; for a target, weight, alpha or beta that is not
-// finite; for a target that is not positive. NaN in a tensor passes through where no logarithm is taken.
+// Errors of all functions: c10::Error for a tensor of another dtype; for a target, weight, alpha or beta that
+// is not finite; for a target that is not positive. NaN in a tensor passes through where no logarithm is
+// taken.
 
 #pragma once
 
@@ -22,13 +23,14 @@
 
 namespace latgrad {
 
-// The natural logarithm of a latency in microseconds, for powers of it: those of a negative number are NaN.
+// The natural logarithm of a latency in microseconds, as the base of a power. It is never negative, because
+// powers of negative numbers are NaN.
 //
 //   latency_us  [...]   at least 1 us, finite
 //   result      [...]   the same dtype, not negative
 //
-// Errors: on the CPU, for a latency below 1 us, NaN or infinite, with its value and place. On other devices,
-// where reading it would wait for them, the result is NaN there.
+// Errors: on the CPU, for a latency below 1 us, NaN or infinite, with its value and place. On other devices
+// such an element gives NaN, because reading it would wait for the device.
 LATGRAD_PLUGIN_EXPORT at::Tensor log_latency(const at::Tensor& latency_us);
 
 // cross_entropy * alpha * log_latency(latency_us)^beta. At exactly 1 us it is 0, with an infinite slope
@@ -38,26 +40,26 @@ LATGRAD_PLUGIN_EXPORT at::Tensor log_latency(const at::Tensor& latency_us);
 LATGRAD_PLUGIN_EXPORT at::Tensor fbnet_loss(const at::Tensor& cross_entropy, const at::Tensor& latency_us,
                                             double alpha = 0.2, double beta = 0.6);
 
-// cross_entropy + weight * (latency_us / target_us - 1). The slope is weight / target_us wherever the latency
-// stands, above the target and below.
-// Source: ProxylessNAS (Cai et al., ICLR 2019), section 3.3, in the form of its published code, `add#linear`.
+// cross_entropy + weight * (latency_us / target_us - 1). The slope is weight / target_us everywhere, above
+// and below the target. Source: ProxylessNAS (Cai et al., ICLR 2019), section 3.3, in the form of its
+// published code, `add#linear`.
 LATGRAD_PLUGIN_EXPORT at::Tensor proxylessnas_loss(const at::Tensor& cross_entropy,
                                                    const at::Tensor& latency_us, double target_us,
                                                    double weight);
 
 // alpha * cross_entropy * (log_latency(latency_us) / ln(target_us))^beta. The target is more than 1 us.
-// Errors: as log_latency; for a target of 1 us or less, whose logarithm cannot divide.
+// Errors: as log_latency; for a target of 1 us or less, because its logarithm is the divisor.
 // Source: the published code of ProxylessNAS, `mul#log`.
 LATGRAD_PLUGIN_EXPORT at::Tensor proxylessnas_log_loss(const at::Tensor& cross_entropy,
                                                        const at::Tensor& latency_us, double target_us,
                                                        double alpha, double beta);
 
-// |latency_us / target_us - 1|, to be weighted and added to a cross-entropy: it pulls to the target from both
-// sides. The gradient at the target is 0.
+// |latency_us / target_us - 1|, to be weighted and added to a cross-entropy: it pulls towards the target from
+// both sides. The gradient at the target is 0.
 // Source: TuNAS (Bender et al., CVPR 2020), the absolute reward function, there subtracted from the accuracy.
 LATGRAD_PLUGIN_EXPORT at::Tensor tunas_penalty(const at::Tensor& latency_us, double target_us);
 
-// max(0, latency_us / target_us - 1), to be weighted and added to a cross-entropy: free up to the target. The
+// max(0, latency_us / target_us - 1), to be weighted and added to a cross-entropy: 0 up to the target. The
 // gradient at the target is 0.
 LATGRAD_PLUGIN_EXPORT at::Tensor hinge_penalty(const at::Tensor& latency_us, double target_us);
 

@@ -7,9 +7,9 @@
 //   loss.backward();
 //
 // L layers, C candidates of the widest layer, D devices. An undefined tensor stands for an argument that is
-// not given. Every function goes through the dispatcher: CPU kernels of their own, ATen operators on other
-// devices (no copy to the host, no synchronisation), meta kernels for shapes. Under torch.func.vmap the CPU
-// takes ATen operators, too, and does not look at values. Thread-safe. Large batches run
+// not given. Every function goes through the dispatcher: to its own kernel on the CPU, to ATen operators on
+// other devices (no copy to the host, no synchronisation), and to meta kernels for shapes. Under
+// torch.func.vmap the CPU uses ATen operators, too, and does not check values. Thread-safe. Large batches run
 // on at::get_num_threads() threads; the number of threads never changes a value.
 
 #pragma once
@@ -30,32 +30,32 @@ namespace latgrad {
 //   table_us  [L, C] or [D, L, C]    any of these dtypes, the same device
 //   result    [...] or [..., D]      the wider dtype of the two, microseconds
 //
-// Differentiable in both arguments, any number of times. float16 and bfloat16 are added up in float32; mind
-// that a float16 result ends at 65504 us. Rows of `probs` usually sum to 1, which is not checked.
+// Differentiable in both arguments, any number of times. float16 and bfloat16 are summed in float32; a
+// float16 result cannot exceed 65504 us. Rows of `probs` usually sum to 1, which is not checked.
 // Cost: O(numel(probs) * D).
 // Errors: c10::Error where a shape, dtype or device breaks a rule above; where L, C or D is 0; on the CPU,
 // for a latency that is negative or not finite.
 // Source: FBNet (Wu et al., 2019), equation 4.
 LATGRAD_PLUGIN_EXPORT at::Tensor expected_latency(const at::Tensor& probs, const at::Tensor& table_us);
 
-// The gradients of expected_latency for `probs` and `table_us`; an operator of its own, as PyTorch's are.
+// The gradients of expected_latency for `probs` and `table_us`; a separate operator, as in PyTorch.
 //
 //   grad          [...] or [..., D]  as the result of expected_latency
 //   output_mask   which of the two to compute; the other one is an empty tensor
 //
-// The gradient for `table_us` is added up in float64 over the batch.
+// The gradient for `table_us` is summed over the batch in float64.
 // Errors: as expected_latency; where `grad` does not have the shape, dtype and device of its result.
 LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> expected_latency_backward(
     const at::Tensor& grad, const at::Tensor& probs, const at::Tensor& table_us,
     std::array<bool, 2> output_mask);
 
-// The expected latency of softmax(logits), in one pass forward and one backward: nothing of the size of the
-// batch is kept in between but the logits.
+// The expected latency of softmax(logits), in one pass forward and one backward. The logits are the only
+// tensor of the size of the batch that is kept in between.
 //
 //   logits    [..., L, C]            float16, bfloat16, float32 or float64
 //   table_us  [L, C] or [D, L, C]    any of these dtypes, the same device
-//   valid     [L, C], bool           the candidates that a layer offers; not given: all. Another one has
-//                                    probability and gradient exactly 0, whatever its logit and its latency
+//   valid     [L, C], bool           the candidates that a layer offers; not given: all. Others have
+//                                    probability and gradient exactly 0, for any logit and latency
 //   result    [...] or [..., D]      the wider dtype of logits and table, microseconds
 //
 // Differentiable in logits and table, any number of times. float16 and bfloat16 are computed in float32. A
@@ -84,7 +84,7 @@ LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> softmax_latency_backwar
 //   latency   [...] or [..., D]      the wider dtype of logits and table, microseconds: of these weights
 //
 // Differentiable in logits and table through both outputs, any number of times. On the CPU a sample takes one
-// number from the generator, and each of its values depends on that number and on its place alone: the same
+// number from the generator, and each value depends only on that number and on its position: it is the same
 // for any number of threads. Other devices draw the noise themselves.
 // Cost: O(numel(logits) * D).
 // Errors: as softmax_latency; for a temperature that is not positive and finite.
@@ -93,7 +93,7 @@ LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency(
     const at::Tensor& logits, const at::Tensor& table_us, double temperature, const at::Tensor& valid = {},
     bool hard = false, const at::Generator& generator = {});
 
-// gumbel_latency with its randomness as an argument, a function in the strict sense.
+// gumbel_latency with its randomness as an argument: a pure function.
 //
 //   noise     int64 []               a seed, on the CPU only
 //             [..., L, C]            Gumbel noise in the dtype of logits, which takes no gradient
@@ -104,7 +104,7 @@ LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency_sample(
 // The gradients of a sample for `logits` and `table_us`.
 //
 //   grad_weights, grad_latency       as the outputs of gumbel_latency; undefined: zero
-//   soft      [..., L, C]            the softmax that the sample was made of
+//   soft      [..., L, C]            the softmax that the sample was made from
 //   weights   [..., L, C]            the weights that were returned: `soft` again unless hard
 LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency_backward(
     const at::Tensor& grad_weights, const at::Tensor& grad_latency, const at::Tensor& soft,
@@ -117,12 +117,12 @@ LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency_backward
 //   table_us  [L, C] or [D, L, C]    floating point, on the same device
 //   result    [...] or [..., D]      the dtype of table_us, microseconds
 //
-// The CPU kernel adds in float64, in an order that the number of layers alone decides. Differentiable in
+// The CPU kernel adds in float64, in an order that depends only on the number of layers. Differentiable in
 // `table_us`.
 // Cost: O(numel(arch) * D).
-// Errors: c10::Error where a shape, dtype or device breaks a rule above; on the CPU, for an index that is no
-// candidate (with its layer and the number of candidates) and for a latency that is negative or not finite.
-// On CUDA an index out of range is an assertion of the device, as in torch.gather.
+// Errors: c10::Error where a shape, dtype or device breaks a rule above; on the CPU, for an index that is not
+// a candidate (with its layer and the number of candidates) and for a latency that is negative or not finite.
+// On CUDA an index out of range fails a device-side assertion, as in torch.gather.
 LATGRAD_PLUGIN_EXPORT at::Tensor arch_latency(const at::Tensor& arch, const at::Tensor& table_us);
 
 }  // namespace latgrad

@@ -1,4 +1,4 @@
-// A search space as the TorchScript class `torch.classes.latgrad.SearchSpace`: what a supernet is built from.
+// A search space as the TorchScript class `torch.classes.latgrad.SearchSpace`: the basis of a supernet.
 //
 //   auto space = c10::make_intrusive<latgrad::SearchSpace>("data/spaces/fbnet_cifar.textproto");
 //   auto small = space->scaled(/*width=*/0.25, /*depth=*/0.5);
@@ -50,7 +50,7 @@ class LATGRAD_PLUGIN_EXPORT SearchSpace : public torch::CustomClassHolder {
   int64_t classes() const;                   // how many logits a network has
   int64_t layers() const;                    // L
   at::Tensor valid() const;                  // bool [L, C], a copy; true where a candidate is offered
-  // The names of a layer's candidates by index, those that are not offered among them.
+  // The names of a layer's candidates by index, including those that are not offered.
   // Errors: for a layer out of range; a negative one is out of range.
   std::vector<std::string> candidates(int64_t layer) const;
 
@@ -69,8 +69,8 @@ class LATGRAD_PLUGIN_EXPORT SearchSpace : public torch::CustomClassHolder {
   Fragment classifier() const;
 
   // The name of an architecture of the space, digits, or names and indices: int64 [L], and back as names.
-  // Errors: for a text that is no architecture of this space; for a wrong shape or dtype, an index that is
-  // not offered.
+  // Errors: for a text that is not an architecture of this space; for a wrong shape or dtype, an index that
+  // is not offered.
   at::Tensor parse_architecture(const std::string& text) const;
   std::string format_architecture(const at::Tensor& arch) const;
 
