@@ -2,8 +2,8 @@
 //
 //   html += architecture_drawing(run, pick, break_down(run, pick));
 //
-// Where the space of the run is known, blocks of one map size stand together under it, and the sizes tell
-// where the network goes down. A list in HTML, which wraps at the edge of any screen.
+// If the space of the run is known, blocks are grouped by map size, so the sizes show where the network
+// downsamples. An HTML list, which wraps at the edge of any screen.
 
 #pragma once
 

@@ -3,7 +3,7 @@
 //   const Breakdown spent = break_down(run, final_pick(run));
 //   for (const Share& part : spent.parts) ...     // "stem", "1 k3_e1", ..., "head"
 //
-// By the operators of the chosen network where the run has them, else by its table. Linear.
+// From the operators of the chosen network if the run has them, else from its table. Linear.
 
 #pragma once
 

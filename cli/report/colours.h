@@ -13,7 +13,7 @@ namespace latgrad::cli::report {
 
 inline constexpr size_t kLevels = 32;
 
-// The nearest level of a fraction from 0 to 1; what lies outside is clipped, NaN is level 0.
+// The nearest level of a fraction from 0 to 1; values outside are clipped, NaN is level 0.
 size_t level(double fraction);
 
 // The class of the level, "h0" to "h31": as background with a legible text on it, and as stroke.

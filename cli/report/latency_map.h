@@ -1,4 +1,4 @@
-// The latency table of a run as a heat map that one can read the numbers of.
+// The latency table of a run as a heat map that also shows the numbers.
 //
 //   html += latency_map(*run.table, final_pick(run));
 //

@@ -5,8 +5,8 @@
 //                       .series = {{"expected", expected_ms}, {"arg-max", arg_max_ms}},
 //                       .level = Level{"target", 3.2}});
 //
-// A figure with title, legend and an SVG picture; pointing at an epoch tells its numbers. What is not known
-// is a gap in its line. Linear; of long series, an even choice of epochs is drawn.
+// A figure with title, legend and an SVG picture; pointing at an epoch shows its numbers. Unknown values are
+// gaps in the line. Linear; long series are drawn with evenly spread epochs.
 
 #pragma once
 

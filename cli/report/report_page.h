@@ -1,10 +1,10 @@
-// The report of a search: what its folder holds, as one HTML page.
+// The report of a search: the contents of its folder as one HTML page.
 //
 //   base::replace_file("report.html", report_page(read_run("runs/pixel")));
 //
-// Of what the folder lacks, the page says so and goes on, and so of what is too large to be shown. Every text
-// of the run is escaped. Linear in the run, with a limit on what takes much more of the page than of the run:
-// maps, the table, the drawing, samples.
+// The page says what the folder lacks and what is too large to show, and shows the rest. Every text of the
+// run is escaped. Linear in the run, with limits on parts that take much more space on the page than in the
+// run: maps, the table, the drawing, samples.
 
 #pragma once
 

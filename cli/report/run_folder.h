@@ -1,10 +1,10 @@
-// A search's folder (docs/run-format.md), as much of it as there is.
+// The folder of a search (docs/run-format.md), even if incomplete.
 //
 //   const Run run = read_run("runs/pixel");
 //   if (!run.result) ...                          // the search has not ended
 //   const Pick pick = final_pick(run);            // what it chose, or would choose now
 //
-// What a file does not say is nothing or empty, never a made-up value. Reading is linear in the bytes.
+// Values that a file lacks are nothing or empty, never made up. Reading is linear in the bytes.
 
 #pragma once
 

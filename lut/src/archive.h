@@ -1,4 +1,4 @@
-// The text of a LUT file, whatever it is packed in: plain, gzip, or a zip that holds one `.json`.
+// The text of a LUT file in any packaging: plain, gzip, or a zip that holds one `.json`.
 //
 //   TableText text = unpack(mapped.bytes(), "SM-G950U-7.0-24-op_lut_database.json.zip");
 //   text.view();
@@ -24,8 +24,7 @@ struct TableText {
 
 // Told apart by the first bytes. `bytes` must outlive the result.
 // Errors: ParseError for a damaged or truncated archive, one that unpacks to more than `max_bytes`, a zip
-// without a
-// `.json` or with several, an encrypted one.
+// without a `.json` or with several, an encrypted one.
 TableText unpack(std::string_view bytes, const std::string& source, size_t max_bytes = kMaxUnpackedBytes);
 
 }  // namespace latgrad::lut

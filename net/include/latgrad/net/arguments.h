@@ -1,9 +1,9 @@
-// What the arguments of an operator say: the one reader for shape inference and kernels. Operator keys read
-// windows by the same rule (window.h).
+// Reads the arguments of an operator, for shape inference and kernels. Operator keys read windows by the same
+// rule (window.h).
 //
 //   Arguments args("Conv", op.args);
 //   args.integer("group", 1);
-//   AppliedWindow window = window_over(args, {224, 224});    // kernel, stride, the padding that it comes to
+//   AppliedWindow window = window_over(args, {224, 224});    // kernel, stride, the resulting padding
 //
 // Errors: ValueError naming the argument. Thread-safe: no state.
 
@@ -20,7 +20,8 @@ namespace latgrad::net {
 
 enum class Order { kNchw, kNhwc };
 
-// Without the argument `order`: int8 operators know nothing but NHWC. Source: caffe2/operators/quantized/.
+// The default without the argument `order`: int8 operators support only NHWC. Source:
+// caffe2/operators/quantized/.
 Order default_order(std::string_view op_type);
 std::string_view to_string(Order order);  // "NCHW"
 
@@ -52,7 +53,7 @@ class Arguments {
 // Source: caffe2/proto/caffe2_legacy.proto.
 enum class LegacyPad { kNotSet = 0, kValid = 1, kSame = 2, kCaffePooling = 3 };
 
-// The window as it is written, checked, for images of so many spatial dimensions.
+// The window as written, after checks, for images with this number of spatial dimensions.
 struct SpatialArguments {
   std::vector<int64_t> kernel;    // one per spatial dimension; zeros where the window covers the image
   std::vector<int64_t> stride;    // likewise
@@ -64,10 +65,10 @@ struct SpatialArguments {
 };
 
 // Errors: a missing kernel; a kernel, stride or dilation below 1; a pad below 0; lists of another length;
-// pads beside legacy_pad 1 or 2, or anything beside global_pooling.
+// pads together with legacy_pad 1 or 2, or anything together with global_pooling.
 SpatialArguments spatial_arguments(const Arguments& args, size_t spatial_rank);
 
-// Heads and tails alone, which may be negative: of PadImage.
+// Only heads and tails, which may be negative: for PadImage.
 std::vector<int64_t> pads_of(const Arguments& args, size_t spatial_rank);
 
 // The window over an image of known size.

@@ -1,4 +1,4 @@
-// Static shape inference: the shape and type of every blob, nothing is run.
+// Static shape inference: the shape and type of every blob, without running the network.
 //
 //   auto shapes = infer_shapes(net);
 //   shapes.ops[3].outputs[0].shape;        // what operator 3 writes
@@ -22,27 +22,26 @@ namespace latgrad::net {
 struct OpShapes {
   std::vector<TensorInfo> inputs;  // at the moment the operator runs
   std::vector<TensorInfo> outputs;
-  // False: the operator is of unknown type (allow_unknown), or stands behind one.
+  // False: the operator is of unknown type (allow_unknown), or depends on one that is.
   bool known = true;
-  // Multiply-accumulates, of convolutions and matrix products only, as published figures count; nothing where
-  // nobody knows how many.
+  // Multiply-accumulates, of convolutions and matrix products only, as published figures count them; nothing
+  // if the number is unknown.
   std::optional<int64_t> macs = {};
 };
 
 struct NetShapes {
   std::vector<OpShapes> ops;  // same length and order as net.ops
   std::map<std::string, TensorInfo, std::less<>> blobs;
-  // Of those blobs whose elements are known without running the network.
+  // The values of blobs whose elements are known without running the network.
   std::map<std::string, Values, std::less<>> values;
 };
 
 struct ShapeOptions {
-  // An operator type that is not in the registry, or whose output shape only running the network would tell,
-  // is passed over instead of an error; what depends on its outputs is then unknown, too, unless `net.inputs`
-  // says their shape.
+  // An operator whose type is not in the registry, or whose output shape is known only by running the
+  // network, is skipped instead of being an error; whatever depends on its outputs is then unknown, too,
+  // unless `net.inputs` gives their shape.
   bool allow_unknown = false;
-  // So is an operator whose inputs are of unknown shape, instead of asking for them: in init nets, which load
-  // some.
+  // Also skips an operator whose inputs have unknown shapes: init nets load some parameters.
   bool allow_open_inputs = false;
 };
 
@@ -51,16 +50,16 @@ struct ShapeOptions {
 // that do not fit each other; arguments out of range (stride 0, ...); products beyond 64 bits.
 NetShapes infer_shapes(const Net& net, const ShapeOptions& options = {});
 
-// Puts the operators of a branch in the place of each `If` whose condition is known without running the
-// network, or that has a branch without operators: then it is the other one that costs something. Subnets
-// share the blobs of the network, as in Caffe2. Nested ones, too. The shapes of the inputs must be given
-// before. Errors: as infer_shapes with everything allowed; NetError beyond a million operators.
+// Replaces each `If` with the operators of one branch, including nested ones: the branch that is taken, if
+// the condition is known without running the network, or the only branch with operators. Subnets share the
+// blobs of the network, as in Caffe2. Precondition: the shapes of the inputs are set. Errors: as infer_shapes
+// with everything allowed; NetError beyond a million operators.
 void inline_branches(Net& net);
 
 // A group convolution counts its own inputs only.
 struct MacCount {
   int64_t macs = 0;
-  bool complete = true;  // false: there are more, of operators that nobody can count
+  bool complete = true;  // false: operators of unknown cost have more
 
   std::optional<int64_t> total() const { return complete ? std::optional(macs) : std::nullopt; }
 };
@@ -68,12 +67,12 @@ struct MacCount {
 MacCount count_macs(const NetShapes& shapes);
 
 struct ParameterCount {
-  int64_t weights = 0;   // tensors of two and more dimensions: what published tables print
+  int64_t weights = 0;   // tensors of two or more dimensions, as in published tables
   int64_t others = 0;    // biases, batch norm
   bool complete = true;  // false: operators of unknown type may read more
 };
 
-// Counts each parameter that an operator reads once; data that an init net fills is none.
+// Counts each parameter once that an operator reads; data that an init net fills is not a parameter.
 ParameterCount count_parameters(const Net& net, const NetShapes& shapes);
 
 }  // namespace latgrad::net

@@ -1,4 +1,4 @@
-// Init nets: Caffe2 networks that fill the parameters of another one. Of the values nothing is kept.
+// Init nets: Caffe2 networks that fill the parameters of another network. Their values are not kept.
 
 #pragma once
 
@@ -9,8 +9,7 @@
 
 namespace latgrad::net {
 
-// Adds the shapes and types that an init net (binary or text, told apart by content) gives to
-// `net.parameters`.
+// Adds the shapes and types of an init net (binary or text; the content decides) to `net.parameters`.
 // Errors: ParseError, NetError as read_net.
 void add_init_net(Net& net, std::string_view bytes, const std::string& source);
 

@@ -1,9 +1,9 @@
-// The one network form inside latgrad.
+// The common representation of networks in latgrad.
 //
-// The NetDef reader (netdef.h) and search::lower produce it, infer_shapes and
-// estimate eat it, the NetDef writer emits it:
+// The NetDef reader (netdef.h) and search::lower produce it, infer_shapes and estimate consume it, and the
+// NetDef writer writes it:
 //
-//   Net net = read_net("FBNet-A/int8");                // model.pb or model.pbtxt, init net beside it
+//   Net net = read_net("FBNet-A/int8");                // model.pb or model.pbtxt, init net next to it
 //   net.inputs["data"] = {{1, 3, 224, 224}, DataType::kFloat};
 //   auto shapes = infer_shapes(net);
 //
@@ -87,10 +87,10 @@ struct Net {
 
   // Shapes and types of the parameters (never their values), by blob name.
   std::map<std::string, TensorInfo, std::less<>> parameters;
-  // Of those parameters that are small and may stand for a shape or the like.
+  // The values of small parameters, which may be a shape or the like.
   std::map<std::string, Values, std::less<>> parameter_values;
-  // Parameters that an init net makes by an operator that tells no shape, and which one: `op 1 "Load" of
-  // init.pb`.
+  // Parameters that an init net creates with an operator without a known shape, and that operator: `op 1
+  // "Load" of init.pb`.
   std::map<std::string, std::string, std::less<>> unfilled_parameters;
   // Shapes and types of the data inputs, by blob name.
   std::map<std::string, TensorInfo, std::less<>> inputs;
@@ -101,20 +101,20 @@ struct Net {
 };
 
 // Whether `blob` is a data input: the network takes it from outside (listed or not), and some operator reads
-// it where activations stand: as its first input, or as any input of Sum, Mul, Concat and their kin.
+// it as an activation: as its first input, or as any input of Sum, Mul, Concat and the like.
 bool is_data_input(const Net& net, std::string_view blob);
 
 // Whether an operator reads `blob` before any writes it.
 bool is_read_from_outside(const Net& net, std::string_view blob);
 bool is_written(const Net& net, std::string_view blob);
 
-// Parameters that no operator reads, subnets included: of a network that was cut off, by its author or by an
-// incomplete download. In alphabetical order.
+// Parameters that no operator reads, subnets included, in alphabetical order. They suggest that the network
+// was cut off, by its author or by an incomplete download.
 std::vector<std::string> unread_parameters(const Net& net);
 
-// Says what shape, and unless the network's own holds what type, a blob has that the network takes from
-// outside, or that an operator writes of whose outputs nobody knows the shape. It wins over a fill of that
-// name in the init net: exporters write a placeholder there. Errors: ValueError naming the blob where no
+// Sets the shape of a blob that the network takes from outside, or that an operator with unknown output
+// shapes writes; also sets its type unless the network's own type applies. Takes precedence over a fill of
+// that name in the init net, where exporters write a placeholder. Errors: ValueError naming the blob if no
 // operator reads or writes it.
 void set_input(Net& net, const std::string& blob, Shape shape, std::optional<DataType> dtype = std::nullopt);
 

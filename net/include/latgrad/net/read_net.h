@@ -1,4 +1,4 @@
-// Reads a network from its files, whatever their format.
+// Reads a network from its files, in any supported format.
 //
 //   Net net = read_net("models/FBNet-A/int8");          // a folder
 //   Net net = read_net("model.pb", "model_init.pb");    // or files
@@ -17,8 +17,8 @@ namespace latgrad::net {
 
 // Reads a network and the shapes of its parameters.
 //
-// `model` is a folder with `model.pb` or `model.pbtxt` (the binary wins), or a file, binary or text
-// whatever its name. Without `init`, the init net is looked for beside it (`<stem>_init.pb` or
+// `model` is a folder with `model.pb` or `model.pbtxt` (the binary file wins), or a file, binary or text
+// regardless of its name. Without `init`, the init net is looked up next to it (`<stem>_init.pb` or
 // `.pbtxt`, `init_net.pb` for `predict_net.pb`), then `shapes.json` (keys `params` and `inputs`);
 // where none exists `parameters` stays empty. `inputs` is filled from `shapes.json` where it exists.
 // Errors: IoError; ParseError with file and line or byte; NetError where the init net holds an

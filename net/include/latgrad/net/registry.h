@@ -1,11 +1,11 @@
-// All that latgrad knows of an operator type, one row each.
+// Everything that latgrad knows about operator types, one row per type.
 //
 //   const OperatorType* conv = find_operator_type("Int8Conv");
 //   conv->reads_activation(1);        // false: the weight is a parameter
 //   conv->parameter_type(2);          // int32: the bias
 //
-// Who asks: shape inference, operator keys, the readers of networks, the kernels of the runner. Adding a
-// type: docs/adding-an-operator.md. O(1); thread-safe: the rows never change.
+// Used by shape inference, operator keys, the readers of networks and the kernels of the runner. For a new
+// type see docs/adding-an-operator.md. O(1); thread-safe: the rows never change.
 
 #pragma once
 
@@ -31,7 +31,7 @@ struct Count {
 };
 inline constexpr size_t kAny = std::numeric_limits<size_t>::max();
 
-// Which inputs are activations: bit i stands for input i, the last bit also for all inputs behind it. The
+// Which inputs are activations: bit i stands for input i, the last bit also for all later inputs. The
 // others are parameters.
 using InputSet = uint32_t;
 inline constexpr InputSet kFirst = 1;
@@ -43,7 +43,7 @@ enum class WindowKind {
   kTransposed,  // over the output
 };
 
-// An argument that says what its absence says.
+// The value of an argument that has the same meaning as leaving it out.
 struct DefaultArgument {
   std::string_view name;
   std::variant<int64_t, float, std::string_view> value;
@@ -54,7 +54,7 @@ struct OperatorType {
   Count inputs = {};
   Count outputs = {};
   InputSet activations = kFirst;
-  // By input, from input 1 on; the last also stands for the inputs behind it. Empty: float.
+  // By input, from input 1 on; the last entry also stands for all later inputs. Empty: float.
   std::span<const DataType> parameter_types = {};
   std::span<const DefaultArgument> defaults = {};
   WindowKind window = WindowKind::kNone;

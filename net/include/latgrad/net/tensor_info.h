@@ -15,7 +15,7 @@ using Shape = std::vector<int64_t>;
 // of two of them below 2^63.
 inline constexpr int64_t kMaxDim = INT32_MAX;
 
-// Caffe2's TensorProto.DataType; the numbers stand in every LUT record.
+// Caffe2's TensorProto.DataType; every LUT record holds these numbers.
 // Source: caffe2.proto, message TensorProto.
 enum class DataType : int {
   kUndefined = 0,

@@ -1,12 +1,12 @@
 // The sliding window of convolutions and pools, read from any of Caffe2's spellings by Caffe2's own rule.
 //
-//   kernels: [3, 3]   kernel: 3   kernel_h: 3, kernel_w: 3     all say the same
+//   kernels: [3, 3]   kernel: 3   kernel_h: 3, kernel_w: 3     all mean the same
 //
-// Of several spellings at once the list comes first; `kernel` then only fills up what the list leaves open of
-// two values; `kernel_h` and `kernel_w` count together, without `kernel`, and stand behind the list. So do
-// `strides`, `dilations`, `adjs` and, of four values, `pads`.
+// If several spellings are given, the list comes first; `kernel` then only fills in the values that the list
+// lacks of two; `kernel_h` and `kernel_w` count only together and without `kernel`, and are appended to the
+// list. The same holds for `strides`, `dilations`, `adjs` and, with four values, `pads`.
 //
-// O(arguments), without memory of its own: windows are read for every lookup. Thread-safe: no state.
+// O(arguments), without allocation: windows are read for every lookup. Thread-safe: no state.
 // Source: caffe2/operators/{conv_pool_op_base,conv_transpose_unpool_op_base}.h, the constructors.
 
 #pragma once
@@ -61,13 +61,13 @@ struct Window {
   Sides dilations;  // likewise
   Sides pads;       // twice as many: all begins, then all ends
   Sides adjs;       // of a transposed convolution; else empty
-  // `global_pooling`: the window is the image, whatever kernel is given; all of the above is default.
+  // `global_pooling`: the window is the image for any given kernel; all of the above is default.
   bool covers_image = false;
-  // Parallel to the arguments: those that the window says, and which say nothing more.
+  // Parallel to the arguments: true for those that the window fully represents.
   std::vector<bool> consumed;
 };
 
-// Reads the window of an operator type that has one; of any other the result says nothing. A single value
+// Reads the window of an operator type that has one; for any other type the result is empty. A single value
 // stands for `axes` axes: two unless the rank of the image is known. An argument of a wrong kind (a float
 // stride, a name that occurs twice) takes no part and stays unconsumed.
 Window read_window(std::string_view op_type, std::span<const Argument* const> args, size_t axes = 2);

@@ -1,14 +1,15 @@
-// Which networks to run next, so that every operator that still lacks samples is run.
+// Chooses the networks to run next, so that every operator that still lacks samples is run.
 //
 //   Carriers carriers(plan.operators());
 //   carriers.add_space(space, search::Precision::kInt8);
 //   carriers.add_net("FBNet-C", net);
 //   for (const Carrier& carrier : carriers.round(needed, random)) runner.measure({.chain = carrier.chain});
 //
-// The networks of the plan carry their own operators. Those of a space are carried by random architectures:
-// in each layer the candidates that are still needed take turns, so that a round has as many architectures as
-// the layer with the most of them, and the other layers fill up with random ones. An operator is so measured
-// among ever other neighbours, as in the architectures that the table is to price. Not synchronised.
+// The networks of the plan carry their own operators. The operators of a space are carried by random
+// architectures: in each layer the candidates that are still needed take turns, so a round has as many
+// architectures as the layer with the most of them has; the other layers fill up with random candidates. Each
+// operator is thus measured next to changing neighbours, as in the architectures that the table will price.
+// Not synchronised.
 
 #pragma once
 

@@ -1,12 +1,12 @@
-// What a run has measured so far, on disk: what makes it resumable.
+// The measurements of a run so far, on disk, which make the run resumable.
 //
 //   Journal journal("table.json.partial", settings, plan.operators().size());
 //   journal.samples();                                   // of an earlier run that was interrupted
 //   journal.add_visit({{7, {31.2, 30.9}}});              // on disk when it returns
 //   journal.discard();                                   // the table is written
 //
-// A file of JSON lines: the settings first, then one line for every visit. Not
-// synchronised; one process at a time writes a journal.
+// A file of JSON lines: the settings first, then one line for every visit. Not synchronised; only one process
+// at a time may write a journal.
 
 #pragma once
 
@@ -22,7 +22,7 @@
 
 namespace latgrad::profile {
 
-// What must be the same for samples of two runs to be put together.
+// The settings that must be equal if the samples of two runs are to be combined.
 struct RunSettings {
   std::string device;
   std::string cpu_model;
@@ -40,7 +40,7 @@ uint64_t plan_hash(std::span<const lut::OperatorKey> operators);
 
 class Journal {
  public:
-  // Begins a journal, or goes on with the one at `path`. A last line that was torn by a crash is cut off.
+  // Begins a journal, or continues the one at `path`. A last line that a crash left incomplete is cut off.
   // Errors: IoError; ParseError with file and line; ValueError when it was begun with other settings.
   Journal(std::filesystem::path path, const RunSettings& settings, size_t num_operators,
           double drift_tolerance);

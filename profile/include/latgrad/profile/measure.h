@@ -1,11 +1,11 @@
-// Measures the operators of a plan inside the networks that carry them, round by round, until the median of
-// every operator is known well enough.
+// Measures the operators of a plan inside the networks that carry them, in rounds, until the median of every
+// operator is known well enough.
 //
 //   MeasureResult result = measure(carriers, plan.operators(), runner, journal, {.target = 0.02}, {});
 //
-// A round runs every carrier once, in random order: a burst of noise then falls on a few samples of many
+// A round runs every carrier once, in random order, so that a burst of noise hits a few samples of many
 // operators instead of all samples of one. A visit during which the machine was disturbed does not count
-// (samples.h), and the rounds go on until it is made up for.
+// (samples.h), and the rounds continue until it is replaced.
 
 #pragma once
 
@@ -40,7 +40,7 @@ struct MeasureResult {
   bool budget_spent = false;
 };
 
-// The samples are in the journal; what it already holds counts.
+// The samples go into the journal; samples that it already holds count.
 // Errors: ValueError as check; what the journal and the runner throw.
 MeasureResult measure(const Carriers& carriers, std::span<const lut::OperatorKey> operators,
                       runner::Runner& runner, Journal& journal, const RoundOptions& options,

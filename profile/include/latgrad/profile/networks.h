@@ -14,7 +14,7 @@ namespace latgrad::profile {
 // What a command line names, in its order.
 struct NetFiles {
   std::vector<std::filesystem::path> nets;   // folders with model.pb or model.pbtxt, or files
-  std::vector<std::filesystem::path> inits;  // one for each network, or none: found beside it
+  std::vector<std::filesystem::path> inits;  // one for each network, or none: found next to it
   std::vector<net::InputShape> inputs;
 };
 
@@ -23,9 +23,9 @@ struct NamedNet {
   net::Net net;
 };
 
-// Ready for shape inference. An input counts for every network that takes a blob of that name from outside,
-// or else for those in which an operator writes it. Errors: as net::read_net; ValueError for an input that no
-// network has, and where the init nets are not as many as the networks.
+// Ready for shape inference. An input applies to every network that takes a blob of that name from outside,
+// or else to those in which an operator writes it. Errors: as net::read_net; ValueError for an input that no
+// network has, and if the numbers of init nets and networks differ.
 std::vector<NamedNet> read_nets(const NetFiles& files);
 
 }  // namespace latgrad::profile

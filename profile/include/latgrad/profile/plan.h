@@ -21,7 +21,7 @@
 
 namespace latgrad::profile {
 
-// An operator that is needed and cannot be had.
+// An operator that is needed but cannot be measured.
 struct MissingOperator {
   std::string op_type;
   std::string description;
@@ -37,7 +37,7 @@ class Plan {
   // Errors: NetError as net::infer_shapes, but not for an operator of unknown type.
   void add_net(const net::Net& net);
 
-  // Takes out what `table` holds for `device` (nothing where it does not know the device).
+  // Removes the operators that `table` holds for `device` (none if the table lacks the device).
   void drop_known(const lut::Table& table, const std::string& device);
 
   // Distinct by meaning, in the order in which they were added.

@@ -1,4 +1,4 @@
-// Progress of a long run: one line that is redrawn on a terminal, a plain line now and then elsewhere.
+// Progress of a long run: one line that is redrawn on a terminal, or occasional plain lines elsewhere.
 //
 //   Progress progress(std::cerr, stderr_style(), stderr_columns());
 //   progress.show(17, 190, 42.0, "Int8ConvRelu ...");   // #............... [ 17/190]  42 s left Int8ConvRelu

@@ -1,4 +1,4 @@
-// Where a measured table comes from: a JSON file beside it.
+// The origin of a measured table: a JSON file next to it.
 //
 //   base::replace_file(provenance_path("x-op_lut_database.json"), provenance_json(provenance));
 //       // x-op_lut_database.provenance.json
@@ -53,14 +53,13 @@ double median_spread(const std::vector<MeasuredOperator>& operators);
 
 std::string provenance_json(const Provenance& provenance);
 
-// `<stem>.provenance.json` in the folder of the table; what packs a table, .zip or .gz, does not count as its
-// name.
+// `<stem>.provenance.json` in the folder of the table; the suffix of a packed table, .zip or .gz, is dropped.
 std::filesystem::path provenance_path(const std::filesystem::path& table);
 
-// The provenance of a table as it stands there; empty where there is none, or no JSON object.
+// The text of the provenance of a table; empty if there is none, or if it is not a JSON object.
 std::string read_provenance(const std::filesystem::path& table);
 
-// What two tables must share to be put together.
+// The properties that two tables must share to be combined.
 struct Origin {
   std::string cpu_model;
   std::string engine;
@@ -72,7 +71,7 @@ struct Origin {
 
 Origin origin_of(const runner::RunnerInfo& runner);
 
-// From the provenance of a table; nothing where there is none that says all of it.
+// From the provenance of a table; nothing if there is none, or if it lacks a field.
 std::optional<Origin> read_origin(const std::filesystem::path& table);
 
 // What differs, for people: `CPU "A" there, "B" here; 1 thread there, 4 here`; empty where nothing does.

@@ -1,4 +1,4 @@
-// Rounds over what is measured, until each median is known well enough or the time is spent.
+// Rounds of measurements until each median is known well enough or the time is spent.
 //
 //   Rounds rounds(options);
 //   while (rounds.begin(samples.times(), can_run)) {
@@ -21,7 +21,7 @@
 
 namespace latgrad::profile {
 
-// Rounds that settle most medians of a quiet machine; for estimates before there is an interval to go by.
+// Rounds that settle most medians on a quiet machine; for estimates before any interval is known.
 inline constexpr double kUsualRounds = 15;
 
 struct RoundOptions {
@@ -29,7 +29,7 @@ struct RoundOptions {
   int samples_per_visit = 3;      // timed runs of a whole network
   double target = 0.02;           // half the 95 % confidence interval of each median, relative
   double budget_s = 150;          // of this run; ends the rounds after the first, which is always finished
-  double drift_tolerance = 0.05;  // how far a visit may lie from the fast ones: samples.h
+  double drift_tolerance = 0.05;  // how much a visit may differ from the fast ones: samples.h
   uint64_t seed = 0;              // of the architectures, the orders and the resampling
 };
 
@@ -41,12 +41,12 @@ class Rounds {
   // The time of the budget begins. Errors: as check.
   explicit Rounds(const RoundOptions& options);
 
-  // Begins the next round, by what each thing has so far and whether it can run at all. False when there is
-  // nothing more to do: all are settled, or the budget is spent, or this would be one round too many.
-  // O(things). Precondition: the two are of one length.
+  // Begins the next round, given the times of each item so far and whether it can run at all. False when
+  // there is nothing more to do: all are settled, the budget is spent, or the maximum number of rounds is
+  // reached. O(items). Precondition: both arguments have the same length.
   bool begin(std::span<const Times> times, const std::vector<bool>& can_run);
 
-  // By thing: whether this round is to visit it.
+  // By item: whether this round visits it.
   const std::vector<bool>& unsettled() const { return unsettled_; }
   size_t settled() const { return settled_; }  // the others: known well enough, or unable to run
 

@@ -30,7 +30,7 @@ struct Options {
   bool force = false;  // puts records of different machines or engines into one table
 };
 
-// An operator whose median is not known as well as was asked for.
+// An operator whose median is known less precisely than requested.
 struct UnsettledOperator {
   std::string description;
   std::optional<double> relative_error;  // nothing: fewer than six visits

@@ -1,4 +1,4 @@
-// What a run has measured so far, and what of it counts.
+// The samples of a run so far, and which of them count.
 //
 //   Samples samples(plan.operators().size(), /*drift_tolerance=*/0.05);
 //   samples.add_visit({{7, {31.2, 30.9, 31.0}}, {9, {12.0, 12.1, 12.0}}});
@@ -6,11 +6,10 @@
 //   samples.slowdowns();          // by visit: about 1.0, 1.4
 //   samples.times()[7].visits();  // 1
 //
-// Every operator is a sentinel: it is measured again and again through the run, and a visit in which the
-// operators take longer than they usually do tells of a busy neighbour, a lower clock or heat. A visit counts
-// while it is as fast as the fast ones, the first fifth of all; the others are measured again. A machine that
-// is slow for more than four fifths of a run is a slow machine, and its fast moments do not count. Not
-// synchronised.
+// Every operator is a sentinel: it is measured again and again throughout the run, and a visit in which the
+// operators take longer than usual points to a busy neighbour, a lower clock or heat. A visit counts if it is
+// as fast as the fast ones, the first fifth of all; the others are measured again. A machine that is slow for
+// more than four fifths of a run is a slow machine, and its fast moments do not count. Not synchronised.
 
 #pragma once
 
@@ -28,8 +27,8 @@ struct OperatorSamples {
   std::vector<double> samples_us;
 };
 
-// What counts of one operator, or of one network. The samples of one visit share their moment and their
-// surroundings, so a visit is one independent value, its median, when the confidence interval is computed.
+// The samples of one operator, or of one network, that count. The samples of one visit are not independent,
+// so the confidence interval treats a visit as one independent value, its median.
 class Times {
  public:
   void add(const std::vector<double>& samples_us);

@@ -1,11 +1,10 @@
-// Predicted against measured times of networks as a picture: one SVG file that needs nothing else.
+// Plots predicted against measured times of networks as one self-contained SVG file.
 //
 //   std::string svg = scatter_svg({.title = "...", .points = points, .agreement = agreement(pairs)});
 //
-// Both axes have the same range, so that the diagonal is where the prediction is right; a band shows 3 %
-// around it. A strip below shows the errors over the same times. The axes of times are logarithmic where the
-// times span more than a factor of eight. Every point tells its name and times when pointed at. O(points).
-// Thread-safe: no state.
+// Both axes have the same range, so correct predictions are on the diagonal; a band shows 3 % around it. A
+// strip below shows the errors over the same times. The axes of times are logarithmic if the times span more
+// than a factor of eight. Pointing at a point shows its name and times. O(points). Thread-safe: no state.
 
 #pragma once
 
@@ -35,7 +34,7 @@ struct Scatter {
   Agreement agreement;  // of the points
 };
 
-// Well-formed XML whatever the texts hold: what XML does not allow becomes U+FFFD.
+// Well-formed XML for any text: what XML does not allow becomes U+FFFD.
 // Errors: ValueError without points, for a measured time that is not positive and finite, a predicted one
 // that is negative or not finite.
 std::string scatter_svg(const Scatter& scatter);

@@ -1,4 +1,4 @@
-// Whether a runner's clock can be believed: operators that take a time known beforehand.
+// Checks the clock of a runner with operators whose time is known beforehand.
 //
 //   std::vector<DelayCheck> checks = self_test(runner);     // after runner.open()
 //
@@ -23,7 +23,7 @@ struct DelayCheck {
   bool passed() const { return relative_error() <= kDelayTolerance && relative_error() >= -kDelayTolerance; }
 };
 
-// Delays of 50 us to 10 ms inside one chain. Errors: runner::RunnerError, also for a runner that has no
+// Delays of 50 us to 10 ms inside one chain. Errors: runner::RunnerError, including for a runner without
 // LatgradDelay.
 std::vector<DelayCheck> self_test(runner::Runner& runner);
 

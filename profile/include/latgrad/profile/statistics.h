@@ -36,7 +36,7 @@ struct Interval {
   double high_us = 0;
 };
 
-// The 95 % confidence interval of the median of independent values, whatever their distribution: from the
+// The 95 % confidence interval of the median of independent values of any distribution: from the
 // k-th smallest to the k-th largest, with the largest k for which P(Binomial(n, 1/2) < k) <= 2.5 %. Nothing
 // for fewer than six values, which have no such interval. Source: the order-statistic interval of the sign
 // test.

@@ -1,13 +1,13 @@
-// Does the sum over a table predict what whole networks take? Measures whole networks and compares.
+// Measures whole networks and compares them with the sums over a table.
 //
 //   Subjects subjects = make_subjects({.space = &space, .random = 20}, table, {.device = device});
 //   ValidateResult result = validate(subjects.priced, runner, {.target = 0.01, .budget_s = 60});
 //   result.agreement->mape;
 //
-// Networks are run from end to end, between two looks at the clock, in rounds over all of them in random
-// order, so that a burst of noise or a slow minute does not fall on one of them alone. Each visit of a
-// network is one independent value. Rounds go on, over the networks whose median is not yet known well
-// enough, until all are known, which takes six rounds at least, or the budget is spent.
+// Networks are timed from end to end, in rounds over all of them in random order, so that a burst of noise or
+// a slow minute does not hit one of them alone. Each visit of a network is one independent value. Rounds
+// continue with the networks whose median is not yet known well enough, until all are known, which takes at
+// least six rounds, or the budget is spent.
 
 #pragma once
 
@@ -32,13 +32,13 @@ namespace latgrad::profile {
 // A network that the table prices.
 struct Subject {
   std::string name;
-  bool from_space = false;  // an architecture of the space, not a network that was given
+  bool from_space = false;  // an architecture of the space, not a given network
   runner::Chain chain;
   double predicted_us = 0;
-  std::vector<double> operators_us;  // by operator of the chain: what it is the sum of
+  std::vector<double> operators_us;  // by operator of the chain; the prediction is their sum
 };
 
-// One that it does not, for want of these operators.
+// A network that the table cannot price because it lacks these operators.
 struct UnpricedSubject {
   std::string name;
   std::vector<lut::OperatorKey> missing;
@@ -60,14 +60,13 @@ struct SubjectOptions {
 };
 
 // The networks, the named architectures, then the random ones; no architecture twice, so that a small space
-// gives fewer than were asked for. An architecture is named as `latgrad arch` takes it: as the file names it,
-// by digits, or by its blocks.
-// Errors: NetError as net::infer_shapes, but not for an operator of unknown type; ValueError as
-// lut::estimate.
+// gives fewer than requested. An architecture has a name that `latgrad arch` accepts: its name in the file,
+// its digits, or its blocks. Errors: NetError as net::infer_shapes, but not for an operator of unknown type;
+// ValueError as lut::estimate.
 Subjects make_subjects(const SubjectOptions& options, const lut::Table& table,
                        const lut::EstimateOptions& pricing);
 
-// How well whole networks are measured where nobody says otherwise: there are fewer of them than operators.
+// The default rounds for whole networks, of which there are fewer than operators.
 inline constexpr RoundOptions kValidateRounds{.target = 0.01, .budget_s = 120};
 
 // A network that was measured.
@@ -91,11 +90,11 @@ struct ValidateResult {
   std::vector<ValidatedNet> nets;  // in the order of the subjects
   std::vector<UnmeasuredNet> unmeasured;
   std::optional<Agreement> agreement;  // of nets; nothing where none was measured
-  // The same with the sums of the operators' times in these very runs for predictions: how well networks are
-  // sums of operators, on a machine that need not be as fast as when the table was measured.
+  // The same for sums of the operator times measured in this run instead of the table's: how well sums of
+  // operators predict networks on a machine whose speed may have changed since the table was measured.
   std::optional<Agreement> agreement_now;
-  // The median ratio of an operator's time now to its time in the table: 1.05 on a machine that is 5 % slower
-  // than when the table was measured. Nothing where nothing was measured.
+  // The median ratio of an operator's time in this run to its time in the table: 1.05 on a machine that is 5
+  // % slower than when the table was measured. Nothing if nothing was measured.
   std::optional<double> operators_now;
   size_t rounds = 0;
   size_t runs = 0;            // of whole networks, timed

@@ -1,10 +1,10 @@
-// A network as a runner takes it: its operators in the order in which they run, and who feeds whom.
+// A network as a runner takes it: its operators in execution order, and which feeds which.
 //
 //   Chain chain = make_chain(net, net::infer_shapes(net));
 //   chain[5].sources[0];    // 4: the first input of operator 5 is the first output of operator 4
 //
-// An operator is measured inside a chain because that is the condition in which a network runs it: its input
-// was just written by its predecessor, and its weights were last touched a whole network ago.
+// An operator is measured inside a chain because that is how a network runs it: its predecessor has just
+// written its input, and its weights were last read one whole run ago.
 
 #pragma once
 

@@ -1,4 +1,4 @@
-// The machine that is measured, as far as the system tells.
+// The machine that is measured, as far as the system reports it.
 
 #pragma once
 
@@ -23,14 +23,14 @@ struct Machine {
 // Source of the names: /proc/cpuinfo, then the board's name (Arm has no model name).
 Machine this_machine();
 
-// The machine as one text in the form of /proc/cpuinfo says it; the fields of the system stay empty.
+// The machine that a text in the form of /proc/cpuinfo describes; the fields of the system stay empty.
 Machine parse_cpuinfo(std::string_view cpuinfo);
 
 // A device name from the CPU's and the engine's: `intel-core-i7-8550u-qnnpack`. Lower-case letters, digits
-// and single hyphens. A CPU that hides its number (virtual machines do) is told by family and model.
+// and single hyphens. A CPU that hides its number (virtual machines do) is named by family and model.
 std::string default_device(const Machine& machine, std::string_view engine);
 
-// Processes that wanted to run in the last minute, on average; nothing where the system does not tell.
+// The average number of processes ready to run in the last minute; nothing if the system does not report it.
 std::optional<double> load_average();
 
 }  // namespace latgrad::runner

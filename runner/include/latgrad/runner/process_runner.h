@@ -1,4 +1,4 @@
-// A runner that is a program: started here, or elsewhere by a command that reaches it.
+// A runner that is a program, started on this machine or on another one through a command that reaches it.
 //
 //   ProcessRunner runner({"/usr/bin/latgrad-runner"});
 //   ProcessRunner runner({"/bin/sh", "-c", "ssh pi latgrad-runner"});
@@ -22,16 +22,16 @@ namespace latgrad::runner {
 
 class ProcessRunner : public Runner {
  public:
-  // `timeout_s` is how long one reply may take. Ignores SIGPIPE from then on in the whole process, so that a
-  // runner's death is an error and not the planner's.
-  // Errors: RunnerError when no process can be made.
+  // `timeout_s` is the time limit of one reply. From then on the whole process ignores SIGPIPE, so that the
+  // death of a runner is an error and does not kill the planner. Errors: RunnerError if no process can be
+  // created.
   explicit ProcessRunner(std::vector<std::string> command, double timeout_s = 300);
   ~ProcessRunner() override;
   ProcessRunner(const ProcessRunner&) = delete;
   ProcessRunner& operator=(const ProcessRunner&) = delete;
 
-  // Errors: RunnerError when the program cannot be run, dies, answers too late or against the protocol; it
-  // names the command.
+  // Errors: RunnerError if the program cannot be started, dies, answers too late or breaks the protocol; the
+  // message names the command.
   RunnerInfo open(const RunnerSettings& settings) override;
   Timings measure(const MeasureRequest& request) override;
 
@@ -45,7 +45,7 @@ class ProcessRunner : public Runner {
   pid_t process_ = -1;  // -1: it has ended
   int to_runner_ = -1;
   int from_runner_ = -1;
-  std::string received_;  // bytes behind the last line that was read
+  std::string received_;  // bytes after the last line that was read
   uint64_t next_id_ = 0;
 };
 

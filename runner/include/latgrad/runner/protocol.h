@@ -6,8 +6,8 @@
 //   measure_request(1, request)          ->            parse_request(line).measure
 //   parse_timings(line, 1, request)      <-            timings_reply(1, timings)
 //
-// One JSON object a line, without the newline here. Both sides take nothing on trust: what a line lacks or
-// says wrongly is an error that quotes it. Thread-safe: no state.
+// One JSON object per line, without the newline here. Both sides check everything: a missing or wrong field
+// is an error that quotes the line. Thread-safe: no state.
 
 #pragma once
 
@@ -46,15 +46,14 @@ struct Request {
   std::optional<OwnedMeasureRequest> measure;
 };
 
-// Errors: ParseError for what is no request; ValueError for another version of the protocol.
+// Errors: ParseError for a malformed request; ValueError for another version of the protocol.
 Request parse_request(std::string_view line);
 
 // The id of a request that may be malformed, so that its error can be answered; 0 where there is none.
 uint64_t id_of(std::string_view line);
 
-// Errors: RunnerError for what does not answer the request: malformed, another id, another version, counts
-// that do not fit, times that are negative or not finite; and with the runner's own words where it replies an
-// error.
+// Errors: RunnerError for a reply that does not answer the request: malformed, another id, another version,
+// counts that do not fit, times that are negative or not finite; if the reply is an error, with its message.
 RunnerInfo parse_opened(std::string_view line, uint64_t id);
 Timings parse_timings(std::string_view line, uint64_t id, const MeasureRequest& request);
 

@@ -1,4 +1,5 @@
-// What measures: a program on this machine or another one (process_runner.h), or whatever a test makes up.
+// The interface for measuring: a program on this machine or another one (process_runner.h), or a fake in a
+// test.
 //
 //   RunnerInfo info = runner.open({.engine = "qnnpack", .threads = 1});
 //   Timings timings = runner.measure({.chain = chain, .warmup = 1, .samples = 3});
@@ -18,7 +19,7 @@
 
 namespace latgrad::runner {
 
-// A runner died, answered too late, or said what the protocol does not allow.
+// A runner died, answered too late, or broke the protocol.
 class RunnerError : public Error {
   using Error::Error;
 };
@@ -30,7 +31,7 @@ struct RunnerSettings {
   std::vector<int> cores = {};  // to pin to; empty: the runner chooses as many as there are threads
 };
 
-// Who measures, and where; what it cannot tell is empty.
+// Describes the runner and its machine; unknown fields are empty.
 struct RunnerInfo {
   std::string program;    // "latgrad-runner 0.1.0"
   std::string engine;     // as asked for: "qnnpack"
@@ -44,7 +45,7 @@ struct RunnerInfo {
 
 enum class Timing {
   kOperators,  // every operator of the chain by itself, as it runs inside the chain
-  kWhole,      // in turns: a run of the whole chain between two looks at the clock, and one as above
+  kWhole,      // alternates between a run of the whole chain timed as one, and a run as above
 };
 
 struct MeasureRequest {
@@ -65,11 +66,11 @@ class Runner {
  public:
   virtual ~Runner() = default;
 
-  // Called once, first. Errors: ValueError for an engine that is not there, threads or cores out of range;
-  // RunnerError where the runner cannot be spoken to.
+  // Called once, first. Errors: ValueError for an unavailable engine, threads or cores out of range;
+  // RunnerError if communication with the runner fails.
   virtual RunnerInfo open(const RunnerSettings& settings) = 0;
 
-  // An operator that cannot run is left out of the chain, its readers get an input from outside.
+  // An operator that cannot run is left out of the chain; its readers get an input from outside.
   // Errors: RunnerError.
   virtual Timings measure(const MeasureRequest& request) = 0;
 };

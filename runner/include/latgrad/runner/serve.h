@@ -1,4 +1,4 @@
-// The runner's side of the protocol: reads requests, lets a Runner measure, writes replies.
+// The runner's side of the protocol: reads requests, has a Runner measure, writes replies.
 //
 //   TorchRunner runner;
 //   serve(std::cin, std::cout, runner);     // until the planner closes its end

@@ -1,4 +1,5 @@
-// The latency model of a space on a device: what every candidate of every layer costs, and the fixed rest.
+// The latency model of a space on a device: the latency of every candidate of every layer, and the fixed
+// part.
 //
 //   LatencyModel model = build_latency_model(space, table, {.precision = Precision::kInt8});
 //   model.by(p90).fixed_us + sum over layers of model.at(layer, arch[layer], p90)
@@ -20,13 +21,13 @@
 
 namespace latgrad::search {
 
-// An operator that no record prices, and where it is needed.
+// An operator without a record, and where it is needed.
 struct MissingOperator {
   lut::OperatorKey key;
   std::vector<std::string> used_by;  // "layer 3 k5_e6", "fixed"
 };
 
-// What the parts of an architecture cost by one statistic: each the sum over its operators.
+// The latencies of the parts of an architecture under one statistic, each the sum over its operators.
 struct Prices {
   double fixed_us = 0;           // stem, head, layout changes
   std::vector<double> table_us;  // [layers, candidates], row-major; 0 where not valid
@@ -54,10 +55,10 @@ struct LatencyModel {
   // Errors: ValueError for a wrong length, an index out of range or not valid; for an incomplete fixed part.
   double estimate_us(const Architecture& arch, lut::Statistic statistic = lut::Statistic::kP50) const;
 
-  // How far apart the fast and the slow runs of every candidate are: p90 - p10 of each of its operators,
-  // summed; [layers, candidates], row-major, 0 where not valid. The spread of the block's own time is just
-  // that where its operators slow down together, and in practice less where they are independent:
-  // docs/risk.md says when. Negative only where the percentiles of a record do not ascend.
+  // The distance between fast and slow runs of every candidate: the sum of p90 - p10 over its operators;
+  // [layers, candidates], row-major, 0 where not valid. It equals the spread of the block's time where its
+  // operators slow down together, and in practice exceeds it where they are independent: see docs/risk.md.
+  // Negative only where the percentiles of a record do not ascend.
   std::vector<double> spread_us() const;
 };
 
@@ -67,7 +68,7 @@ struct LatencyModelOptions {
   lut::Mode mode = lut::Mode::kAve;
 };
 
-// Never fails for a missing operator: it is listed, and its candidate is not valid.
+// A missing operator is not an error: it is listed, and its candidate is not valid.
 // Errors: ValueError when the device is not in the table.
 LatencyModel build_latency_model(const Space& space, const lut::Table& table,
                                  const LatencyModelOptions& options = {});

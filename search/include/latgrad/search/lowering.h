@@ -18,9 +18,9 @@ namespace latgrad::search {
 // Errors: ValueError as Space::check.
 net::Net lower(const Space& space, const Architecture& arch, Precision precision);
 
-// Only what does not depend on the architecture: stem, head, layout and quantisation changes. The net has a
-// gap where the layers belong: `layers_out` is a second input, of the shape that the last layer leaves, and
-// what the first layer would read is a second output.
+// Only the part that does not depend on the architecture: stem, head, layout and quantisation changes. The
+// net has a gap in place of the layers: `layers_out` is a second input with the output shape of the last
+// layer, and the input of the first layer is a second output.
 net::Net lower_fixed(const Space& space, Precision precision);
 
 // One candidate of one layer (both 0-based). An identity has no operators.

@@ -3,7 +3,7 @@
 //   Space small = scaled(Space::load("data/spaces/fbnet_cifar.textproto"), {.width = 0.25, .depth = 0.5});
 //   std::ofstream("small.textproto") << small.text();    // and so `latgrad profile --space small.textproto`
 //
-// The result is a space like any other: trained, priced and measured by its own file.
+// The result is a space like any other: its own file is trained, priced and measured.
 
 #pragma once
 
@@ -26,9 +26,9 @@ struct Scale {
   bool operator==(const Scale&) const = default;
 };
 
-// The name says what was scaled: "fbnet_cifar_w0.25_d0.5". Where the depth leaves another number of layers,
-// the named architectures, which no longer fit, are left out. Errors: ValueError for a width or depth that is
-// not from 1/1024 to 1024; where the result breaks a rule of spaces. Source of the rounding: MobileNet's
+// The name says what was scaled: "fbnet_cifar_w0.25_d0.5". If the depth changes the number of layers, the
+// named architectures no longer fit and are left out. Errors: ValueError for a width or depth that is not
+// from 1/1024 to 1024, and if the result breaks a rule of spaces. Source of the rounding: MobileNet's
 // published code (make_divisible).
 Space scaled(const Space& space, const Scale& scale);
 

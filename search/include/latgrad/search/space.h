@@ -30,7 +30,7 @@ enum class Precision { kInt8, kFp32 };
 Precision parse_precision(std::string_view text);
 std::string_view to_string(Precision precision);
 
-// The resolved plan of one layer: a map of shapes that holds whatever is chosen elsewhere.
+// The resolved plan of one layer; its shapes do not depend on the choices in other layers.
 struct LayerInfo {
   int64_t in_channels = 0;
   int64_t out_channels = 0;
@@ -65,9 +65,9 @@ class Space {
   // The space as one text file without `base`: parse(text()) gives the same space.
   std::string text() const;
 
-  // A name of the file; one digit per layer where no layer has more than ten candidates; or block names or
+  // A name from the file; one digit per layer if no layer has more than ten candidates; or block names or
   // indices separated by commas or white space.
-  // Errors: ValueError saying which layer and which candidates it has.
+  // Errors: ValueError that names the layer and its candidates.
   Architecture parse_architecture(std::string_view text) const;
   // Block names separated by a space.
   std::string format_architecture(const Architecture& arch) const;
