@@ -18,9 +18,8 @@ namespace {
 
 constexpr std::string_view kHelp =
     "latgrad-runner: measures operators and networks for `latgrad profile` and `latgrad validate`.\n\n"
-    "It is started by them, here or by --runner 'ssh HOST latgrad-runner', reads requests from standard "
-    "input\n"
-    "and writes replies to standard output, JSON lines both: docs/runner-protocol.md.\n\n"
+    "They start it, on this machine or with --runner 'ssh HOST latgrad-runner'. It reads requests from\n"
+    "standard input and writes replies to standard output, both as JSON lines: docs/runner-protocol.md.\n\n"
     "Options:\n"
     "  -h, --help    Print this help\n"
     "  --version     Print the version\n";

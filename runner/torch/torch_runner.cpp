@@ -42,7 +42,7 @@ at::QEngine find_engine(const std::string& name) {
 
 void check_gpu() {
   if (!GpuClock::kIsThere) {
-    throw ValueError("engine cuda needs torch 2.4 or newer, whose events tell the time; this is torch " +
+    throw ValueError("engine cuda needs torch 2.4 or newer, whose events measure time; this is torch " +
                      torch_version());
   }
   if (!at::hasCUDA()) {

@@ -161,7 +161,11 @@ TEST(SupernetTest, RefusesWhatDoesNotFit) {
         supernet->forward(torch::zeros({1, 3, 32, 32}), torch::zeros({4, 5}));
       },
       "weights must be [..., 4, 4], got [4, 5]");
-  expect_value_error([&] { supernet->network(torch::tensor({2, 0, 0, 0})); }, "layer 0 (counted from 0) must be one of");
+  expect_value_error(
+      [&] {
+        supernet->network(torch::tensor({2, 0, 0, 0}));
+      },
+      "layer 0 (counted from 0) must be one of");
   expect_value_error([&] { supernet->network(torch::zeros({4})); }, "uint8 or int64");
   expect_value_error([&] { Supernet(space, "int4"); }, "int4");
 }

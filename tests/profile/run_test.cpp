@@ -206,8 +206,10 @@ TEST_F(RunTest, InputGivesANetworkItsShape) {
   options_.networks.inputs = {{"data", {2, 8, 4, 4}, std::nullopt}};
   EXPECT_EQ(dry_run(options_, nullptr).operators[0], "Relu [2,8,4,4]");
   options_.networks.inputs = {{"no-such", {1}, std::nullopt}};
-  LATGRAD_EXPECT_ERROR(dry_run(options_, nullptr), ValueError,
-                       ::testing::StrEq("--input must name a blob that an operator of a network reads or writes (blob \"no-such\")"));
+  LATGRAD_EXPECT_ERROR(
+      dry_run(options_, nullptr), ValueError,
+      ::testing::StrEq(
+          "--input must name a blob that an operator of a network reads or writes (blob \"no-such\")"));
 }
 
 TEST(ProvenancePathTest, LiesBesideTheTablePackedOrNot) {

@@ -44,7 +44,7 @@ Kernel make_split(const lut::OperatorKey& key, const Target& target) {
   const std::vector<int64_t> lengths = arguments(key).integers("split");
   if (lengths.empty()) {
     throw ValueError(
-        "a split must have the argument split to be measured: the key does not tell its outputs");
+        "a split must have the argument split to be measured: the key does not define its outputs");
   }
   if (arguments(key).integer("add_axis", 0) != 0)
     throw ValueError("add_axis must be 0 for a split to be measured");

@@ -229,7 +229,7 @@ TEST_F(PreparedChainTest, SaysWhyAnOperatorCannotRun) {
   EXPECT_EQ(reason({link("Conv", {nhwc()}, {{1, 8, 3}, {4, 3, 3}})}),
             "an image in order NHWC must have 4 dimensions to be measured, got [1, 8, 3]");
   EXPECT_EQ(reason({link("Split", {}, {{1, 8}})}),
-            "a split must have the argument split to be measured: the key does not tell its outputs");
+            "a split must have the argument split to be measured: the key does not define its outputs");
   EXPECT_EQ(reason({link("LatgradDelay", {}, {})}), "delay_us must be 0 to 10000000, got none");
   EXPECT_EQ(reason({link("LatgradDelay", {arg("delay_us", -1)}, {})}),
             "delay_us must be 0 to 10000000, got -1");
