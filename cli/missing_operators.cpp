@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "latgrad/base/listed.h"
+#include "latgrad/lut/describe.h"
 
 namespace latgrad::cli {
 

@@ -7,6 +7,8 @@
 #include "command.h"
 #include "latgrad/base/json.h"
 #include "latgrad/base/listed.h"
+#include "latgrad/lut/describe.h"
+#include "latgrad/lut/reference_report.h"
 #include "latgrad/net/infer_shapes.h"
 #include "latgrad/profile/networks.h"
 #include "missing_operators.h"

@@ -7,6 +7,7 @@
 #include "command.h"
 #include "latgrad/base/error.h"
 #include "latgrad/base/json.h"
+#include "latgrad/lut/describe.h"
 #include "latgrad/net/input_shape.h"
 #include "latgrad/net/netdef.h"
 #include "operator_query.h"

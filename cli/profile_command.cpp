@@ -11,6 +11,7 @@
 
 #include "command.h"
 #include "latgrad/base/error.h"
+#include "latgrad/profile/report.h"
 #include "latgrad/profile/run.h"
 #include "latgrad/profile/self_test.h"
 #include "measuring_options.h"

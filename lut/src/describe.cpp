@@ -1,3 +1,5 @@
+#include "latgrad/lut/describe.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 

@@ -1,3 +1,5 @@
+#include "latgrad/lut/record_json.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <simdjson.h>

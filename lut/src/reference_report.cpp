@@ -1,3 +1,5 @@
+#include "latgrad/lut/reference_report.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 

@@ -1,3 +1,5 @@
+#include "latgrad/net/inline_branches.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>

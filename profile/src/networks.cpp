@@ -6,6 +6,7 @@
 
 #include "latgrad/base/error.h"
 #include "latgrad/net/infer_shapes.h"
+#include "latgrad/net/inline_branches.h"
 #include "latgrad/net/read_net.h"
 
 namespace latgrad::profile {

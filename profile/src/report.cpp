@@ -1,3 +1,5 @@
+#include "latgrad/profile/report.h"
+
 #include <fmt/format.h>
 
 #include "latgrad/base/duration.h"

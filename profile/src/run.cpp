@@ -6,6 +6,8 @@
 
 #include "latgrad/base/error.h"
 #include "latgrad/base/replace_file.h"
+#include "latgrad/lut/describe.h"
+#include "latgrad/lut/record_json.h"
 #include "latgrad/profile/journal.h"
 
 namespace latgrad::profile {

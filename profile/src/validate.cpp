@@ -9,6 +9,7 @@
 #include <set>
 
 #include "latgrad/base/random.h"
+#include "latgrad/lut/describe.h"
 #include "latgrad/profile/carriers.h"
 #include "latgrad/profile/samples.h"
 #include "latgrad/search/lowering.h"

@@ -105,13 +105,6 @@ Kernel follow_with(const lut::OperatorKey& key, const Target& target) {
 // A kernel that is handed one image in the order that the key says, and leaves its output in the same.
 Kernel by_order(const lut::OperatorKey& key, std::function<at::Tensor(const at::Tensor&)> run);
 
-// Two tensors, the second stretched to the first as Caffe2 does; without a run yet.
-// Errors: ValueError for shapes that do not fit.
-Kernel broadcast(const lut::OperatorKey& key, const Target& target);
-
-// Any number of tensors of one shape, `least` of them or more; without a run yet.
-Kernel follow_all(const lut::OperatorKey& key, const Target& target, size_t least);
-
 // Input `index` as it lies in the key: uint8 of an int8 operator, else float.
 Activation activation(const lut::OperatorKey& key, size_t index, bool channels_last);
 

@@ -1,10 +1,11 @@
+#include "operands.h"
+
 // The inputs of arithmetic: several tensors of one shape, or two, the second stretched to the first.
 // Source: caffe2/operators/elementwise_ops.h.
 
 #include <algorithm>
 #include <string>
 
-#include "kernels.h"
 #include "latgrad/base/error.h"
 
 namespace latgrad::runner {

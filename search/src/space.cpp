@@ -88,4 +88,12 @@ void Space::check(const Architecture& arch) const {
   internal::check_architecture(*impl_, arch, internal::LayerCount::kFromZero, {.file = impl_->source});
 }
 
+Precision parse_precision(std::string_view text) {
+  if (text == "int8") return Precision::kInt8;
+  if (text == "fp32") return Precision::kFp32;
+  throw ValueError(fmt::format("precision must be int8 or fp32, got \"{}\"", text));
+}
+
+std::string_view to_string(Precision precision) { return precision == Precision::kInt8 ? "int8" : "fp32"; }
+
 }  // namespace latgrad::search

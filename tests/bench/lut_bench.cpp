@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "latgrad/lut/record_json.h"
 #include "latgrad/lut/table.h"
 #include "latgrad/net/net.h"
 

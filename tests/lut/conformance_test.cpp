@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "latgrad/lut/estimate.h"
+#include "latgrad/lut/reference_report.h"
 #include "latgrad/net/netdef.h"
 #include "latgrad/net/read_net.h"
 #include "shared_data.h"

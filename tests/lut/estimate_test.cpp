@@ -5,6 +5,7 @@
 
 #include "expect_error.h"
 #include "latgrad/base/error.h"
+#include "latgrad/lut/reference_report.h"
 
 namespace latgrad::lut {
 namespace {

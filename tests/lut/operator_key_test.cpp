@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "latgrad/lut/describe.h"
 #include "latgrad/net/netdef.h"
 #include "latgrad/net/registry.h"
 #include "net/spellings.h"

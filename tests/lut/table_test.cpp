@@ -10,6 +10,7 @@
 
 #include "expect_error.h"
 #include "latgrad/base/error.h"
+#include "latgrad/lut/record_json.h"
 #include "lut/archive_builder.h"
 #include "shared_data.h"
 

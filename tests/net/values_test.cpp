@@ -7,6 +7,7 @@
 #include "latgrad/base/error.h"
 #include "latgrad/net/infer_shapes.h"
 #include "latgrad/net/init_net.h"
+#include "latgrad/net/inline_branches.h"
 #include "latgrad/net/netdef.h"
 
 namespace latgrad::net {

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <functional>
 
+#include "latgrad/lut/record_json.h"
 #include "latgrad/plugin/operators.h"
 #include "plugin/made_up_table.h"
 #include "shared_data.h"

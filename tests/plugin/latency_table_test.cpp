@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <string>
 
+#include "latgrad/lut/record_json.h"
 #include "latgrad/lut/table.h"
 
 namespace latgrad {

@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "latgrad/lut/estimate.h"
+#include "latgrad/lut/record_json.h"
 #include "latgrad/plugin/latency_model.h"
 #include "latgrad/plugin/operators.h"
 #include "latgrad/search/lowering.h"

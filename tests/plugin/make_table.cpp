@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <exception>
 
+#include "latgrad/lut/record_json.h"
 #include "plugin/made_up_table.h"
 
 int main(int argc, char** argv) try {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "latgrad/lut/record_json.h"
 #include "latgrad/plugin/operators.h"
 #include "plugin/made_up_table.h"
 #include "shared_data.h"

@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "latgrad/lut/describe.h"
 #include "latgrad/profile/plan.h"
 #include "shared_data.h"
 #include "small_net.h"

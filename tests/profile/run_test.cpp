@@ -8,6 +8,7 @@
 #include "latgrad/base/error.h"
 #include "latgrad/lut/estimate.h"
 #include "latgrad/lut/table.h"
+#include "latgrad/profile/report.h"
 #include "latgrad/profile/self_test.h"
 #include "made_up_runner.h"
 #include "small_net.h"

@@ -8,6 +8,7 @@
 #include "classes/offered_mask.h"
 #include "classes/register_classes.h"
 #include "latgrad/base/listed.h"
+#include "latgrad/lut/describe.h"
 #include "latgrad/lut/statistic.h"
 #include "latgrad/net/init_net.h"
 #include "latgrad/net/netdef.h"

@@ -7,7 +7,9 @@
 #include "latgrad/base/error.h"
 #include "latgrad/base/listed.h"
 #include "latgrad/lut/estimate.h"
+#include "latgrad/lut/record_json.h"
 #include "latgrad/lut/table.h"
+#include "latgrad/net/inline_branches.h"
 #include "latgrad/net/netdef.h"
 #include "latgrad/net/read_net.h"
 

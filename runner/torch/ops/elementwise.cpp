@@ -2,7 +2,7 @@
 
 #include "boxed_operator.h"
 #include "int8_scales.h"
-#include "kernels.h"
+#include "operands.h"
 
 namespace latgrad::runner {
 namespace {

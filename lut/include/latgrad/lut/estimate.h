@@ -78,9 +78,4 @@ OpEstimate estimate_operator(const OperatorKey& key, const Table& table, const E
 Estimate estimate(const net::Net& net, const net::NetShapes& shapes, const Table& table,
                   const EstimateOptions& options);
 
-// What the published tool prints for the network, byte for byte. `estimate` must come from
-// Matching::kReference. Source: `get_net_runtime` of the published tool, verbose.
-std::string reference_report(const net::Net& net, const net::NetShapes& shapes, const Table& table,
-                             const Estimate& estimate);
-
 }  // namespace latgrad::lut

@@ -35,7 +35,4 @@ std::string canonical(const OperatorKey& key);
 // Source: the published LUT tool's query.
 std::vector<std::string> reference_args(const OperatorKey& key);
 
-// One line for people: `Int8ConvRelu [1,56,56,144] w[144,5,5,1] k5 s2 p2 g144`.
-std::string describe(const OperatorKey& key);
-
 }  // namespace latgrad::lut

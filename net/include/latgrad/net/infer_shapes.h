@@ -50,12 +50,6 @@ struct ShapeOptions {
 // that do not fit each other; arguments out of range (stride 0, ...); products beyond 64 bits.
 NetShapes infer_shapes(const Net& net, const ShapeOptions& options = {});
 
-// Replaces each `If` with the operators of one branch, including nested ones: the branch that is taken, if
-// the condition is known without running the network, or the only branch with operators. Subnets share the
-// blobs of the network, as in Caffe2. Precondition: the shapes of the inputs are set. Errors: as infer_shapes
-// with everything allowed; NetError beyond a million operators.
-void inline_branches(Net& net);
-
 // A group convolution counts its own inputs only.
 struct MacCount {
   int64_t macs = 0;

@@ -70,10 +70,4 @@ struct DryRunResult {
 // `runner` may be null: then the operators are listed for this machine, without an estimate.
 DryRunResult dry_run(const Options& options, runner::Runner* runner);
 
-// For standard output: text for people, or one JSON document.
-std::string report_text(const Options& options, const RunResult& result);
-std::string report_text(const Options& options, const DryRunResult& result);
-std::string report_json(const RunResult& result);
-std::string report_json(const DryRunResult& result);
-
 }  // namespace latgrad::profile
