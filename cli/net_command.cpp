@@ -58,6 +58,7 @@ struct NetOptions {
 
 struct PricedNet {
   net::Net net;
+  std::vector<std::string> unread_parameters;
   net::NetShapes shapes;
   Pricing pricing;
   lut::Estimate estimate;
@@ -111,8 +112,7 @@ Json op_json(const PricedNet& priced, size_t i) {
 }
 
 // Things that are not errors but may be mistakes.
-std::vector<std::string> remarks(const net::Net& net) {
-  const std::vector<std::string> unread = net::unread_parameters(net);
+std::vector<std::string> remarks(const std::vector<std::string>& unread) {
   if (unread.empty()) return {};
   return {fmt::format("no operator reads {} ({}): the network may have been cut off",
                       format_count(unread.size(), "parameter"), base::listed(unread, kListedUnread))};
@@ -129,7 +129,7 @@ std::string net_json(const PricedNet& priced, const NetOptions& options) {
   json["macs"] = base::or_null(net::count_macs(priced.shapes).total());
   json["params"] = params.complete ? Json(params.weights) : Json();
   json["other_params"] = params.complete ? Json(params.others) : Json();
-  if (auto said = remarks(priced.net); !said.empty()) json["remarks"] = std::move(said);
+  if (auto said = remarks(priced.unread_parameters); !said.empty()) json["remarks"] = std::move(said);
   json["ops"] = Json::array();
   for (size_t i = 0; i < priced.net.ops.size(); ++i) json["ops"].push_back(op_json(priced, i));
   return base::json_text(json);
@@ -201,7 +201,8 @@ std::string net_text(const PricedNet& priced, const NetOptions& options) {
   text += fmt::format("MACs         {}{}\nparameters   {}{}\n", macs.complete ? "" : "at least ",
                       format_millions(macs.macs), params.complete ? "" : "at least ",
                       format_millions(params.weights));
-  for (const std::string& remark : remarks(priced.net)) text += fmt::format("remark       {}\n", remark);
+  for (const std::string& remark : remarks(priced.unread_parameters))
+    text += fmt::format("remark       {}\n", remark);
   if (const auto total_us = priced.estimate.total_us()) {
     text += fmt::format("total        {}\n", format_ms_and_us(*total_us));
   } else {
@@ -214,7 +215,8 @@ int run(const NetOptions& options) {
   if (!options.shapes && options.pricing.lut.empty()) {
     throw CLI::RequiredError("--lut (or --shapes, which needs none)");
   }
-  net::Net net = std::move(profile::read_nets(options.files()).front().net);
+  profile::NamedNet named = std::move(profile::read_nets(options.files()).front());
+  net::Net& net = named.net;
   net::NetShapes shapes = net::infer_shapes(net, {.allow_unknown = options.allow_unknown});
   if (options.shapes) {
     write_output(shapes_json(net, shapes));
@@ -223,7 +225,8 @@ int run(const NetOptions& options) {
   Pricing pricing = load_pricing(options.pricing);
   if (options.reference) pricing.options.matching = lut::Matching::kReference;
   lut::Estimate estimate = lut::estimate(net, shapes, pricing.table, pricing.options);
-  const PricedNet priced{std::move(net), std::move(shapes), std::move(pricing), std::move(estimate)};
+  const PricedNet priced{std::move(net), std::move(named.unread_parameters), std::move(shapes),
+                         std::move(pricing), std::move(estimate)};
   if (options.json) {
     write_output(net_json(priced, options));
   } else if (options.reference) {

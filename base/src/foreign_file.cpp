@@ -34,8 +34,23 @@ std::string zip_format(std::string_view bytes) {
   if (holds("/data.pkl")) return "a file written by torch.save";
   if (holds("models/model.json") || holds("exported_program.json") || holds(".pt2"))
     return "a torch.export archive";
-  if (holds("keras_metadata") || holds("config.json")) return "a Keras archive";
+  if (holds("keras_metadata")) return "a Keras archive";
   return "a zip archive: unpack it";
+}
+
+// Four letters behind the offset of the root, which lies within a few kilobytes: a NetDef's name is no such
+// offset.
+bool is_flatbuffer(std::string_view bytes, std::string_view letters) {
+  return bytes.size() >= 8 && bytes.substr(4, letters.size()) == letters && bytes[2] == 0 && bytes[3] == 0;
+}
+
+// Caffe's own networks are text of other fields.
+bool is_caffe_text(std::string_view bytes) {
+  const std::string_view front = bytes.substr(0, size_t{1} << 12);
+  for (const std::string_view field : {"\nlayer {", "\nlayers {", "\nlayer{", "\ninput_dim:", "\nbase_lr:"}) {
+    if (front.find(field) != std::string_view::npos) return true;
+  }
+  return front.starts_with("layer {") || front.starts_with("layers {");
 }
 
 // ONNX's first field is the version of its format, a small number; a NetDef never begins with a number.
@@ -50,7 +65,7 @@ bool is_onnx(std::string_view bytes) {
 }  // namespace
 
 std::optional<std::string> foreign_format(std::string_view bytes) {
-  if (bytes.starts_with("PK\x03\x04"sv)) return zip_format(bytes);
+  if (bytes.starts_with("PK\x03\x04"sv) || bytes.starts_with("PK\x05\x06"sv)) return zip_format(bytes);
   if (bytes.starts_with("\x1f\x8b"sv)) return "a gzip file: unpack it";
   if (bytes.starts_with("\x89HDF"sv)) return "an HDF5 file";
   if (bytes.starts_with("\x89PNG"sv)) return "a PNG picture";
@@ -58,11 +73,9 @@ std::optional<std::string> foreign_format(std::string_view bytes) {
   if (bytes.starts_with("\x80\x02"sv) || bytes.starts_with("\x80\x03"sv) || bytes.starts_with("\x80\x04"sv)) {
     return "a Python pickle";
   }
-  if (bytes.size() >= 8 && bytes.substr(4, 3) == "TFL") return "a TensorFlow Lite model";
-  if (bytes.size() >= 8 && bytes.substr(4, 2) == "ET" &&
-      std::isdigit(static_cast<unsigned char>(bytes[6])) != 0) {
-    return "an ExecuTorch program";
-  }
+  if (is_flatbuffer(bytes, "TFL")) return "a TensorFlow Lite model";
+  if (is_flatbuffer(bytes, "ET1")) return "an ExecuTorch program";
+  if (bytes.size() > 262 && bytes.substr(257, 5) == "ustar") return "a tar archive: unpack it";
   if (is_onnx(bytes)) return "an ONNX model";
   const std::string text = beginning(bytes);
   if (text.starts_with("version https://git-lfs")) {
@@ -71,7 +84,10 @@ std::optional<std::string> foreign_format(std::string_view bytes) {
   if (text.starts_with("<!doctype html") || text.starts_with("<html") || text.starts_with("<head")) {
     return "an HTML page";
   }
+  if (text.starts_with("<!--") && text.find("<html") != std::string::npos) return "an HTML page";
   if (text.starts_with("<?xml")) return "an XML document";
+  if (text.starts_with("ir_version:")) return "an ONNX model as text";
+  if (is_caffe_text(bytes)) return "a Caffe prototxt";
   return std::nullopt;
 }
 

@@ -158,6 +158,10 @@ std::string unpack_gzip(std::string_view bytes, const std::string& source, size_
 TableText unpack(std::string_view bytes, const std::string& source, size_t max_bytes) {
   TableText text;
   if (bytes.starts_with("PK\x03\x04") || bytes.starts_with("PK\x05\x06")) {
+    // A table may be a zip, but not what other tools keep in theirs.
+    if (const auto format = base::foreign_format(bytes); format && !format->starts_with("a zip archive")) {
+      base::refuse_foreign_file(bytes, "a latency table", source);
+    }
     unpack_zip(bytes, source, max_bytes, text);
   } else if (is_gzip(bytes)) {
     text.unpacked = unpack_gzip(bytes, source, max_bytes);

@@ -79,8 +79,7 @@ void append_argument(std::string& out, const net::Argument& arg) {
 // What chooses an algorithm or a memory and no result: exporters write these for whatever they make.
 constexpr net::DefaultArgument kHints[] = {
     {"exhaustive_search", int64_t{0}}, {"cudnn_exhaustive_search", int64_t{0}}, {"use_cudnn", int64_t{1}}};
-constexpr std::string_view kNeverCounting[] = {"shared_buffer", "init_params", "no_gradient_to_input",
-                                               "is_gradient_op"};
+constexpr std::string_view kNeverCounting[] = {"shared_buffer", "init_params", "no_gradient_to_input"};
 
 constexpr net::DefaultArgument kWindowDefaults[] = {
     {"group", int64_t{1}}, {"legacy_pad", int64_t{0}}, {"global_pooling", int64_t{0}}};

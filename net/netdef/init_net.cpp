@@ -66,11 +66,17 @@ void add_init_net(Net& net, std::string_view bytes, const std::string& source) {
       net.unfilled_parameters[blob] = fmt::format("op {} \"{}\" of {}", index, op.type, source);
     }
   }
+  // What the init net makes for itself is no parameter.
+  std::set<std::string_view> own;
+  for (const Operator& op : init.ops) own.insert(op.inputs.begin(), op.inputs.end());
   for (auto& [blob, info] : shapes.blobs) {
+    if (own.contains(blob) && !is_read_from_outside(net, blob)) continue;
     net.unfilled_parameters.erase(blob);
     net.parameters.insert_or_assign(blob, std::move(info));
   }
-  for (auto& [blob, values] : shapes.values) net.parameter_values.insert_or_assign(blob, std::move(values));
+  for (auto& [blob, values] : shapes.values) {
+    if (net.parameters.contains(blob)) net.parameter_values.insert_or_assign(blob, std::move(values));
+  }
 }
 
 Net init_net(const Net& net) {

@@ -30,10 +30,17 @@ void follow_values(OpContext& ctx, const Function& function) {
   ctx.set_values(std::move(values));
 }
 
-void negative(OpContext& ctx) {
+// Keeps the shape, and follows values.
+template <auto function>
+void followed(OpContext& ctx) {
   ctx.add_output(ctx.activation(0));
-  follow_values(ctx, std::negate<>{});
+  follow_values(ctx, function);
 }
+
+double absolute(double value) { return std::abs(value); }
+double ceiling(double value) { return std::ceil(value); }
+double floor_of(double value) { return std::floor(value); }
+double square(double value) { return value * value; }
 
 void mod(OpContext& ctx) {
   ctx.add_output(ctx.activation(0));
@@ -79,21 +86,21 @@ constexpr DefaultArgument kSelu[] = {{"alpha", 1.6732632423543772848170429916717
 constexpr DefaultArgument kThresholdedRelu[] = {{"alpha", 1.0F}};
 
 constexpr OperatorType kRows[] = {
-    {.type = "Abs", .infer = same_as_input},
-    {.type = "Alias", .infer = copy},
-    {.type = "Ceil", .infer = same_as_input},
+    {.type = "Abs", .infer = followed<absolute>},
+    {.type = "Alias", .moves = true, .infer = copy},
+    {.type = "Ceil", .infer = followed<ceiling>},
     {.type = "Clip", .defaults = kClip, .infer = same_as_input},
-    {.type = "Copy", .infer = copy},
-    {.type = "CopyCPUToGPU", .infer = copy},
-    {.type = "CopyFromCPUInput", .infer = copy},
-    {.type = "CopyGPUToCPU", .infer = copy},
+    {.type = "Copy", .moves = true, .infer = copy},
+    {.type = "CopyCPUToGPU", .moves = true, .infer = copy},
+    {.type = "CopyFromCPUInput", .moves = true, .infer = copy},
+    {.type = "CopyGPUToCPU", .moves = true, .infer = copy},
     {.type = "Cos", .infer = same_as_input},
     {.type = "Cube", .infer = same_as_input},
     {.type = "Dropout", .outputs = {1, 2}, .defaults = kDropout, .infer = dropout},
     {.type = "Elu", .defaults = kElu, .infer = same_as_input},
-    {.type = "EnsureCPUOutput", .infer = copy},
+    {.type = "EnsureCPUOutput", .moves = true, .infer = copy},
     {.type = "Exp", .infer = same_as_input},
-    {.type = "Floor", .infer = same_as_input},
+    {.type = "Floor", .infer = followed<floor_of>},
     {.type = "Gelu", .infer = same_as_input},
     {.type = "HardSigmoid", .defaults = kHardSigmoid, .infer = same_as_input},
     {.type = "HardSwish", .infer = same_as_input},
@@ -101,7 +108,7 @@ constexpr OperatorType kRows[] = {
     {.type = "Log", .infer = same_as_input},
     {.type = "Log1p", .infer = same_as_input},
     {.type = "Mod", .defaults = kMod, .infer = mod},
-    {.type = "Negative", .infer = negative},
+    {.type = "Negative", .infer = followed<std::negate<>{}>},
     {.type = "PRelu", .inputs = {2, 2}, .infer = prelu},
     {.type = "Relu", .infer = same_as_input},
     {.type = "Relu6", .infer = same_as_input},
@@ -114,9 +121,9 @@ constexpr OperatorType kRows[] = {
     {.type = "Sin", .infer = same_as_input},
     {.type = "Softplus", .infer = same_as_input},
     {.type = "Softsign", .infer = same_as_input},
-    {.type = "Sqr", .infer = same_as_input},
+    {.type = "Sqr", .infer = followed<square>},
     {.type = "Sqrt", .infer = same_as_input},
-    {.type = "StopGradient", .infer = copy},
+    {.type = "StopGradient", .moves = true, .infer = copy},
     {.type = "Swish", .infer = same_as_input},
     {.type = "Tanh", .infer = same_as_input},
     {.type = "ThresholdedRelu", .defaults = kThresholdedRelu, .infer = same_as_input},

@@ -68,6 +68,8 @@ void compare(OpContext& ctx) { ctx.add_output({broadcast_shape(ctx), DataType::k
 
 // The values of both inputs under `function`, where they are known and one of them is not stretched along
 // more than a whole.
+// The values of both inputs under `function`, where they are known and none of them is stretched but a single
+// one.
 template <typename Function>
 void follow_values(OpContext& ctx, const Function& function) {
   const Values* a = ctx.values(0);
@@ -85,11 +87,7 @@ void follow_values(OpContext& ctx, const Function& function) {
 template <auto function>
 void arithmetic(OpContext& ctx) {
   broadcast(ctx);
-  const bool is_whole = ctx.outputs().back().dtype != DataType::kFloat;
-  follow_values(ctx, [is_whole](double a, double b) {
-    const double result = function(a, b);
-    return is_whole ? std::trunc(result) : result;
-  });
+  follow_values(ctx, function);
 }
 
 template <auto function>
@@ -100,11 +98,18 @@ void comparison(OpContext& ctx) {
 
 constexpr double divide(double a, double b) { return b == 0 ? 0 : a / b; }
 
-// Of several tensors of one shape; values are followed where there are two.
+// Of several tensors of one shape.
 template <auto function>
 void joined(OpContext& ctx) {
   equal_shapes(ctx);
-  if (ctx.num_inputs() == 2) follow_values(ctx, function);
+  Values values;
+  for (size_t i = 0; i < ctx.num_inputs(); ++i) {
+    const Values* input = ctx.values(i);
+    if (input == nullptr) return;
+    if (i == 0) values = *input;
+    for (size_t k = 0; i > 0 && k < values.size(); ++k) values[k] = function(values[k], (*input)[k]);
+  }
+  ctx.set_values(std::move(values));
 }
 
 constexpr double greater_of(double a, double b) { return std::max(a, b); }

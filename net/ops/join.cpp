@@ -29,8 +29,8 @@ void follow_joined(OpContext& ctx) {
 }
 
 void concat(OpContext& ctx) {
-  Shape shape = ctx.activation(0, 1).shape;
   const bool add_axis = ctx.args().integer("add_axis", 0) != 0;
+  Shape shape = ctx.activation(0, add_axis ? 0 : 1).shape;
   const size_t axis = axis_or_channels(ctx, shape.size() + (add_axis ? 1 : 0));
   const Shape first = shape;
   for (size_t i = 1; i < ctx.num_inputs(); ++i) {
@@ -72,8 +72,12 @@ void split(OpContext& ctx) {
   }
   int64_t sum = 0;
   for (const int64_t length : lengths) {
-    if (length < 0)
+    if (length < 0) {
       ctx.fail_at_arg("split", fmt::format("split must not be negative, got {}", to_string(lengths)));
+    }
+    if (length > kMaxDim) {
+      ctx.fail_at_arg("split", fmt::format("split must fit 32 bits, got {}", to_string(lengths)));
+    }
     sum += length;
   }
   if (sum != input[axis]) {
@@ -81,6 +85,7 @@ void split(OpContext& ctx) {
                                          to_string(input), to_string(lengths)));
   }
   const bool drop_axis = ctx.args().integer("add_axis", 0) != 0;
+  std::ptrdiff_t first = 0;
   for (const int64_t length : lengths) {
     Shape part = input;
     part[axis] = length;
@@ -90,6 +95,10 @@ void split(OpContext& ctx) {
       part.erase(part.begin() + static_cast<std::ptrdiff_t>(axis));
     }
     ctx.add_output(std::move(part));
+    if (const Values* values = ctx.values(0); values != nullptr && input.size() == 1) {
+      ctx.set_values(Values(values->begin() + first, values->begin() + first + length));
+    }
+    first += length;
   }
 }
 

@@ -2,9 +2,27 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <utility>
 
 namespace latgrad::net::ops {
+
+namespace {
+
+// As a tensor of that type holds it.
+double as_type(double value, DataType dtype) {
+  switch (dtype) {
+    case DataType::kFloat16:  // close enough
+    case DataType::kFloat:
+      return static_cast<float>(value);
+    case DataType::kDouble:
+      return value;
+    default:
+      return std::trunc(value);
+  }
+}
+
+}  // namespace
 
 OpContext::OpContext(const OperatorType& row, const Operator& op, Place place, std::vector<Input> inputs)
     : row_(row), op_(op), args_(op.type, op.args), place_(std::move(place)), inputs_(std::move(inputs)) {}
@@ -29,13 +47,20 @@ const TensorInfo& OpContext::activation(size_t index, size_t min_rank) const {
 }
 
 const TensorInfo& OpContext::parameter(size_t index) const {
-  if (!is_known(index)) {
-    const std::string* maker = inputs_[index].maker;
-    fail_at_input(index, fmt::format("the shape of every parameter must be known: {}give the init net with "
-                                     "--init, or shapes.json beside the network",
-                                     maker ? *maker + " makes it; " : ""));
+  if (is_known(index)) return *inputs_[index].info;
+  if (const std::string* maker = inputs_[index].maker) {
+    Place place = place_;
+    place.blob = op_.inputs[index];
+    throw UnknownValue(
+        fmt::format("the shape of every parameter must be known: {} makes this one; give it with "
+                    "--input {}=DIMS, or in shapes.json",
+                    *maker, op_.inputs[index]),
+        std::move(place));
   }
-  return *inputs_[index].info;
+  fail_at_input(
+      index,
+      "the shape of every parameter must be known: give the init net with --init, or shapes.json beside "
+      "the network");
 }
 
 void OpContext::expect_parameter(size_t index, const Shape& shape, std::string_view what) {
@@ -79,7 +104,9 @@ size_t OpContext::axis(int64_t value, size_t rank, std::string_view name) const 
 DataType OpContext::output_dtype() const { return is_int8() ? DataType::kUint8 : activation(0).dtype; }
 
 void OpContext::set_values(Values values) {
-  if (values.size() > kMaxValues) return;
+  const TensorInfo& output = outputs_.back();
+  if (values.size() > kMaxValues || static_cast<int64_t>(values.size()) != num_elements(output.shape)) return;
+  for (double& value : values) value = as_type(value, output.dtype);
   output_values_.resize(outputs_.size());
   output_values_.back() = std::move(values);
 }

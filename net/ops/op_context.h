@@ -64,7 +64,8 @@ class OpContext {
   DataType output_dtype() const;
   void add_output(TensorInfo info) { outputs_.push_back(std::move(info)); }
   void add_output(Shape shape) { add_output({std::move(shape), output_dtype()}); }
-  // The values of the output that was added last; too many of them are forgotten.
+  // The values of the output that was added last, rounded as its type rounds. Too many of them, or not as
+  // many as its shape has elements, are forgotten.
   void set_values(Values values);
 
   // Errors: NetError beyond 64 bits.

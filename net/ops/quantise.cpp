@@ -1,9 +1,6 @@
 // Operators that change the element type alone: Int8Quantize, Int8Dequantize, Cast, ...
 // Source: caffe2/operators/{cast_op.cc,half_float_ops.cc}, quantized/int8_{quantize,dequantize}_op.h.
 
-#include <algorithm>
-#include <cmath>
-
 #include "data_type_argument.h"
 #include "rows.h"
 
@@ -22,17 +19,11 @@ void cast(OpContext& ctx) {
   if (!dtype)
     ctx.fail_at_arg("to", "Cast must have an argument to with a number or name of TensorProto.DataType");
   ctx.add_output({ctx.activation(0).shape, *dtype});
-  if (ctx.values(0) == nullptr) return;
-  Values values = *ctx.values(0);
-  const bool is_whole =
-      *dtype != DataType::kFloat && *dtype != DataType::kFloat16 && *dtype != DataType::kDouble;
-  if (is_whole)
-    std::ranges::transform(values, values.begin(), [](double value) { return std::trunc(value); });
-  ctx.set_values(std::move(values));
+  if (ctx.values(0) != nullptr) ctx.set_values(*ctx.values(0));
 }
 
 constexpr OperatorType kRows[] = {
-    {.type = "Cast", .infer = cast},
+    {.type = "Cast", .moves = true, .infer = cast},
     {.type = "FloatToHalf", .infer = float_to_half},
     {.type = "HalfToFloat", .infer = dequantize},
     {.type = "Int8Dequantize", .infer = dequantize},

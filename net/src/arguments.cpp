@@ -64,6 +64,9 @@ struct ReadWindow {
 };
 
 ReadWindow window_of(const Arguments& args, size_t spatial_rank) {
+  if (spatial_rank < 1 || spatial_rank > kMaxAxes) {
+    fail("", fmt::format("an image must have 1 to {} spatial dimensions, got {}", kMaxAxes, spatial_rank));
+  }
   ReadWindow read;
   for (const Argument& arg : args.all()) {
     const auto repeats = [&arg](const Argument* other) { return *other == arg; };

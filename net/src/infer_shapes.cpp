@@ -1,317 +1,11 @@
 #include "latgrad/net/infer_shapes.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <limits>
 #include <string_view>
-#include <unordered_map>
 #include <unordered_set>
-#include <utility>
 
-#include "latgrad/base/error.h"
-#include "latgrad/net/registry.h"
-#include "op_context.h"
-#include "operator_place.h"
-#include "placeholder.h"
+#include "inference.h"
 
 namespace latgrad::net {
-namespace {
-
-// The state of a blob while the operators run in order.
-struct Value {
-  enum State {
-    kKnown,
-    kNotGiven,  // an external input whose shape no file tells
-    kUnknown,   // written by an operator of unknown type, or behind one
-  };
-  State state = kNotGiven;
-  TensorInfo info = {};
-  std::optional<Values> values = {};  // where they are known without running
-};
-
-TensorInfo no_info() { return {{}, DataType::kUndefined}; }
-
-// "1 input", "at least 2 inputs", "2 to 3 inputs"; `noun` stands for one.
-std::string count_text(size_t minimum, size_t maximum, std::string_view noun) {
-  const bool is_bounded = maximum != std::numeric_limits<size_t>::max();
-  if (is_bounded && minimum != maximum) return fmt::format("{} to {} {}s", minimum, maximum, noun);
-  return fmt::format("{}{} {}{}", is_bounded ? "" : "at least ", minimum, noun, minimum == 1 ? "" : "s");
-}
-
-class Inference {
- public:
-  Inference(const Net& net, const ShapeOptions& options)
-      : net_(net),
-        options_(options),
-        external_inputs_(net.external_inputs.begin(), net.external_inputs.end()) {}
-
-  NetShapes run() {
-    NetShapes shapes;
-    shapes.ops.reserve(net_.ops.size());
-    for (op_index_ = 0; op_index_ < net_.ops.size(); ++op_index_) shapes.ops.push_back(infer_operator());
-    check_external_outputs();
-    for (const auto& [blob, value] : values_) {
-      if (value.state != Value::kKnown) continue;
-      shapes.blobs.emplace(blob, value.info);
-      if (value.values) shapes.values.emplace(blob, *value.values);
-    }
-    return shapes;
-  }
-
- private:
-  const Operator& op() const { return net_.ops[op_index_]; }
-
-  Place place() const { return operator_place(net_.source, op_index_, op()); }
-  Place place(std::string_view blob) const {
-    Place place = this->place();
-    place.blob = blob;
-    return place;
-  }
-
-  // Dimensions are int in Caffe2, and tensors have an int64 number of elements.
-  void check_size(std::string_view blob, const Shape& shape, std::string_view what) const {
-    for (const int64_t dim : shape) {
-      if (dim < 0 || dim > kMaxDim) {
-        throw NetError(
-            fmt::format("a dimension of {} must be from 0 to 2^31 - 1, got {}", what, to_string(shape)),
-            place(blob));
-      }
-    }
-    try {
-      num_elements(shape);
-    } catch (const ValueError& error) {
-      throw NetError(error.what(), place(blob));
-    }
-  }
-
-  void check_input(std::string_view blob, const Shape& shape) const {
-    check_size(blob, shape, "a data input");
-    if (std::ranges::find(shape, 0) != shape.end()) {
-      throw NetError(fmt::format("a dimension of a data input must be positive, got {}", to_string(shape)),
-                     place(blob));
-    }
-  }
-
-  // The value of a blob that no operator has written so far.
-  Value given(const std::string& blob) {
-    if (const auto it = net_.inputs.find(blob); it != net_.inputs.end()) {
-      check_input(blob, it->second.shape);
-      read_from_outside_.insert(blob);
-      return {Value::kKnown, it->second};
-    }
-    if (const auto it = net_.parameters.find(blob); it != net_.parameters.end()) {
-      check_size(blob, it->second.shape, "a parameter");
-      if (is_placeholder(net_, blob)) return {Value::kNotGiven};
-      const auto values = net_.parameter_values.find(blob);
-      return {Value::kKnown, it->second,
-              values == net_.parameter_values.end() ? std::nullopt : std::optional(values->second)};
-    }
-    if (external_inputs_.contains(blob) || net_.unfilled_parameters.contains(blob)) return {Value::kNotGiven};
-    for (size_t later = op_index_; later < net_.ops.size(); ++later) {
-      if (std::ranges::find(net_.ops[later].outputs, blob) != net_.ops[later].outputs.end()) {
-        throw NetError(
-            fmt::format("a blob must be written before it is read, got one that only op {} \"{}\" writes: "
-                        "the network is cyclic or out of order",
-                        later, net_.ops[later].type),
-            place(blob));
-      }
-    }
-    if (options_.allow_open_inputs) return {};
-    // A network that lists no external inputs does not tell them from what is missing.
-    if (net_.external_inputs.empty() && (net_.parameters.empty() || is_data_input(net_, blob))) return {};
-    throw NetError(
-        "a blob must be an external input, a parameter, or written by an operator, got one that nothing "
-        "writes",
-        place(blob));
-  }
-
-  Value& read(const std::string& blob) {
-    if (const auto it = values_.find(blob); it != values_.end()) return it->second;
-    return values_.emplace(blob, given(blob)).first->second;
-  }
-
-  const OperatorType* row() const {
-    const OperatorType* row = find_operator_type(op().type);
-    if (row == nullptr && !options_.allow_unknown) {
-      throw NetError(fmt::format("an operator must be of a type that shape inference knows, got \"{}\"; "
-                                 "--allow-unknown passes it over",
-                                 op().type),
-                     place());
-    }
-    return row;
-  }
-
-  void check_counts(const OperatorType& row) const {
-    const auto check = [&](size_t actual, const Count& count, std::string_view noun) {
-      if (actual >= count.least && actual <= count.most) return;
-      throw NetError(fmt::format("{} must have {}, got {}", op().type,
-                                 count_text(count.least, count.most, noun), actual),
-                     place());
-    };
-    check(op().inputs.size(), row.inputs, "input");
-    check(op().outputs.size(), row.outputs, "output");
-  }
-
-  // Caffe2 refuses them, too. Source: caffe2/utils/proto_utils.cc, ArgumentHelper.
-  void check_arguments() {
-    args_.clear();
-    for (const Argument& arg : op().args) args_.push_back(&arg);
-    std::ranges::sort(args_, {}, &Argument::name);
-    const auto contradict = [](const Argument* a, const Argument* b) {
-      return a->name == b->name && *a != *b;
-    };
-    if (const auto it = std::ranges::adjacent_find(args_, contradict); it != args_.end()) {
-      Place where = place();
-      where.field = (*it)->name;
-      throw NetError(fmt::format("an argument must be given once, got different values of {}", (*it)->name),
-                     std::move(where));
-    }
-  }
-
-  OpShapes infer_operator() {
-    const OperatorType* row = this->row();
-    check_arguments();
-    if (row != nullptr) check_counts(*row);
-    for (const std::string& blob : op().inputs) read(blob);
-    if (row == nullptr || !is_runnable()) return pass_over();
-    try {
-      return infer_known(*row);
-    } catch (const ops::UnknownValue&) {
-      const bool is_given = std::ranges::all_of(
-          op().outputs, [&](const std::string& blob) { return given_output(blob) != nullptr; });
-      if (!is_given && !options_.allow_unknown) throw;
-      OpShapes shapes = pass_over();
-      // Where every shape is given, only the numbers in it are unknown: nothing that multiplies is such.
-      if (is_given) shapes.macs = 0;
-      shapes.known = is_given && std::ranges::all_of(op().inputs, [&](const std::string& blob) {
-                       return values_.at(blob).state == Value::kKnown;
-                     });
-      return shapes;
-    }
-  }
-
-  // Whether the inputs tell the outputs. Shapes that are not given the rule may determine, or ask for.
-  bool is_runnable() const {
-    return std::ranges::all_of(op().inputs, [&](const std::string& blob) {
-      const Value::State state = values_.at(blob).state;
-      return state == Value::kKnown || (state == Value::kNotGiven && !options_.allow_open_inputs);
-    });
-  }
-
-  std::vector<ops::OpContext::Input> known_inputs() const {
-    std::vector<ops::OpContext::Input> inputs;
-    inputs.reserve(op().inputs.size());
-    for (const std::string& blob : op().inputs) {
-      const Value& value = values_.at(blob);
-      ops::OpContext::Input& input = inputs.emplace_back();
-      if (value.state == Value::kKnown) {
-        input.info = value.info;
-      } else if (const auto it = net_.unfilled_parameters.find(blob); it != net_.unfilled_parameters.end()) {
-        input.maker = &it->second;
-      }
-      if (value.values) input.values = &*value.values;
-    }
-    return inputs;
-  }
-
-  OpShapes infer_known(const OperatorType& row) {
-    ops::OpContext context(row, op(), place(), known_inputs());
-    try {
-      row.infer(context);
-    } catch (const ValueError& error) {
-      Place where = place();
-      where.field = error.place().field;
-      throw NetError(error.message(), std::move(where));
-    }
-    OpShapes shapes;
-    shapes.macs = context.macs();
-    for (size_t i = 0; i < op().inputs.size(); ++i) {
-      // Parameters that the operator determined are known from now on; inputs that it ignores may stay open.
-      const auto& input = context.inputs()[i].info;
-      Value& value = values_.at(op().inputs[i]);
-      if (input && value.state != Value::kKnown) value = {Value::kKnown, *input};
-      shapes.inputs.push_back(input.value_or(no_info()));
-    }
-    shapes.outputs = std::move(context.outputs());
-    context.output_values().resize(shapes.outputs.size());
-    for (size_t i = 0; i < op().outputs.size(); ++i) {
-      const std::string& blob = op().outputs[i];
-      check_size(blob, shapes.outputs[i].shape, "an output");
-      check_given_output(blob, shapes.outputs[i].shape);
-      values_[blob] = {Value::kKnown, shapes.outputs[i], std::move(context.output_values()[i])};
-    }
-    return shapes;
-  }
-
-  // The shape that is given for what an operator writes, or null. A blob that was read from outside before
-  // has its shape from there.
-  const TensorInfo* given_output(const std::string& blob) const {
-    const auto it = net_.inputs.find(blob);
-    return it == net_.inputs.end() || read_from_outside_.contains(blob) ? nullptr : &it->second;
-  }
-
-  // A shape can be given for what an operator of unknown output writes; elsewhere it must be the same.
-  void check_given_output(const std::string& blob, const Shape& shape) const {
-    const TensorInfo* given = given_output(blob);
-    if (given == nullptr || given->shape == shape) return;
-    throw NetError(fmt::format("a shape that is given must be the one that the operator writes, {}, got {}",
-                               to_string(shape), to_string(given->shape)),
-                   place(blob));
-  }
-
-  // Only what is given is known of the outputs.
-  OpShapes pass_over() {
-    OpShapes shapes;
-    shapes.known = false;
-    for (const std::string& blob : op().inputs) {
-      const Value& value = values_.at(blob);
-      shapes.inputs.push_back(value.state == Value::kKnown ? value.info : no_info());
-    }
-    for (const std::string& blob : op().outputs) {
-      const TensorInfo* given = given_output(blob);
-      if (given != nullptr) check_input(blob, given->shape);
-      shapes.outputs.push_back(given == nullptr ? no_info() : *given);
-      write_unknown(blob);
-    }
-    for (const Net* subnet : op().subnets()) forget_outputs(*subnet);
-    return shapes;
-  }
-
-  void write_unknown(const std::string& blob) {
-    const TensorInfo* given = given_output(blob);
-    values_[blob] = given == nullptr ? Value{Value::kUnknown} : Value{Value::kKnown, *given};
-  }
-
-  // Subnets write into the same blobs.
-  void forget_outputs(const Net& subnet) {
-    for (const Operator& inner : subnet.ops) {
-      for (const std::string& blob : inner.outputs) write_unknown(blob);
-      for (const Net* nested : inner.subnets()) forget_outputs(*nested);
-    }
-  }
-
-  void check_external_outputs() const {
-    for (const std::string& blob : net_.external_outputs) {
-      if (values_.contains(blob) || external_inputs_.contains(blob) || net_.inputs.contains(blob) ||
-          net_.parameters.contains(blob)) {
-        continue;
-      }
-      throw NetError("an external output must be written by an operator, got one that nothing writes",
-                     {.file = net_.source, .blob = blob});
-    }
-  }
-
-  const Net& net_;
-  const ShapeOptions& options_;
-  const std::unordered_set<std::string_view> external_inputs_;
-  std::unordered_map<std::string_view, Value> values_;
-  std::unordered_set<std::string_view> read_from_outside_;  // of the inputs
-  size_t op_index_ = 0;
-  std::vector<const Argument*> args_;  // kept for its memory
-};
-
-}  // namespace
 
 NetShapes infer_shapes(const Net& net, const ShapeOptions& options) { return Inference(net, options).run(); }
 
@@ -330,7 +24,6 @@ ParameterCount count_parameters(const Net& net, const NetShapes& shapes) {
   ParameterCount count;
   // Blobs that are no parameters, or counted already.
   std::unordered_set<std::string_view> done;
-  for (const auto& [blob, info] : net.inputs) done.insert(blob);
   const auto add = [&](std::string_view blob, const TensorInfo& info) {
     if (!done.insert(blob).second) return;
     int64_t& sum = info.shape.size() >= 2 ? count.weights : count.others;
@@ -343,13 +36,15 @@ ParameterCount count_parameters(const Net& net, const NetShapes& shapes) {
     for (size_t j = 0; j < op.inputs.size(); ++j) {
       const std::string& blob = op.inputs[j];
       if (done.contains(blob)) continue;
-      if (reads_as_image(net, op, j)) {
+      const OperatorType* row = find_operator_type(op.type);
+      const bool is_given = net.inputs.contains(blob) && (row == nullptr || row->reads_activation(j));
+      if (is_given || reads_as_image(net, op, j)) {
         done.insert(blob);
         continue;
       }
       if (shapes.ops[i].inputs[j].dtype != DataType::kUndefined) {
         add(blob, shapes.ops[i].inputs[j]);
-      } else if (find_operator_type(op.type) == nullptr) {
+      } else if (row == nullptr) {
         count.complete = false;  // a weight, maybe, of an operator that nobody knows
       }
     }

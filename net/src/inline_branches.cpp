@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "inference.h"
 #include "latgrad/base/error.h"
-#include "latgrad/net/infer_shapes.h"
 
 namespace latgrad::net {
 namespace {
@@ -25,44 +27,40 @@ std::vector<Operator> operators_of(const Net* net) {
 }
 
 // The operators that stand for the `If`; nothing where nobody knows.
-std::optional<std::vector<Operator>> decided(const Operator& op, const NetShapes& shapes) {
+std::optional<std::vector<Operator>> decided(const Operator& op, const Inference& inference) {
   if (op.type != "If" || op.inputs.empty()) return std::nullopt;
   std::vector<Operator> then_ops = operators_of(branch(op, "then_net"));
   std::vector<Operator> else_ops = operators_of(branch(op, "else_net"));
-  if (const auto it = shapes.values.find(op.inputs[0]); it != shapes.values.end() && it->second.size() == 1) {
-    return it->second[0] != 0 ? std::move(then_ops) : std::move(else_ops);
+  if (const Values* values = inference.values_of(op.inputs[0]); values != nullptr && values->size() == 1) {
+    return (*values)[0] != 0 ? std::move(then_ops) : std::move(else_ops);
   }
   if (then_ops.empty()) return else_ops;
   if (else_ops.empty()) return then_ops;
   return std::nullopt;
 }
 
-bool has_branches(const Net& net) {
-  return std::ranges::any_of(net.ops, [](const Operator& op) { return op.type == "If"; });
-}
-
 }  // namespace
 
 void inline_branches(Net& net) {
-  for (bool changed = true; changed && has_branches(net);) {
-    changed = false;
-    const NetShapes shapes = infer_shapes(net, {.allow_unknown = true, .allow_open_inputs = true});
-    std::vector<Operator> ops;
-    for (Operator& op : net.ops) {
-      if (auto chosen = decided(op, shapes)) {
-        std::ranges::move(*chosen, std::back_inserter(ops));
-        changed = true;
-      } else {
-        ops.push_back(std::move(op));
-      }
+  if (std::ranges::none_of(net.ops, [](const Operator& op) { return op.type == "If"; })) return;
+  const Net original = net;  // what the inference reads
+  Inference inference(original, {.allow_unknown = true, .allow_open_inputs = true});
+  std::vector<Operator> waiting(original.ops.rbegin(), original.ops.rend());  // the next one last
+  std::deque<Operator> ops;                                                   // whose addresses stay
+  while (!waiting.empty()) {
+    Operator op = std::move(waiting.back());
+    waiting.pop_back();
+    if (auto chosen = decided(op, inference)) {
+      std::move(chosen->rbegin(), chosen->rend(), std::back_inserter(waiting));
+      continue;
     }
-    if (ops.size() > kMaxOperators) {
-      throw NetError(
-          fmt::format("a network must have at most {} operators, got {}", kMaxOperators, ops.size()),
-          {.file = net.source});
+    if (ops.size() >= kMaxOperators) {
+      throw NetError(fmt::format("a network must have at most {} operators", kMaxOperators),
+                     {.file = net.source});
     }
-    net.ops = std::move(ops);
+    inference.step(ops.emplace_back(std::move(op)), ops.size() - 1);
   }
+  net.ops.assign(std::move_iterator(ops.begin()), std::move_iterator(ops.end()));
 }
 
 }  // namespace latgrad::net

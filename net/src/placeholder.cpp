@@ -1,19 +1,24 @@
 #include "placeholder.h"
 
-#include <algorithm>
-
 #include "latgrad/net/registry.h"
 
 namespace latgrad::net {
 
 namespace {
 
-bool has_no_shape(const Net& net, std::string_view blob) {
+const Shape* filled_shape(const Net& net, const std::string& blob) {
   const auto it = net.parameters.find(blob);
-  if (it == net.parameters.end()) return false;
-  const Shape& shape = it->second.shape;
-  return shape.empty() || (shape.size() == 1 && shape[0] <= 1);
+  return it == net.parameters.end() ? nullptr : &it->second.shape;
 }
+
+bool is_first_input(const Net& net, const std::string& blob) {
+  return !net.external_inputs.empty() && net.external_inputs.front() == blob;
+}
+
+// Arithmetic takes constants on either side.
+bool takes_constants(const OperatorType& row) { return row.activations == kAll || row.is_fill; }
+
+constexpr size_t kImageRank = 3;
 
 }  // namespace
 
@@ -22,18 +27,19 @@ bool reads_as_image(const Net& net, const Operator& op, size_t input) {
   if (row == nullptr || !row->reads_activation(input)) return false;
   const std::string& blob = op.inputs[input];
   if (row->window != WindowKind::kNone) return true;
-  if (!net.external_inputs.empty() && net.external_inputs.front() == blob) return true;
-  // Arithmetic takes constants of one element on either side.
-  return has_no_shape(net, blob) && row->activations != kAll && !row->is_fill;
+  const Shape* shape = filled_shape(net, blob);
+  const bool is_image = shape != nullptr && shape->size() >= kImageRank;
+  if (takes_constants(*row)) return is_first_input(net, blob) && is_image;
+  return is_first_input(net, blob) || (is_image && !row->moves) || reads_placeholder(net, op, input);
 }
 
-bool is_placeholder(const Net& net, std::string_view blob) {
-  if (!has_no_shape(net, blob)) return false;
-  for (const Operator& op : net.ops) {
-    const auto at = std::ranges::find(op.inputs, blob);
-    if (at != op.inputs.end()) return reads_as_image(net, op, static_cast<size_t>(at - op.inputs.begin()));
-  }
-  return false;
+bool reads_placeholder(const Net& net, const Operator& op, size_t input) {
+  const OperatorType* row = find_operator_type(op.type);
+  if (row == nullptr || !row->reads_activation(input) || takes_constants(*row)) return false;
+  const std::string& blob = op.inputs[input];
+  const Shape* shape = filled_shape(net, blob);
+  const bool says_nothing = shape != nullptr && (shape->empty() || (shape->size() == 1 && (*shape)[0] <= 1));
+  return says_nothing && (is_first_input(net, blob) || !row->moves);
 }
 
 }  // namespace latgrad::net

@@ -2,18 +2,18 @@
 
 #pragma once
 
-#include <string_view>
+#include <cstddef>
 
 #include "latgrad/net/net.h"
 
 namespace latgrad::net {
 
-// Whether an operator that is the first to read a blob takes it for its image, not for a weight or an operand
-// of arithmetic.
+// Whether the operator, the first to read its blob, takes it for its image, and not for a weight or an
+// operand of arithmetic.
 bool reads_as_image(const Net& net, const Operator& op, size_t input);
 
-// Whether the init net fills `blob` with data that has no shape to speak of, so that somebody must say it.
-// Linear in the operators for a blob of at most one element, else O(log parameters).
-bool is_placeholder(const Net& net, std::string_view blob);
+// Whether it does, and the init net fills the blob with nothing that has a shape to speak of, so that
+// somebody must say it.
+bool reads_placeholder(const Net& net, const Operator& op, size_t input);
 
 }  // namespace latgrad::net

@@ -153,7 +153,8 @@ class WindowReader {
       if (const auto part = take(spelling)) parts.push_back(*part);
     }
     if (single) {
-      sides.resize(count, *single);
+      // Beside a list Caffe2 knows two axes only; alone it stands for as many as the image has.
+      sides.resize(sides.empty() ? count : part_spellings.size(), *single);
     } else if (given_[single_spelling] == kNone && parts.size() == part_spellings.size()) {
       for (size_t i = 0; i < parts.size(); ++i) sides.push_back(parts[i]);
     }

@@ -31,7 +31,7 @@ std::vector<NamedNet> read_nets(const NetFiles& files) {
   std::vector<NamedNet> nets;
   for (size_t i = 0; i < files.nets.size(); ++i) {
     const auto init = files.inits.empty() ? std::nullopt : std::optional(files.inits[i]);
-    nets.push_back({short_name(files.nets[i]), net::read_net(files.nets[i], init)});
+    nets.push_back({short_name(files.nets[i]), net::read_net(files.nets[i], init), {}});
   }
   for (const net::InputShape& input : files.inputs) {
     const auto set_where = [&](auto is_meant) {
@@ -47,7 +47,10 @@ std::vector<NamedNet> read_nets(const NetFiles& files) {
     throw ValueError("--input must name a blob that an operator of a network reads or writes",
                      {.blob = input.blob});
   }
-  for (NamedNet& net : nets) net::inline_branches(net.net);
+  for (NamedNet& net : nets) {
+    net.unread_parameters = net::unread_parameters(net.net);
+    net::inline_branches(net.net);
+  }
   return nets;
 }
 

@@ -103,6 +103,19 @@ TEST(SpatialArgumentsTest, EveryCombinationOfSpellingsIsReadAsCaffe2ReadsIt) {
   EXPECT_GT(read, 500);
 }
 
+TEST(SpatialArgumentsTest, RefuseAnImageOfMoreThanThreeSpatialDimensions) {
+  for (size_t rank = 4; rank < 40; ++rank) {
+    LATGRAD_EXPECT_ERROR(
+        conv({i("kernel", 1)}, rank), ValueError,
+        HasSubstr("an image must have 1 to 3 spatial dimensions, got " + std::to_string(rank)));
+  }
+}
+
+TEST(SpatialArgumentsTest, BesideAListASingleValueKnowsTwoAxesWhateverTheImage) {
+  LATGRAD_EXPECT_ERROR(conv({ints("kernels", {3, 3, 5}), i("kernel", 7)}, 3), ValueError,
+                       HasSubstr("got [3, 3]"));
+}
+
 TEST(WindowOverTest, LegacyPaddingOfCaffeAddsRowsAtTheEndOnly) {
   const auto over = [](std::vector<Argument> args, Shape spatial) {
     args.push_back(i("legacy_pad", 3));

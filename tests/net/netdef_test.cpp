@@ -400,6 +400,15 @@ TEST_F(ReadNetTest, CallsFilesOfOtherToolsByTheirName) {
   }
 }
 
+TEST_F(ReadNetTest, TakesNoNameOfANetworkForAnotherFormat) {
+  for (const char* name : {"UNET3D", "myTFLnet", "ET12", "PKnet"}) {
+    Net net = net_;
+    net.name = name;
+    folder_.write("named.pb", netdef_binary(net));
+    EXPECT_EQ(read_net(folder_ / "named.pb").name, name);
+  }
+}
+
 TEST_F(ReadNetTest, ReadsWhatItWrote) {
   for (const char* name : {"out.pb", "out.pbtxt"}) {
     write_netdef(net_, folder_ / name);

@@ -237,5 +237,114 @@ op { type: "Mul" input: "scale" input: "x" output: "y" } external_input: "x" ext
   EXPECT_EQ(count_parameters(with_input, infer_shapes(with_input)).others, 1);
 }
 
+TEST(ValuesTest, AStretchedSumHasNoValuesOfItsOwn) {
+  // [1, 2] + [2, 1] has four elements, not two.
+  const NetShapes shapes = shapes_of(fill("a", "GivenTensorIntFill", {"1", "2"}) + R"(
+op { type: "ExpandDims" input: "a" output: "row" arg { name: "dims" ints: 0 } }
+op { type: "ExpandDims" input: "a" output: "column" arg { name: "dims" ints: 1 } }
+op { type: "Add" input: "row" input: "column" output: "sum" })",
+                                     {});
+  EXPECT_EQ(shapes.blobs.at("sum").shape, (Shape{2, 2}));
+  EXPECT_FALSE(shapes.values.contains("sum"));
+}
+
+TEST(ValuesTest, AreRoundedAsTheirTypesRound) {
+  const NetShapes shapes = shapes_of(R"(
+op { type: "Shape" input: "x" output: "s" }
+op { type: "Cast" input: "s" output: "f" arg { name: "to" i: 1 } }
+op { type: "ConstantFill" output: "k" arg { name: "shape" ints: 1 } arg { name: "value" f: 0.7 } }
+op { type: "Mul" input: "f" input: "k" output: "m" }
+op { type: "Cast" input: "m" output: "i" arg { name: "to" i: 10 } }
+op { type: "Cast" input: "s" output: "d" arg { name: "to" i: 13 } }
+op { type: "Cast" input: "k" output: "kd" arg { name: "to" i: 13 } }
+external_input: "x")",
+                                     {{"x", {10, 30}}});
+  EXPECT_EQ(shapes.values.at("i"), (Values{7, 21}));  // 0.7f * 10 is 7 in single precision
+  EXPECT_EQ(shapes.values.at("d"), (Values{10, 30}));
+  EXPECT_EQ(shapes.values.at("kd"), (Values{0.7F}));
+}
+
+TEST(ValuesTest, ScalarsAreStackedAndListsAreSplit) {
+  const NetShapes shapes = shapes_of(R"(
+op { type: "Shape" input: "x" output: "s" }
+op { type: "ConstantFill" output: "zero" arg { name: "value" i: 0 } }
+op { type: "Gather" input: "s" input: "zero" output: "batch" }
+op { type: "Concat" input: "batch" input: "batch" output: "pair" output: "info" arg { name: "axis" i: 0 } arg { name: "add_axis" i: 1 } }
+op { type: "Split" input: "s" output: "first" output: "rest" arg { name: "axis" i: 0 } arg { name: "split" ints: 1 ints: 2 } }
+external_input: "x")",
+                                     {{"x", {4, 5, 6}}});
+  EXPECT_EQ(shapes.values.at("pair"), (Values{4, 4}));
+  EXPECT_EQ(shapes.values.at("rest"), (Values{5, 6}));
+}
+
+TEST(ValuesTest, AShapeThatIsGivenStandsInForAValueThatIsUnknown) {
+  Net net = net_of(R"(
+op { type: "Reshape" input: "x" input: "target" output: "y" output: "old" }
+op { type: "Relu" input: "y" output: "z" } external_input: "x" external_input: "target")");
+  set_input(net, "x", {2, 3});
+  set_input(net, "target", {2});
+  set_input(net, "y", {1, 6});
+  const NetShapes shapes = infer_shapes(net);
+  EXPECT_TRUE(shapes.ops[0].known);
+  EXPECT_EQ(shapes.blobs.at("z").shape, (Shape{1, 6}));
+}
+
+TEST(BranchesTest, AConditionCountsAsItIsWhenTheBranchRuns) {
+  Net net = net_of(R"(
+op { type: "ConstantFill" output: "c" arg { name: "shape" ints: 1 } arg { name: "value" i: 1 } }
+op { type: "If" input: "c" arg { name: "then_net" n { op { type: "Relu" input: "x" output: "y" } } }
+                           arg { name: "else_net" n { op { type: "Sigmoid" input: "x" output: "y" } } } }
+op { type: "ConstantFill" output: "c" arg { name: "shape" ints: 1 } arg { name: "value" i: 0 } }
+external_input: "x")");
+  set_input(net, "x", {1, 8});
+  inline_branches(net);
+  EXPECT_EQ(net.ops[1].type, "Relu");
+}
+
+TEST(CountTest, AWeightWhoseShapeIsGivenIsAParameter) {
+  Net net = net_of(R"(
+op { type: "Conv" input: "x" input: "w" output: "y" arg { name: "kernel" i: 1 } } external_input: "x" external_input: "w")",
+                   R"(op { type: "Load" output: "w" })");
+  set_input(net, "x", {1, 2, 3, 3});
+  set_input(net, "w", {4, 2, 1, 1});
+  EXPECT_EQ(count_parameters(net, infer_shapes(net)).weights, 8);
+}
+
+TEST(CountTest, OperatorsThatMultiplyNothingHideNoMacs) {
+  Net net = net_of(R"(
+op { type: "Relu" input: "x" output: "f" }
+op { type: "CollectRpnProposals" input: "f" input: "s" output: "rois" }
+op { type: "RoIAlign" input: "f" input: "rois" output: "r" } external_input: "x" external_input: "s")");
+  set_input(net, "x", {1, 8, 4, 4});
+  set_input(net, "rois", {100, 5});
+  const NetShapes shapes = infer_shapes(net, {.allow_unknown = true});
+  EXPECT_EQ(shapes.blobs.at("r").shape, (Shape{100, 8, 1, 1}));
+  EXPECT_EQ(count_macs(shapes).total(), 0);
+}
+
+TEST(PlaceholderTest, IsTheImageWhereverItStandsAmongTheInputs) {
+  Net net = net_of(
+      R"(
+op { type: "NCHW2NHWC" input: "data" output: "n" } op { type: "Relu" input: "n" output: "y" }
+op { type: "Mul" input: "y" input: "w" output: "z" } external_input: "w" external_input: "data")",
+      R"(op { type: "ConstantFill" output: "data" arg { name: "shape" ints: 1 ints: 3 ints: 8 ints: 8 } }
+op { type: "GivenTensorFill" output: "w" arg { name: "shape" ints: 3 } })");
+  const ParameterCount count = count_parameters(net, infer_shapes(net));
+  EXPECT_EQ(count.weights, 0);
+  EXPECT_EQ(count.others, 3);
+}
+
+TEST(PlaceholderTest, OfAnyOddShapeAsksForTheInput) {
+  for (const char* dims :
+       {"ints: 1 ints: 1", "ints: 2", "ints: 1 ints: 1 ints: 1 ints: 1", "ints: 0 ints: 3 ints: 0 ints: 0"}) {
+    const Net net = net_of(
+        R"(
+op { type: "Conv" input: "x" input: "w" output: "y" arg { name: "kernel" i: 3 } } external_input: "w" external_input: "x")",
+        std::string("op { type: \"ConstantFill\" output: \"x\" arg { name: \"shape\" ") + dims + R"( } }
+op { type: "GivenTensorFill" output: "w" arg { name: "shape" ints: 8 ints: 4 ints: 3 ints: 3 } })");
+    LATGRAD_EXPECT_ERROR(infer_shapes(net), NetError, HasSubstr("--input x=1,3,224,224"));
+  }
+}
+
 }  // namespace
 }  // namespace latgrad::net

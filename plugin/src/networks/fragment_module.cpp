@@ -144,6 +144,7 @@ FragmentModuleImpl::FragmentModuleImpl(const SearchSpace::Fragment& fragment) {
     step.run = std::move(made.run);
     steps_.push_back(std::move(step));
   }
+  result_ = places.at(result);
 }
 
 Tensor FragmentModuleImpl::forward(const Tensor& x) {
@@ -153,7 +154,7 @@ Tensor FragmentModuleImpl::forward(const Tensor& x) {
     for (const size_t place : step.inputs) inputs.push_back(blobs[place]);
     blobs.push_back(step.run(inputs));
   }
-  return blobs.back();
+  return blobs[result_];
 }
 
 }  // namespace latgrad

@@ -148,7 +148,9 @@ torch::jit::Module PricedNetworkImpl::scripted() {
 
   const bool was_training = network->is_training();
   network->eval();
-  const Tensor images = torch::zeros(model_->input_dims().begin()->value());
+  const std::vector<Tensor> weights = network->parameters();
+  const auto device = weights.empty() ? torch::Device(torch::kCPU) : weights.front().device();
+  const Tensor images = torch::zeros(model_->input_dims().begin()->value(), device);
   const auto traced = torch::jit::tracer::trace(
       {images}, [&](torch::jit::Stack stack) -> torch::jit::Stack { return {forward(stack[0].toTensor())}; },
       [](const Tensor&) { return std::string(); }, /*strict=*/true, /*force_outplace=*/false, &script,

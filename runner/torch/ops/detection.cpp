@@ -20,6 +20,9 @@ Kernel make_roi_align(const lut::OperatorKey& key, const Target& target) {
   constexpr int64_t kUsualSampling = 2;
   const int64_t asked = arguments(key).integer("sampling_ratio", -1);
   const int64_t sampling = asked > 0 ? asked : kUsualSampling;
+  if (input_shape(key, 1).size() != 2) {
+    throw ValueError("boxes must be [count, 4 to 6], got " + net::to_string(input_shape(key, 1)));
+  }
   const int64_t boxes = input_shape(key, 1)[0];
   const int64_t height = arguments(key).integer("pooled_h", 1) * sampling;
   const int64_t width = arguments(key).integer("pooled_w", 1) * sampling;

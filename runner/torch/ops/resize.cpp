@@ -10,19 +10,12 @@ namespace {
 
 using T = at::Tensor;
 
-// Height and width times the scales, in single precision and rounded down, as Caffe2 computes them.
+// Height and width of the output.
 std::vector<int64_t> resized(const lut::OperatorKey& key) {
   if (key.input_shapes.size() > 1) throw ValueError("a resize to scales from a tensor is not measured");
-  const Activation image = image_activation(key);
-  if (image.shape.size() != 4) {
-    throw ValueError("an image must have 4 dimensions to be resized, got " + net::to_string(image.shape));
-  }
-  const size_t height = is_nhwc(key) ? 1 : 2;
-  const auto scale = [&](size_t axis, const char* name) {
-    return static_cast<int64_t>(static_cast<float>(image.shape[axis]) *
-                                static_cast<float>(arguments(key).number(name, 1)));
-  };
-  return {scale(height, "height_scale"), scale(height + 1, "width_scale")};
+  const net::Shape output = infer_alone(key).ops[0].outputs[0].shape;
+  return is_nhwc(key) ? std::vector<int64_t>{output[1], output[2]}
+                      : std::vector<int64_t>{output[2], output[3]};
 }
 
 Kernel make_resize_nearest(const lut::OperatorKey& key, const Target&) {

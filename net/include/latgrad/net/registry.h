@@ -58,7 +58,9 @@ struct OperatorType {
   std::span<const DataType> parameter_types = {};
   std::span<const DefaultArgument> defaults = {};
   WindowKind window = WindowKind::kNone;
-  bool is_fill = false;  // writes values that the network carries in itself
+  bool multiplies = false;  // convolutions and matrix products: what multiply-accumulates count
+  bool moves = false;       // the same elements, of data or of a parameter: copies, casts, other shapes
+  bool is_fill = false;     // writes values that the network carries in itself
   // The type whose record, of the same arguments and shapes, prices an operator without one. Empty: none.
   // Source: the published LUT tool.
   std::string_view stand_in = {};

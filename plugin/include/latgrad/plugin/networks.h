@@ -46,6 +46,7 @@ class LATGRAD_PLUGIN_EXPORT FragmentModuleImpl : public torch::nn::Module {
     std::function<torch::Tensor(const std::vector<torch::Tensor>&)> run;
   };
   std::vector<Step> steps_;
+  size_t result_ = 0;  // which of the blobs, counted from the input, is the output
 };
 TORCH_MODULE(FragmentModule);
 

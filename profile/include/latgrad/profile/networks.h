@@ -21,6 +21,7 @@ struct NetFiles {
 struct NamedNet {
   std::string name;  // "FBNet-C/int8": the last two parts of its path, without the file
   net::Net net;
+  std::vector<std::string> unread_parameters = {};  // of the whole file, whatever branch is taken
 };
 
 // Ready for shape inference. An input applies to every network that takes a blob of that name from outside,
