@@ -340,7 +340,7 @@ def test_refuses_other_settings(whole_run, tiny_options):
         (["--data", "cifar10"], 2, "--data cifar10 needs --data-folder"),
         (["--data", "cifar10", "--data-folder", "nowhere"], 1, "data_batch_1.bin is no file"),
         (["--batch", "4096"], 1, "must fill a batch of 4096"),
-        (["--space", "nothing"], 1, "name must be one of the spaces"),
+        (["--space", "nothing"], 1, "a space must be a file or one of"),
         (["--theta-fraction", "1"], 2, "must be between 0 and 1, got 1"),
         (["--epochs", "0"], 2, "must be 1 or more, got 0"),
         (["--width", "-1"], 2, "must be positive, got -1"),

@@ -139,7 +139,7 @@ TEST_F(SpaceBaseTest, RefusesLongChains) {
     write(std::to_string(i) + ".textproto", "base: \"" + std::to_string(i + 1) + ".textproto\"");
   }
   write("9.textproto", "base: \"base.textproto\"");
-  expect_refused<ParseError>("0.textproto", "spaces must extend each other at most 8 deep (");
+  expect_refused<ParseError>("0.textproto", "spaces must extend each other at most 8 levels deep (");
   write("8.textproto", "base: \"base.textproto\"");
   write("1.textproto", "base: \"2.textproto\"");
   EXPECT_EQ(load("1.textproto").name(), "base");

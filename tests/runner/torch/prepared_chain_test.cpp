@@ -214,8 +214,8 @@ TEST_F(PreparedChainTest, SaysWhyAnOperatorCannotRun) {
   EXPECT_EQ(reason({link("Sum", {}, {{1, 2}})}), "Sum must have at least 2 inputs, got 1");
   EXPECT_EQ(reason({link("Sum", {}, {{1, 2}, {2, 1}})}),
             "all inputs must have the shape of the first [1, 2], got [2, 1]");
-  EXPECT_EQ(reason({link("Int8Conv", {arg("stride", 0)}, {{1, 8, 8, 16}, {24, 1, 1, 16}})}),
-            "stride must be at least 1, got 0");
+  EXPECT_EQ(reason({link("Int8Conv", {arg("kernel", 1), arg("stride", 0)}, {{1, 8, 8, 16}, {24, 1, 1, 16}})}),
+            "stride must be positive, got 0 (field \"stride\")");
   EXPECT_EQ(reason({link("Relu", {}, {{1, 1 << 20, 1 << 20}})}),
             "an input must have 1 to 268435456 elements to be measured, got 1099511627776");
   EXPECT_EQ(reason({link("Relu", {}, {{0, 3}})}),
