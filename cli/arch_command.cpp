@@ -140,11 +140,11 @@ std::string price_text(const PricedArch& priced, const Pricing& pricing, const A
   }
   return text + fmt::format(
                     "total  none: the table lacks {}\n{}"
-                    "\nMeasure them on that device:  latgrad profile --space {} --precision {} --lut {}\n",
+                    "\nMeasure them on that device:  latgrad profile --space {} --precision {}{}\n",
                     format_count(priced.missing.size(), "operator"),
                     priced.missing.text(priced.missing.size()),
                     shell_word(find_space(options.space).string()), options.precision,
-                    shell_word(options.pricing.lut.string()));
+                    extended_table(options.pricing.lut));
 }
 
 std::string arch_text(const ShownArch& shown) {

@@ -186,9 +186,9 @@ std::string missing_text(const PricedNet& priced, const NetOptions& options) {
   }
   return text + fmt::format(
                     "\nMissing in {} for {}:\n{}\n"
-                    "Measure them on that device:  latgrad profile{} --lut {}\n",
+                    "Measure them on that device:  latgrad profile{}{}\n",
                     options.pricing.lut.string(), priced.pricing.options.device, missing.text(kListedMissing),
-                    net_arguments(options.files()), shell_word(options.pricing.lut.string()));
+                    net_arguments(options.files()), extended_table(options.pricing.lut));
 }
 
 std::string net_text(const PricedNet& priced, const NetOptions& options) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "latgrad/profile/provenance.h"
 #include "option_check.h"
 
 namespace latgrad::cli {
@@ -41,6 +42,11 @@ std::string net_arguments(const profile::NetFiles& files) {
   for (const auto& path : files.inits) text += " --init " + shell_word(path.string());
   for (const net::InputShape& input : files.inputs) text += " --input " + shell_word(net::to_string(input));
   return text;
+}
+
+std::string extended_table(const std::filesystem::path& lut) {
+  const bool has_origin = profile::read_origin(lut).has_value();
+  return fmt::format(" --lut {}{}", shell_word(lut.string()), has_origin ? "" : " --force");
 }
 
 std::string shell_word(std::string_view word) {

@@ -274,11 +274,11 @@ std::string model_text(const ShownSpace& shown, const SpaceOptions& options, con
   text += fmt::format("\nMissing: {} of {}\n", shown.missing.size(),
                       format_count(shown.num_operators, "distinct operator"));
   text += options.missing ? shown.missing.text(shown.missing.size()) : "  (--missing lists them)\n";
-  return text + fmt::format("\n{}:  latgrad profile --space {} --precision {} --lut {}\n",
+  return text + fmt::format("\n{}:  latgrad profile --space {} --precision {}{}\n",
                             has_file(options) ? "Measure them on that device"
                                               : "Write the space with --write FILE, then run",
                             has_file(options) ? shell_word(file_of(options).string()) : "FILE",
-                            options.precision, shell_word(options.pricing.lut.string()));
+                            options.precision, extended_table(options.pricing.lut));
 }
 
 int run(const SpaceOptions& options) {

@@ -245,8 +245,8 @@ std::string missing_text(const Report& report) {
         fmt::format(" --space {} --precision {}", shell_word(report.options.space), report.options.precision);
   }
   what += net_arguments(report.options.networks);
-  return text + fmt::format("Measure them on that device:  latgrad profile{} --lut {}\n", what,
-                            shell_word(report.pricing.lut.string()));
+  return text + fmt::format("Measure them on that device:  latgrad profile{}{}\n", what,
+                            extended_table(report.pricing.lut));
 }
 
 std::string unmeasured_text(const Report& report) {

@@ -88,8 +88,8 @@ def test_types_by_name_or_number(tmp_path, dtype):
     (["--lut", "lut.json", "--type", "Relu", "--shape", "1", "--arg", "=3"], "NAME=VALUE"),
     (["--lut", "lut.json", "--type", "Relu", "--shape", "1", "--arg-text", "name"], "--arg-text"),
     (["--lut", "lut.json", "--type", "Relu", "--shape", "1", "--dtype", "6", "--dtype", "6"],
-     "one for each --shape (1), got 2"),
-    (["--lut", "lut.json", "--type", "Int8Relu", "--shape", "1"], "one for each --shape (1), got 0"),
+     "once for each --shape (1), got 2"),
+    (["--lut", "lut.json", "--type", "Int8Relu", "--shape", "1"], "once for each --shape (1), got 0"),
 ])
 def test_usage_errors(lut, arguments, message):
     assert_fails(run("op", *arguments, cwd=lut.parent), 2, message)

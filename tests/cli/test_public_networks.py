@@ -26,7 +26,7 @@ def test_the_command_that_is_suggested_runs_as_printed(tmp_path):
                  cwd=tmp_path)
     assert result.returncode == 3
     line = re.search(r"latgrad (profile .*)$", result.stdout, re.MULTILINE).group(1)
-    assert line == f"profile --net 'my nets/n.pbtxt' --init 'my nets/weights.pbtxt' --input x=1,4,10,10 --lut {lut}"
+    assert line == f"profile --net 'my nets/n.pbtxt' --init 'my nets/weights.pbtxt' --input x=1,4,10,10 --lut {lut} --force"
     plan = run(*shlex.split(line), "--dry-run", "--device", "phone", cwd=tmp_path)
     assert plan.returncode == 0 and "Conv [1,4,10,10] w[8,4,1,1]" in plan.stdout
 
@@ -37,7 +37,7 @@ def test_init_nets_belong_to_networks_in_their_order(tmp_path):
     one = ("--init", tmp_path / "a_weights.pbtxt")
     refused = run("profile", *nets, *one, "--dry-run")
     assert refused.returncode == 1
-    assert "--init must be given once for each --net, in their order, got 1 for 2" in refused.stderr
+    assert "--init must be given once for each --net, in the same order, got 1 for 2" in refused.stderr
     both = run("profile", *nets, *one, "--init", tmp_path / "b_weights.pbtxt", "--dry-run")
     assert both.returncode == 0 and "Conv [1,4,10,10] w[8,4,1,1]" in both.stdout
 
