@@ -99,6 +99,18 @@ bool is_among(const net::Argument& arg, std::span<const net::DefaultArgument> de
   return std::ranges::any_of(defaults, [&](const net::DefaultArgument& entry) { return says(arg, entry); });
 }
 
+// `row` is that of the type: asked for once an operator.
+bool is_default(const net::Argument& arg, std::string_view op_type, const net::OperatorType* row) {
+  if (arg.name == "order") {
+    return arg.s == to_string(net::default_order(op_type)) && !arg.i && !arg.f && !has_lists(arg);
+  }
+  if (row != nullptr && (is_among(arg, row->defaults) ||
+                         (row->window != net::WindowKind::kNone && is_among(arg, kWindowDefaults)))) {
+    return true;
+  }
+  return is_among(arg, kHints);
+}
+
 // Different arguments of one name, which Caffe2 refuses. All of them count, in an order that does not depend
 // on theirs, so that such an operator only equals another one that is as odd.
 void append_contradiction(std::string& out, std::span<const net::Argument* const> args) {
@@ -111,13 +123,7 @@ void append_contradiction(std::string& out, std::span<const net::Argument* const
 }  // namespace
 
 bool is_default(const net::Argument& arg, std::string_view op_type) {
-  const net::OperatorType* row = net::find_operator_type(op_type);
-  if (arg.name == "order")
-    return arg == net::Argument::of_string("order", std::string(to_string(net::default_order(op_type))));
-  if (is_among(arg, kHints)) return true;
-  if (row == nullptr) return false;
-  return is_among(arg, row->defaults) ||
-         (row->window != net::WindowKind::kNone && is_among(arg, kWindowDefaults));
+  return is_default(arg, op_type, net::find_operator_type(op_type));
 }
 
 bool is_output_scale(const net::Argument& arg) { return arg.name == "Y_scale" || arg.name == "Y_zero_point"; }
@@ -164,7 +170,7 @@ void append_arguments(std::string& out, std::string_view op_type, std::span<cons
     while (end < counted.size() && counted[end]->name == counted[begin]->name) ++end;
     if (end - begin > 1) {
       append_contradiction(out, std::span(counted).subspan(begin, end - begin));
-    } else if (!is_default(*counted[begin], op_type)) {
+    } else if (!is_default(*counted[begin], op_type, row)) {
       append_argument(out, *counted[begin]);
     }
     begin = end;

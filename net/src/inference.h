@@ -149,9 +149,10 @@ class Inference {
         place(blob));
   }
 
-  void read(size_t input) {
+  Value* read(size_t input) {
     const std::string& blob = op().inputs[input];
-    if (!values_.contains(blob)) values_.emplace(blob, given(input));
+    if (const auto it = values_.find(blob); it != values_.end()) return &it->second;
+    return &values_.emplace(blob, given(input)).first->second;
   }
 
   const OperatorType* row() const {
@@ -196,7 +197,8 @@ class Inference {
     const OperatorType* row = this->row();
     check_arguments();
     if (row != nullptr) check_counts(*row);
-    for (size_t i = 0; i < op().inputs.size(); ++i) read(i);
+    read_.clear();
+    for (size_t i = 0; i < op().inputs.size(); ++i) read_.push_back(read(i));
     if (row == nullptr || !is_runnable()) return pass_over(row);
     try {
       return infer_known(*row);
@@ -205,17 +207,16 @@ class Inference {
       const bool is_given = !op().outputs.empty() && given_output(op().outputs[0]) != nullptr;
       if (!is_given && !options_.allow_unknown) throw;
       OpShapes shapes = pass_over(row);
-      shapes.known = is_given && std::ranges::all_of(op().inputs, [&](const std::string& blob) {
-                       return values_.at(blob).state == Value::kKnown;
-                     });
+      shapes.known = is_given && std::ranges::all_of(
+                                     read_, [](const Value* value) { return value->state == Value::kKnown; });
       return shapes;
     }
   }
 
   // Whether the inputs tell the outputs. Shapes that are not given the rule may determine, or ask for.
   bool is_runnable() const {
-    return std::ranges::all_of(op().inputs, [&](const std::string& blob) {
-      const Value::State state = values_.at(blob).state;
+    return std::ranges::all_of(read_, [&](const Value* value) {
+      const Value::State state = value->state;
       return state == Value::kKnown || (state == Value::kNotGiven && !options_.allow_open_inputs);
     });
   }
@@ -223,8 +224,9 @@ class Inference {
   std::vector<ops::OpContext::Input> known_inputs() const {
     std::vector<ops::OpContext::Input> inputs;
     inputs.reserve(op().inputs.size());
-    for (const std::string& blob : op().inputs) {
-      const Value& value = values_.at(blob);
+    for (size_t i = 0; i < read_.size(); ++i) {
+      const std::string& blob = op().inputs[i];
+      const Value& value = *read_[i];
       ops::OpContext::Input& input = inputs.emplace_back();
       if (value.state == Value::kKnown) {
         input.info = value.info;
@@ -256,7 +258,7 @@ class Inference {
     for (size_t i = 0; i < op().inputs.size(); ++i) {
       // Parameters that the operator determined are known from now on; inputs that it ignores may stay open.
       const auto& input = context.inputs()[i].info;
-      Value& value = values_.at(op().inputs[i]);
+      Value& value = *read_[i];
       if (input && value.state != Value::kKnown) value = {Value::kKnown, *input};
       shapes.inputs.push_back(input.value_or(no_info()));
     }
@@ -307,9 +309,8 @@ class Inference {
     OpShapes shapes;
     shapes.known = false;
     if (row != nullptr && !row->multiplies) shapes.macs = 0;
-    for (const std::string& blob : op().inputs) {
-      const Value& value = values_.at(blob);
-      shapes.inputs.push_back(value.state == Value::kKnown ? value.info : no_info());
+    for (const Value* value : read_) {
+      shapes.inputs.push_back(value->state == Value::kKnown ? value->info : no_info());
     }
     for (const std::string& blob : op().outputs) {
       const TensorInfo* given = given_output(blob);
@@ -354,6 +355,7 @@ class Inference {
   const Operator* op_ = nullptr;
   size_t op_index_ = 0;
   std::vector<const Argument*> args_;  // kept for its memory
+  std::vector<Value*> read_;           // by input of the operator at hand
 };
 
 }  // namespace latgrad::net
