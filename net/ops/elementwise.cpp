@@ -17,22 +17,7 @@ namespace {
 // `broadcast: 1`: the second input is a contiguous part of the first, which gives the shape of the result.
 Shape legacy_broadcast(const OpContext& ctx, const Shape& a, const Shape& b) {
   if (num_elements(b) == 1) return a;
-  if (b.size() > a.size()) fail_to_fit(ctx, "the second input must not have more dimensions than the first");
-  const int64_t last_start = static_cast<int64_t>(a.size() - b.size());
-  int64_t axis = ctx.args().integer("axis", -1);
-  if (const Argument* axis_str = ctx.args().find("axis_str"); axis_str != nullptr && axis_str->s) {
-    const std::string_view letters = ctx.args().order() == Order::kNchw ? "NCHW" : "NHWC";
-    const size_t at = axis_str->s->size() == 1 ? letters.find(*axis_str->s) : letters.npos;
-    if (at == letters.npos) {
-      ctx.fail_at_arg("axis_str",
-                      fmt::format("axis_str must be one letter of {}, got \"{}\"", letters, *axis_str->s));
-    }
-    axis = static_cast<int64_t>(at);
-  }
-  if (axis == -1) axis = last_start;
-  if (axis < 0 || axis > last_start) {
-    ctx.fail_at_arg("axis", fmt::format("axis must be between 0 and {}, got {}", last_start, axis));
-  }
+  const auto axis = static_cast<std::ptrdiff_t>(broadcast_axis(ctx.args(), a.size(), b.size()));
   // Ones at either end of the second input do not count.
   const auto is_one = [](int64_t dim) { return dim == 1; };
   const auto first = std::find_if_not(b.begin(), b.end(), is_one);

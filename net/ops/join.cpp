@@ -3,20 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <numeric>
-
 #include "rows.h"
 
 namespace latgrad::net::ops {
 namespace {
-
-// The argument `axis`, else the channels.
-size_t axis_or_channels(const OpContext& ctx, size_t rank) {
-  if (ctx.args().has("axis")) return ctx.axis(ctx.args().integer("axis", 0), rank, "axis");
-  // Caffe2's Int8Concat joins along the first axis when it is told neither axis nor order.
-  if (ctx.op().type == "Int8Concat" && !ctx.args().has("order")) return 0;
-  return ctx.axis(ctx.args().is_nhwc() ? 3 : 1, rank, "axis");
-}
 
 // The values of all inputs, one behind the other.
 void follow_joined(OpContext& ctx) {
@@ -31,7 +21,7 @@ void follow_joined(OpContext& ctx) {
 void concat(OpContext& ctx) {
   const bool add_axis = ctx.args().integer("add_axis", 0) != 0;
   Shape shape = ctx.activation(0, add_axis ? 0 : 1).shape;
-  const size_t axis = axis_or_channels(ctx, shape.size() + (add_axis ? 1 : 0));
+  const size_t axis = ctx.axis(join_axis(ctx.args()), shape.size() + (add_axis ? 1 : 0), "axis");
   const Shape first = shape;
   for (size_t i = 1; i < ctx.num_inputs(); ++i) {
     const Shape& other = ctx.activation(i).shape;
@@ -55,7 +45,7 @@ void concat(OpContext& ctx) {
 
 void split(OpContext& ctx) {
   const Shape& input = ctx.activation(0, 1).shape;
-  const size_t axis = axis_or_channels(ctx, input.size());
+  const size_t axis = ctx.axis(join_axis(ctx.args()), input.size(), "axis");
   const int64_t count = static_cast<int64_t>(ctx.num_outputs());
   std::vector<int64_t> lengths =
       ctx.num_inputs() > 1 ? ctx.known_integers(1, "the lengths of a split") : ctx.args().integers("split");

@@ -213,6 +213,36 @@ Order Arguments::order() const {
   fail("order", fmt::format("order must be NCHW or NHWC, got \"{}\"", value));
 }
 
+int64_t join_axis(const Arguments& args) {
+  if (args.has("axis")) return args.integer("axis", 0);
+  // Caffe2's Int8Concat joins along the first axis when it is told neither axis nor order.
+  if (args.op_type() == "Int8Concat" && !args.has("order")) return 0;
+  return args.is_nhwc() ? 3 : 1;
+}
+
+size_t broadcast_axis(const Arguments& args, size_t rank, size_t other_rank) {
+  if (other_rank > rank) {
+    fail("broadcast",
+         fmt::format("the second input must not have more dimensions than the first, got {} and {}",
+                     other_rank, rank));
+  }
+  const auto last = static_cast<int64_t>(rank - other_rank);
+  int64_t axis = args.integer("axis", -1);
+  if (const std::string_view letter = args.text("axis_str", ""); !letter.empty()) {
+    const std::string_view letters = to_string(args.order());
+    const size_t at = letter.size() == 1 ? letters.find(letter) : letters.npos;
+    if (at == letters.npos) {
+      fail("axis_str", fmt::format("axis_str must be one letter of {}, got \"{}\"", letters, letter));
+    }
+    axis = static_cast<int64_t>(at);
+  }
+  if (axis == -1) axis = last;
+  if (axis < 0 || axis > last) {
+    fail("axis", fmt::format("axis must be between 0 and {}, got {}", last, axis));
+  }
+  return static_cast<size_t>(axis);
+}
+
 std::vector<int64_t> pads_of(const Arguments& args, size_t spatial_rank) {
   return sides_of_pads(args, window_of(args, spatial_rank).window, spatial_rank);
 }

@@ -18,14 +18,6 @@ void check_one_input(const lut::OperatorKey& key) {
   }
 }
 
-// The argument `axis`, else the channels. Caffe2's Int8Concat joins along the first axis when it is told
-// neither axis nor order.
-int64_t axis_or_channels(const lut::OperatorKey& key) {
-  if (arguments(key).has("axis")) return arguments(key).integer("axis", 0);
-  if (key.op_type == "Int8Concat" && !arguments(key).has("order")) return 0;
-  return is_nhwc(key) ? 3 : 1;
-}
-
 Kernel make_concat(const lut::OperatorKey& key, const Target& target) {
   const size_t rank = input_shape(key, 0).size();
   const bool add_axis = arguments(key).integer("add_axis", 0) != 0;
@@ -34,7 +26,7 @@ Kernel make_concat(const lut::OperatorKey& key, const Target& target) {
   for (size_t index = 0; index < key.input_shapes.size(); ++index) {
     kernel.activations.push_back(activation(key, index, channels_last));
   }
-  const int64_t axis = torch_axis(axis_or_channels(key), rank + (add_axis ? 1 : 0), channels_last);
+  const int64_t axis = torch_axis(net::join_axis(arguments(key)), rank + (add_axis ? 1 : 0), channels_last);
   kernel.run = [=](const std::vector<T>& x) { return add_axis ? at::stack(x, axis) : at::cat(x, axis); };
   return kernel;
 }
@@ -49,7 +41,7 @@ Kernel make_split(const lut::OperatorKey& key, const Target& target) {
   if (arguments(key).integer("add_axis", 0) != 0)
     throw ValueError("add_axis must be 0 for a split to be measured");
   const Activation input = activation(key, 0, target.channels_last);
-  const int64_t axis = torch_axis(axis_or_channels(key), input.shape.size(), input.channels_last);
+  const int64_t axis = torch_axis(net::join_axis(arguments(key)), input.shape.size(), input.channels_last);
   return {.activations = {input},
           .run = [=](const std::vector<T>& x) { return at::split_with_sizes(x[0], lengths, axis).front(); },
           .channels_last = target.channels_last};

@@ -50,6 +50,14 @@ class Arguments {
   std::span<const Argument> args_;
 };
 
+// Where Concat and Split join and cut: the argument `axis`, else the channels. Negative ones count from the
+// back. Source: caffe2/operators/concat_split_op.h, quantized/int8_concat_op.h.
+int64_t join_axis(const Arguments& args);
+
+// With `broadcast: 1` the second operand is a contiguous part of the first: from which axis on.
+// Errors: for an axis that leaves no room for it. Source: caffe2/operators/elementwise_ops.h.
+size_t broadcast_axis(const Arguments& args, size_t rank, size_t other_rank);
+
 // Source: caffe2/proto/caffe2_legacy.proto.
 enum class LegacyPad { kNotSet = 0, kValid = 1, kSame = 2, kCaffePooling = 3 };
 
