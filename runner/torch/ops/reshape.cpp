@@ -1,6 +1,5 @@
 // The same elements in another shape: a view, as torch gives. In another order: a copy, as in Caffe2.
 
-#include <algorithm>
 #include <numeric>
 #include <string>
 
@@ -12,80 +11,13 @@ namespace {
 
 using T = at::Tensor;
 
-// The input, lying as the key says, in another shape.
-Kernel reshaped(const lut::OperatorKey& key, const net::Shape& shape) {
+// The input, lying as the key says, in the shape that inference tells. A shape from a tensor is not in the
+// key: there the input's own, as a view costs the same whatever it shows.
+Kernel make_view(const lut::OperatorKey& key, const Target&) {
+  const net::OpShapes shapes = infer_alone(key).ops[0];
   return {.activations = {activation(key, 0, false)},
-          .run = [shape](const std::vector<T>& x) { return x[0].reshape(shape); }};
-}
-
-Kernel make_reshape(const lut::OperatorKey& key, const Target&) {
-  // A shape from a tensor is not in the key; a view costs the same whatever it shows.
-  if (key.input_shapes.size() > 1) return reshaped(key, input_shape(key, 0));
-  net::Shape shape = arguments(key).integers("shape");
-  const net::Shape& input = input_shape(key, 0);
-  for (size_t dim = 0; dim < std::min(shape.size(), input.size()); ++dim) {
-    if (shape[dim] == 0) shape[dim] = input[dim];
-  }
-  return reshaped(key, shape);
-}
-
-Kernel make_resize_like(const lut::OperatorKey& key, const Target&) {
-  return reshaped(key, input_shape(key, 1));
-}
-
-Kernel make_flatten(const lut::OperatorKey& key, const Target&) {
-  return reshaped(key, flatten_from(input_shape(key, 0), arguments(key).integer("axis", 1)));
-}
-
-Kernel make_flatten_to_vec(const lut::OperatorKey& key, const Target&) { return reshaped(key, {-1}); }
-
-Kernel make_prepend_dim(const lut::OperatorKey& key, const Target&) {
-  net::Shape shape = input_shape(key, 0);
-  const int64_t size = arguments(key).integer("dim_size", 0);
-  if (shape.empty() || size < 1 || shape[0] % size != 0) {
-    throw ValueError("dim_size must be positive and divide the first dimension of " + net::to_string(shape) +
-                     ", got " + std::to_string(size));
-  }
-  shape[0] /= size;
-  shape.insert(shape.begin(), size);
-  return reshaped(key, shape);
-}
-
-Kernel make_merge_dim(const lut::OperatorKey& key, const Target&) {
-  net::Shape shape = input_shape(key, 0);
-  if (shape.size() < 2) throw ValueError("MergeDim must have 2 dimensions, got " + net::to_string(shape));
-  shape[1] *= shape[0];
-  shape.erase(shape.begin());
-  return reshaped(key, shape);
-}
-
-std::vector<int64_t> sorted_dims(const lut::OperatorKey& key) {
-  std::vector<int64_t> dims = arguments(key).integers("dims");
-  std::ranges::sort(dims);
-  dims.erase(std::unique(dims.begin(), dims.end()), dims.end());
-  return dims;
-}
-
-Kernel make_squeeze(const lut::OperatorKey& key, const Target&) {
-  const net::Shape& input = input_shape(key, 0);
-  const std::vector<int64_t> dims = sorted_dims(key);
-  net::Shape shape;
-  for (size_t dim = 0; dim < input.size(); ++dim) {
-    if (!std::ranges::binary_search(dims, static_cast<int64_t>(dim))) shape.push_back(input[dim]);
-  }
-  return reshaped(key, shape);  // refuses where a dimension was not 1
-}
-
-Kernel make_expand_dims(const lut::OperatorKey& key, const Target&) {
-  net::Shape shape = input_shape(key, 0);
-  for (int64_t dim : sorted_dims(key)) {
-    if (dim < 0 || dim > static_cast<int64_t>(shape.size())) {
-      throw ValueError("dims must leave no gap, got " + std::to_string(dim) + " for " +
-                       net::to_string(shape));
-    }
-    shape.insert(shape.begin() + dim, 1);
-  }
-  return reshaped(key, shape);
+          .run = [shape = shapes.known ? shapes.outputs[0].shape : input_shape(key, 0)](
+                     const std::vector<T>& x) { return x[0].reshape(shape); }};
 }
 
 Kernel make_transpose(const lut::OperatorKey& key, const Target&) {
@@ -130,20 +62,20 @@ Kernel make_channel_shuffle(const lut::OperatorKey& key, const Target&) {
 std::span<const KernelEntry> reshape_kernels() {
   static constexpr KernelEntry kKernels[] = {
       {"ChannelShuffle", make_channel_shuffle},
-      {"ExpandDims", make_expand_dims},
-      {"Flatten", make_flatten},
-      {"FlattenToVec", make_flatten_to_vec},
-      {"MergeDim", make_merge_dim},
+      {"ExpandDims", make_view},
+      {"Flatten", make_view},
+      {"FlattenToVec", make_view},
+      {"MergeDim", make_view},
       {"NCHW2NHWC", make_nchw_to_nhwc},
       {"NHWC2NCHW", make_nhwc_to_nchw},
-      {"PrependDim", make_prepend_dim},
-      {"Reshape", make_reshape},
-      {"ResizeLike", make_resize_like},
-      {"Squeeze", make_squeeze},
+      {"PrependDim", make_view},
+      {"Reshape", make_view},
+      {"ResizeLike", make_view},
+      {"Squeeze", make_view},
       {"Transpose", make_transpose},
       {"Int8ChannelShuffle", make_channel_shuffle},
-      {"Int8Flatten", make_flatten},
-      {"Int8Reshape", make_reshape},
+      {"Int8Flatten", make_view},
+      {"Int8Reshape", make_view},
       {"Int8Transpose", make_transpose},
   };
   return kKernels;
