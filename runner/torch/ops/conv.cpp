@@ -21,15 +21,6 @@ int64_t group_of(const lut::OperatorKey& key) {
   return group;
 }
 
-net::SpatialArguments transposed_window(const lut::OperatorKey& key, const Activation& image) {
-  net::SpatialArguments args = net::spatial_arguments(arguments(key), image.shape.size() - 2);
-  if (args.legacy_pad != net::LegacyPad::kNotSet) {
-    throw ValueError("legacy_pad of a transposed convolution must be 0 to be measured, got " +
-                     std::to_string(static_cast<int>(args.legacy_pad)));
-  }
-  return args;
-}
-
 template <Then then>
 Kernel make_conv(const lut::OperatorKey& key, const Target& target) {
   const ImageWindow window = image_window(key);
@@ -54,7 +45,7 @@ Kernel make_conv(const lut::OperatorKey& key, const Target& target) {
 
 Kernel make_conv_transpose(const lut::OperatorKey& key, const Target& target) {
   const Activation image = image_activation(key);
-  const net::SpatialArguments args = transposed_window(key, image);
+  const net::SpatialArguments args = net::spatial_arguments(arguments(key), image.shape.size() - 2);
   const bool nhwc = is_nhwc(key);
   const T weight = to_device(conv_weight(key, nhwc, /*transposed=*/true), target);
   const T bias = to_device(optional_bias(key, 2), target);
@@ -134,7 +125,7 @@ Kernel make_int8_conv_sum_relu(const lut::OperatorKey& key, const Target&) {
 
 Kernel make_int8_conv_transpose(const lut::OperatorKey& key, const Target&) {
   const Activation image = image_activation(key);
-  const net::SpatialArguments args = transposed_window(key, image);
+  const net::SpatialArguments args = net::spatial_arguments(arguments(key), image.shape.size() - 2);
   const T weight = quantize_weight(conv_weight(key, is_nhwc(key), /*transposed=*/true));
   c10::IValue packed = BoxedOperator("quantized::conv_transpose2d_prepack", "")(
       weight, bias_value(key), list(args.stride), list(symmetric(args.pads)), list(args.adj),

@@ -390,6 +390,14 @@ INSTANTIATE_TEST_SUITE_P(
                    {"MaxPool", {arg("kernel", 1), arg("stride", 3), arg("legacy_pad", 2)}, {{1, 8, 7, 8}}}},
         KernelCase{"ValidConv",
                    {"Conv", {arg("kernel", 3), arg("legacy_pad", 1)}, {{1, 8, 8, 7}, {4, 8, 3, 3}, {4}}}},
+        // Nothing is cut from the result of a transposed convolution.
+        KernelCase{
+            "ValidConvTranspose",
+            {"ConvTranspose", {arg("kernel", 3), arg("legacy_pad", 1)}, {{1, 8, 8, 7}, {8, 4, 3, 3}, {4}}}},
+        KernelCase{"SameConvTranspose",
+                   {"ConvTranspose",
+                    {arg("kernel", 3), arg("stride", 2), arg("legacy_pad", 2)},
+                    {{1, 8, 8, 7}, {8, 4, 3, 3}, {4}}}},
         KernelCase{"PadOverHalfAKernel", {"AveragePool", {arg("kernel", 3), arg("pad", 2)}, {{1, 8, 7, 7}}}},
         KernelCase{"Int8SameConv",
                    {"Int8ConvRelu",
