@@ -230,11 +230,12 @@ TEST_P(PublishedNetworkTest, RunsCompletely) {
   EXPECT_THAT(each.unsupported, AllOf(SizeIs(net.ops.size()), Each("")));
   EXPECT_THAT(each.operators_us, Each(AllOf(SizeIs(5), Each(Gt(0)))));
   double sum_us = 0;
-  for (const std::vector<double>& samples_us : each.operators_us) sum_us += median(samples_us);
-  // Generous, as other programs may run: the profiler's own report is strict.
+  for (const std::vector<double>& samples_us : each.operators_us) sum_us += std::ranges::min(samples_us);
+  // The quickest of each, and generous, as other programs may run: the profiler's own report is strict.
   const Timings whole = runner.measure({.chain = chain, .samples = 5, .timing = Timing::kWhole});
-  EXPECT_GT(sum_us, median(whole.total_us) / 3);
-  EXPECT_LT(sum_us, median(whole.total_us) * 3);
+  const double whole_us = std::ranges::min(whole.total_us);
+  EXPECT_GT(sum_us, whole_us / 3);
+  EXPECT_LT(sum_us, whole_us * 3);
 }
 
 INSTANTIATE_TEST_SUITE_P(, PublishedNetworkTest,
