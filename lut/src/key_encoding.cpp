@@ -78,7 +78,9 @@ void append_argument(std::string& out, const net::Argument& arg) {
 
 // What chooses an algorithm or a memory and no result: exporters write these for whatever they make.
 constexpr net::DefaultArgument kHints[] = {
-    {"exhaustive_search", int64_t{0}}, {"cudnn_exhaustive_search", int64_t{0}}, {"use_cudnn", int64_t{1}}};
+    {"exhaustive_search", int64_t{0}}, {"cudnn_exhaustive_search", int64_t{0}},
+    {"use_cudnn", int64_t{1}},         {"enable_tensor_core", int64_t{1}},
+    {"deterministic", int64_t{0}},     {"float16_compute", int64_t{0}}};
 constexpr std::string_view kNeverCounting[] = {"shared_buffer", "init_params", "no_gradient_to_input"};
 
 constexpr net::DefaultArgument kWindowDefaults[] = {

@@ -212,6 +212,7 @@ TEST(CanonicalTest, DefaultsOfEveryOperatorTypeMayBeSaid) {
 TEST(CanonicalTest, HintsToAnEngineDoNotCount) {
   for (const net::Argument& hint :
        {number("cudnn_exhaustive_search", 0), number("use_cudnn", 1), number("exhaustive_search", 0),
+        number("enable_tensor_core", 1), number("deterministic", 0), number("float16_compute", 0),
         number("shared_buffer", 1), number("init_params", 1), number("init_params", 0)}) {
     EXPECT_EQ(relu({hint}), relu({})) << hint.name;
     EXPECT_EQ(conv({number("kernel", 3), hint}), conv({number("kernel", 3)})) << hint.name;
@@ -220,6 +221,8 @@ TEST(CanonicalTest, HintsToAnEngineDoNotCount) {
   // These choose another algorithm.
   EXPECT_NE(relu({number("use_cudnn", 0)}), relu({}));
   EXPECT_NE(relu({number("cudnn_exhaustive_search", 1)}), relu({}));
+  EXPECT_NE(relu({number("enable_tensor_core", 0)}), relu({}));
+  EXPECT_NE(relu({number("float16_compute", 1)}), relu({}));
 }
 
 TEST(CanonicalTest, FloatsAreComparedByValue) {
