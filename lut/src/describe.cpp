@@ -39,7 +39,8 @@ std::string compact(const net::Argument& arg) {
 
 std::string describe(const OperatorKey& key) {
   std::string line = key.op_type;
-  const bool with_window = net::window_kind(key.op_type) != net::WindowKind::kNone;
+  const net::WindowKind kind = net::window_kind(key.op_type);
+  const bool with_window = kind != net::WindowKind::kNone;
   for (size_t i = 0; i < key.input_shapes.size(); ++i) {
     if (with_window && i == 2) break;  // the bias repeats what the weight says
     line += with_window && i == 1 ? " w" : " ";
@@ -50,7 +51,7 @@ std::string describe(const OperatorKey& key) {
     if (!never_counts(arg) && !is_default(arg, key.op_type)) args.push_back(&arg);
   }
   if (with_window) {
-    const net::Window window = net::read_window(key.op_type, args);
+    const net::Window window = net::read_window(kind, args);
     if (!window.covers_image) {
       line += fmt::format(" k{} s{} p{}", compact_sides(window.kernels), compact_sides(window.strides),
                           compact_sides(window.pads));

@@ -156,7 +156,7 @@ void append_arguments(std::string& out, std::string_view op_type, std::span<cons
   std::ranges::sort(counted, {}, &net::Argument::name);
   const net::OperatorType* row = net::find_operator_type(op_type);
   if (row != nullptr && row->window != net::WindowKind::kNone) {
-    const net::Window window = net::read_window(op_type, counted);
+    const net::Window window = net::read_window(row->window, counted);
     append_ints(out, window.kernels);
     append_ints(out, window.strides);
     append_ints(out, window.dilations);

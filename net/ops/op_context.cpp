@@ -5,6 +5,8 @@
 #include <cmath>
 #include <utility>
 
+#include "operator_place.h"
+
 namespace latgrad::net::ops {
 
 namespace {
@@ -24,8 +26,16 @@ double as_type(double value, DataType dtype) {
 
 }  // namespace
 
-OpContext::OpContext(const OperatorType& row, const Operator& op, Place place, std::vector<Input> inputs)
-    : row_(row), op_(op), args_(op.type, op.args), place_(std::move(place)), inputs_(std::move(inputs)) {}
+OpContext::OpContext(const OperatorType& row, const Operator& op, const std::string& source, size_t index,
+                     std::vector<Input> inputs)
+    : row_(row),
+      op_(op),
+      args_(op.type, op.args),
+      source_(source),
+      index_(index),
+      inputs_(std::move(inputs)) {}
+
+Place OpContext::place() const { return operator_place(source_, index_, op_); }
 
 const TensorInfo& OpContext::activation(size_t index) const {
   if (!is_known(index)) {
@@ -49,7 +59,7 @@ const TensorInfo& OpContext::activation(size_t index, size_t min_rank) const {
 const TensorInfo& OpContext::parameter(size_t index) const {
   if (is_known(index)) return *inputs_[index].info;
   if (const std::string* maker = inputs_[index].maker) {
-    Place place = place_;
+    Place place = this->place();
     place.blob = op_.inputs[index];
     throw UnknownValue(
         fmt::format("the shape of every parameter must be known: {} makes this one; give it with "
@@ -125,22 +135,22 @@ int64_t OpContext::product(const Shape& shape, size_t from, size_t to) const {
   return result;
 }
 
-void OpContext::fail(const std::string& message) const { throw NetError(message, place_); }
+void OpContext::fail(const std::string& message) const { throw NetError(message, place()); }
 
 void OpContext::fail_at_input(size_t index, const std::string& message) const {
-  Place place = place_;
+  Place place = this->place();
   place.blob = op_.inputs[index];
   throw NetError(message, std::move(place));
 }
 
 void OpContext::fail_at_arg(std::string_view name, const std::string& message) const {
-  Place place = place_;
+  Place place = this->place();
   place.field = name;
   throw NetError(message, std::move(place));
 }
 
 void OpContext::fail_unknown(size_t index, std::string_view what) const {
-  Place place = place_;
+  Place place = this->place();
   place.blob = op_.inputs[index];
   throw UnknownValue(fmt::format("{} must be known without running the network: give the shape of what {} "
                                  "writes with --input BLOB=DIMS, or let --allow-unknown pass it over",

@@ -31,7 +31,9 @@ class OpContext {
     const std::string* maker = nullptr;  // of a parameter of unknown shape: what was to make it
   };
 
-  OpContext(const OperatorType& row, const Operator& op, Place place, std::vector<Input> inputs);
+  // `source` and `index` say where the operator stands, for errors; both outlive the object.
+  OpContext(const OperatorType& row, const Operator& op, const std::string& source, size_t index,
+            std::vector<Input> inputs);
 
   const Operator& op() const { return op_; }
   const Arguments& args() const { return args_; }
@@ -88,10 +90,13 @@ class OpContext {
   int64_t macs() const { return macs_; }
 
  private:
+  Place place() const;
+
   const OperatorType& row_;
   const Operator& op_;
   Arguments args_;
-  Place place_;
+  const std::string& source_;
+  size_t index_;
   std::vector<Input> inputs_;
   std::vector<TensorInfo> outputs_;
   std::vector<std::optional<Values>> output_values_;

@@ -72,7 +72,7 @@ ReadWindow window_of(const Arguments& args, size_t spatial_rank) {
     const auto repeats = [&arg](const Argument* other) { return *other == arg; };
     if (std::ranges::none_of(read.args, repeats)) read.args.push_back(&arg);
   }
-  read.window = read_window(args.op_type(), read.args, spatial_rank);
+  read.window = read_window(window_kind(args.op_type()), read.args, spatial_rank);
   return read;
 }
 

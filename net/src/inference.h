@@ -239,7 +239,7 @@ class Inference {
   }
 
   OpShapes infer_known(const OperatorType& row) {
-    ops::OpContext context(row, op(), place(), known_inputs());
+    ops::OpContext context(row, op(), net_.source, op_index_, known_inputs());
     try {
       row.infer(context);
     } catch (const ValueError& error) {
@@ -263,12 +263,13 @@ class Inference {
       shapes.inputs.push_back(input.value_or(no_info()));
     }
     shapes.outputs = std::move(context.outputs());
-    context.output_values().resize(shapes.outputs.size());
     for (size_t i = 0; i < op().outputs.size(); ++i) {
       const std::string& blob = op().outputs[i];
       check_size(blob, shapes.outputs[i].shape, "an output");
       check_given_output(blob, shapes.outputs[i].shape);
-      values_[blob] = {Value::kKnown, shapes.outputs[i], std::move(context.output_values()[i])};
+      Value& value = values_[blob];
+      value = {Value::kKnown, shapes.outputs[i]};
+      if (i < context.output_values().size()) value.values = std::move(context.output_values()[i]);
     }
     return shapes;
   }

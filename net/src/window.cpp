@@ -3,8 +3,6 @@
 #include <initializer_list>
 #include <utility>
 
-#include "latgrad/net/registry.h"
-
 namespace latgrad::net {
 namespace {
 
@@ -170,8 +168,8 @@ class WindowReader {
 
 }  // namespace
 
-Window read_window(std::string_view op_type, std::span<const Argument* const> args, size_t axes) {
-  return WindowReader(window_kind(op_type), args, axes).read();
+Window read_window(WindowKind kind, std::span<const Argument* const> args, size_t axes) {
+  return WindowReader(kind, args, axes).read();
 }
 
 }  // namespace latgrad::net

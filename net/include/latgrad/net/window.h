@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "latgrad/net/net.h"
+#include "latgrad/net/registry.h"
 
 namespace latgrad::net {
 
@@ -67,9 +68,9 @@ struct Window {
   std::vector<bool> consumed;
 };
 
-// Reads the window of an operator type that has one; for any other type the result is empty. A single value
-// stands for `axes` axes: two unless the rank of the image is known. An argument of a wrong kind (a float
-// stride, a name that occurs twice) takes no part and stays unconsumed.
-Window read_window(std::string_view op_type, std::span<const Argument* const> args, size_t axes = 2);
+// Reads a window of that kind; of kNone the result is empty. A single value stands for `axes` axes: two
+// unless the rank of the image is known. An argument of a wrong kind (a float stride, a name that occurs
+// twice) takes no part and stays unconsumed.
+Window read_window(WindowKind kind, std::span<const Argument* const> args, size_t axes = 2);
 
 }  // namespace latgrad::net
