@@ -126,52 +126,46 @@ void conv_transpose(OpContext& ctx) {
   ctx.set_macs(ctx.multiply(ctx.product(input, 0, input.size()), macs_per_input));
 }
 
-constexpr InputSet kFirstAndSummand = kFirst | InputSet{1} << 3;
+constexpr OperatorType row(std::string_view type) {
+  return {.type = type, .inputs = {2, 3}, .window = WindowKind::kImage, .multiplies = true, .infer = conv};
+}
+
+constexpr OperatorType transposed(OperatorType row) {
+  row.window = WindowKind::kTransposed;
+  row.infer = conv_transpose;
+  return row;
+}
+
+constexpr OperatorType quantised(OperatorType row) {
+  row.parameter_types = kQuantisedAndBias;
+  return row;
+}
+
+constexpr OperatorType with_stand_in(OperatorType row, std::string_view stand_in) {
+  row.stand_in = stand_in;
+  return row;
+}
+
+// Adds a second image to the result.
+constexpr OperatorType with_summand(OperatorType row) {
+  row.inputs = {4, 4};
+  row.activations = kFirst | InputSet{1} << 3;
+  row.infer = conv_sum;
+  return row;
+}
 
 constexpr OperatorType kRows[] = {
-    {.type = "Conv", .inputs = {2, 3}, .window = WindowKind::kImage, .multiplies = true, .infer = conv},
-    {.type = "Conv1D", .inputs = {2, 3}, .window = WindowKind::kImage, .multiplies = true, .infer = conv},
-    {.type = "Conv2D", .inputs = {2, 3}, .window = WindowKind::kImage, .multiplies = true, .infer = conv},
-    {.type = "Conv3D", .inputs = {2, 3}, .window = WindowKind::kImage, .multiplies = true, .infer = conv},
-    {.type = "ConvRelu", .inputs = {2, 3}, .window = WindowKind::kImage, .multiplies = true, .infer = conv},
-    {.type = "ConvTranspose",
-     .inputs = {2, 3},
-     .window = WindowKind::kTransposed,
-     .multiplies = true,
-     .infer = conv_transpose},
-    {.type = "Int8Conv",
-     .inputs = {2, 3},
-     .parameter_types = kQuantisedAndBias,
-     .window = WindowKind::kImage,
-     .multiplies = true,
-     .stand_in = "Int8ConvRelu",
-     .infer = conv},
-    {.type = "Int8ConvRelu",
-     .inputs = {2, 3},
-     .parameter_types = kQuantisedAndBias,
-     .window = WindowKind::kImage,
-     .multiplies = true,
-     .infer = conv},
-    {.type = "Int8ConvSum",
-     .inputs = {4, 4},
-     .activations = kFirstAndSummand,
-     .parameter_types = kQuantisedAndBias,
-     .window = WindowKind::kImage,
-     .multiplies = true,
-     .infer = conv_sum},
-    {.type = "Int8ConvSumRelu",
-     .inputs = {4, 4},
-     .activations = kFirstAndSummand,
-     .parameter_types = kQuantisedAndBias,
-     .window = WindowKind::kImage,
-     .multiplies = true,
-     .infer = conv_sum},
-    {.type = "Int8ConvTranspose",
-     .inputs = {2, 3},
-     .parameter_types = kQuantisedAndBias,
-     .window = WindowKind::kTransposed,
-     .multiplies = true,
-     .infer = conv_transpose},
+    row("Conv"),
+    row("Conv1D"),
+    row("Conv2D"),
+    row("Conv3D"),
+    row("ConvRelu"),
+    transposed(row("ConvTranspose")),
+    with_stand_in(quantised(row("Int8Conv")), "Int8ConvRelu"),
+    quantised(row("Int8ConvRelu")),
+    with_summand(quantised(row("Int8ConvSum"))),
+    with_summand(quantised(row("Int8ConvSumRelu"))),
+    transposed(quantised(row("Int8ConvTranspose"))),
 };
 
 }  // namespace
