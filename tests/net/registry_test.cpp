@@ -23,8 +23,12 @@ TEST(RegistryTest, EveryRowIsCompleteAndFound) {
     for (const DefaultArgument& entry : row->defaults) {
       EXPECT_TRUE(names.insert(entry.name).second) << row->type << " " << entry.name;
     }
-    if (row->is_fill) EXPECT_EQ(row->inputs.least, 0) << row->type;
-    if (row->window != WindowKind::kNone) EXPECT_TRUE(row->reads_activation(0)) << row->type;
+    if (row->is_fill) {
+      EXPECT_EQ(row->inputs.least, 0) << row->type;
+    }
+    if (row->window != WindowKind::kNone) {
+      EXPECT_TRUE(row->reads_activation(0)) << row->type;
+    }
   }
   EXPECT_GT(types.size(), 170);
 }
