@@ -46,11 +46,15 @@ bool is_flatbuffer(std::string_view bytes, std::string_view letters) {
 
 // Caffe's own networks are text of other fields.
 bool is_caffe_text(std::string_view bytes) {
-  const std::string_view front = bytes.substr(0, size_t{1} << 12);
-  for (const std::string_view field : {"\nlayer {", "\nlayers {", "\nlayer{", "\ninput_dim:", "\nbase_lr:"}) {
-    if (front.find(field) != std::string_view::npos) return true;
+  std::string_view front = bytes.substr(0, size_t{1} << 12);
+  while (true) {
+    for (const std::string_view field : {"layer {", "layers {", "layer{", "input_dim:", "base_lr:"}) {
+      if (front.starts_with(field)) return true;
+    }
+    const size_t end = front.find('\n');
+    if (end == std::string_view::npos) return false;
+    front.remove_prefix(end + 1);
   }
-  return front.starts_with("layer {") || front.starts_with("layers {");
 }
 
 // ONNX's first field is the version of its format, a small number; a NetDef never begins with a number.

@@ -119,6 +119,7 @@ void append_contradiction(std::string& out, std::span<const net::Argument* const
   std::vector<std::string> encodings;
   for (const net::Argument* arg : args) append_argument(encodings.emplace_back(), *arg);
   std::ranges::sort(encodings);
+  encodings.erase(std::ranges::unique(encodings).begin(), encodings.end());
   for (const std::string& encoding : encodings) out.append(encoding);
 }
 
@@ -148,12 +149,11 @@ void append_arguments(std::string& out, std::string_view op_type, std::span<cons
   std::vector<const net::Argument*> counted;
   counted.reserve(args.size());
   for (const net::Argument& arg : args) {
-    const auto repeats = [&arg](const net::Argument* other) { return *other == arg; };
-    if (!never_counts(arg) && std::ranges::none_of(counted, repeats)) {
-      counted.push_back(&arg);
-    }
+    if (!never_counts(arg)) counted.push_back(&arg);
   }
   std::ranges::sort(counted, {}, &net::Argument::name);
+  const auto repeats = [](const net::Argument* one, const net::Argument* other) { return *one == *other; };
+  counted.erase(std::unique(counted.begin(), counted.end(), repeats), counted.end());
   const net::OperatorType* row = net::find_operator_type(op_type);
   if (row != nullptr && row->window != net::WindowKind::kNone) {
     const net::Window window = net::read_window(row->window, counted);

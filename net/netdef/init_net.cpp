@@ -69,11 +69,12 @@ void add_init_net(Net& net, std::string_view bytes, const std::string& source) {
   // What the init net makes for itself is no parameter.
   std::set<std::string_view> own;
   for (const Operator& op : init.ops) own.insert(op.inputs.begin(), op.inputs.end());
-  for (auto& [blob, info] : shapes.blobs) {
-    if (own.contains(blob) && !is_read_from_outside(net, blob)) continue;
-    net.unfilled_parameters.erase(blob);
-    net.parameters.insert_or_assign(blob, std::move(info));
-  }
+  std::erase_if(shapes.blobs, [&](const auto& entry) {
+    return own.contains(entry.first) && !is_read_from_outside(net, entry.first);
+  });
+  for (const auto& [blob, info] : shapes.blobs) net.unfilled_parameters.erase(blob);
+  shapes.blobs.merge(net.parameters);  // what was filled before and is not again
+  net.parameters = std::move(shapes.blobs);
   for (auto& [blob, values] : shapes.values) {
     if (net.parameters.contains(blob)) net.parameter_values.insert_or_assign(blob, std::move(values));
   }

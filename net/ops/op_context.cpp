@@ -44,7 +44,7 @@ const TensorInfo& OpContext::activation(size_t index) const {
                                      "{}=1,3,224,224, or in shapes.json",
                                      blob));
   }
-  return *inputs_[index].info;
+  return *inputs_[index].info();
 }
 
 const TensorInfo& OpContext::activation(size_t index, size_t min_rank) const {
@@ -57,7 +57,7 @@ const TensorInfo& OpContext::activation(size_t index, size_t min_rank) const {
 }
 
 const TensorInfo& OpContext::parameter(size_t index) const {
-  if (is_known(index)) return *inputs_[index].info;
+  if (is_known(index)) return *inputs_[index].info();
   if (const std::string* maker = inputs_[index].maker) {
     Place place = this->place();
     place.blob = op_.inputs[index];
@@ -75,10 +75,10 @@ const TensorInfo& OpContext::parameter(size_t index) const {
 
 void OpContext::expect_parameter(size_t index, const Shape& shape, std::string_view what) {
   if (!is_known(index)) {
-    inputs_[index].info = TensorInfo{shape, row_.parameter_type(index)};
+    inputs_[index].determined = TensorInfo{shape, row_.parameter_type(index)};
     return;
   }
-  const Shape& actual = inputs_[index].info->shape;
+  const Shape& actual = inputs_[index].info()->shape;
   if (actual != shape) {
     fail_at_input(index, fmt::format("{} must have shape {} for input {}, got {}", what, to_string(shape),
                                      to_string(activation(0).shape), to_string(actual)));

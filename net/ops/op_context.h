@@ -26,9 +26,13 @@ class UnknownValue : public NetError {
 class OpContext {
  public:
   struct Input {
-    std::optional<TensorInfo> info;      // nothing where no file tells the shape of an external input
-    const Values* values = nullptr;      // where they are known without running
-    const std::string* maker = nullptr;  // of a parameter of unknown shape: what was to make it
+    const TensorInfo* given = nullptr;          // null where no file tells the shape of an external input
+    std::optional<TensorInfo> determined = {};  // of a parameter that is not given: by the operator
+    const Values* values = nullptr;             // where they are known without running
+    const std::string* maker = nullptr;         // of a parameter of unknown shape: what was to make it
+
+    // Null where neither tells.
+    const TensorInfo* info() const { return given == nullptr && determined ? &*determined : given; }
   };
 
   // `source` and `index` say where the operator stands, for errors; both outlive the object.
@@ -46,7 +50,7 @@ class OpContext {
   // The same, with a rule on the number of dimensions.
   const TensorInfo& activation(size_t index, size_t min_rank) const;
 
-  bool is_known(size_t index) const { return inputs_[index].info.has_value(); }
+  bool is_known(size_t index) const { return inputs_[index].info() != nullptr; }
   // Errors: NetError that says how to give the shape of a parameter.
   const TensorInfo& parameter(size_t index) const;
   // For a parameter whose shape the network determines: checks it, or sets it where no file tells.

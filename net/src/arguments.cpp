@@ -43,12 +43,22 @@ constexpr Names kDilationNames = {"dilations", "dilation", {"dilation_h", "dilat
 constexpr Names kPadNames = {"pads", "pad", {"pad_t", "pad_l", "pad_b", "pad_r"}};
 constexpr Names kAdjNames = {"adjs", "adj", {"adj_h", "adj_w"}};
 
+// Errors: for a spelling that holds no integers.
+void check_integers(const Arguments& args, const Names& names) {
+  for (const Argument& arg : args.all()) {
+    if (!arg.name.starts_with(names.list[0])) continue;  // tells most others apart without a call
+    if (arg.name == names.list) {
+      args.integers(arg.name);
+    } else if (arg.name == names.single || std::ranges::find(names.parts, arg.name) != names.parts.end()) {
+      args.integer(arg.name, 0);
+    }
+  }
+}
+
 // What the spellings give together, which must be `each` values for every spatial dimension.
 std::vector<int64_t> sides_of(const Arguments& args, const Names& names, const Sides& sides,
                               size_t spatial_rank, size_t each = 1) {
-  args.integers(names.list);
-  args.integer(names.single, 0);
-  for (const std::string_view part : names.parts) args.integer(part, 0);
+  check_integers(args, names);
   const std::span<const int64_t> values = sides;
   if (values.size() != each * spatial_rank) {
     fail(names.list, fmt::format("{} must have {} for each of the {} spatial dimensions, got {}", names.list,

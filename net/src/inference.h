@@ -54,15 +54,16 @@ class Inference {
         options_(options),
         external_inputs_(net.external_inputs.begin(), net.external_inputs.end()) {}
 
-  NetShapes run() {
+  // Infers every operator. The object is used up.
+  NetShapes run() && {
     NetShapes shapes;
     shapes.ops.reserve(net_.ops.size());
     for (size_t i = 0; i < net_.ops.size(); ++i) shapes.ops.push_back(step(net_.ops[i], i));
     check_external_outputs();
-    for (const auto& [blob, value] : values_) {
+    for (auto& [blob, value] : values_) {
       if (value.state != Value::kKnown) continue;
-      shapes.blobs.emplace(blob, value.info);
-      if (value.values) shapes.values.emplace(blob, *value.values);
+      shapes.blobs.emplace(blob, std::move(value.info));
+      if (value.values) shapes.values.emplace(blob, std::move(*value.values));
     }
     return shapes;
   }
@@ -229,7 +230,7 @@ class Inference {
       const Value& value = *read_[i];
       ops::OpContext::Input& input = inputs.emplace_back();
       if (value.state == Value::kKnown) {
-        input.info = value.info;
+        input.given = &value.info;
       } else if (const auto it = net_.unfilled_parameters.find(blob); it != net_.unfilled_parameters.end()) {
         input.maker = &it->second;
       }
@@ -257,10 +258,10 @@ class Inference {
     shapes.macs = context.macs();
     for (size_t i = 0; i < op().inputs.size(); ++i) {
       // Parameters that the operator determined are known from now on; inputs that it ignores may stay open.
-      const auto& input = context.inputs()[i].info;
+      const TensorInfo* input = context.inputs()[i].info();
       Value& value = *read_[i];
-      if (input && value.state != Value::kKnown) value = {Value::kKnown, *input};
-      shapes.inputs.push_back(input.value_or(no_info()));
+      if (input != nullptr && value.state != Value::kKnown) value = {Value::kKnown, *input};
+      shapes.inputs.push_back(input == nullptr ? no_info() : *input);
     }
     shapes.outputs = std::move(context.outputs());
     for (size_t i = 0; i < op().outputs.size(); ++i) {

@@ -68,8 +68,8 @@ std::optional<Spelling> spelling_of(std::string_view name) {
 
 class WindowReader {
  public:
-  WindowReader(WindowKind kind, std::span<const Argument* const> args, size_t axes)
-      : args_(args), kind_(kind), axes_(axes) {
+  WindowReader(Window& window, WindowKind kind, std::span<const Argument* const> args, size_t axes)
+      : window_(window), args_(args), kind_(kind), axes_(axes) {
     window_.consumed.assign(args.size(), false);
     given_.fill(kNone);
     for (size_t i = 0; i < args.size(); ++i) {
@@ -79,26 +79,26 @@ class WindowReader {
     }
   }
 
-  Window read() {
+  void read() {
     // A transposed convolution knows no global_pooling.
     if (kind_ == WindowKind::kImage && std::ranges::any_of(args_, turns_on_global_pooling)) {
-      return read_image_window();
+      read_image_window();
+      return;
     }
-    window_.kernels = read_sides(kKernels, kKernel, {kKernelH, kKernelW}, axes_);
+    read_sides(window_.kernels, kKernels, kKernel, {kKernelH, kKernelW}, axes_);
     window_.has_kernel = !window_.kernels.empty();
     if (!window_.has_kernel) window_.kernels = Sides(axes_, 0);
     const size_t axes = window_.kernels.size();
-    window_.strides = read_sides(kStrides, kStride, {kStrideH, kStrideW}, axes_);
+    read_sides(window_.strides, kStrides, kStride, {kStrideH, kStrideW}, axes_);
     if (window_.strides.empty()) window_.strides = Sides(axes, 1);
-    window_.dilations = read_sides(kDilations, kDilation, {kDilationH, kDilationW}, axes_);
+    read_sides(window_.dilations, kDilations, kDilation, {kDilationH, kDilationW}, axes_);
     if (window_.dilations.empty()) window_.dilations = Sides(axes, 1);
-    window_.pads = read_sides(kPads, kPad, {kPadT, kPadL, kPadB, kPadR}, 2 * axes_);
+    read_sides(window_.pads, kPads, kPad, {kPadT, kPadL, kPadB, kPadR}, 2 * axes_);
     if (window_.pads.empty()) window_.pads = Sides(2 * axes, 0);
     if (kind_ == WindowKind::kTransposed) {
-      window_.adjs = read_sides(kAdjs, kAdj, {kAdjH, kAdjW}, axes_);
+      read_sides(window_.adjs, kAdjs, kAdj, {kAdjH, kAdjW}, axes_);
       if (window_.adjs.empty()) window_.adjs = Sides(axes, 0);
     }
-    return std::move(window_);
   }
 
  private:
@@ -113,7 +113,7 @@ class WindowReader {
 
   // A kernel of any kind says nothing. Strides, dilations and pads must be default, so that saying the
   // default says nothing either, for however many axes; what differs stays an argument of its own.
-  Window read_image_window() {
+  void read_image_window() {
     window_.covers_image = true;
     window_.kernels = Sides(axes_, 0);
     window_.strides = Sides(axes_, 1);
@@ -125,7 +125,6 @@ class WindowReader {
       const bool is_kernel = *spelling < kStrides;
       window_.consumed[i] = is_kernel || says_only(*args_[i], *spelling < kPads ? 1 : 0);
     }
-    return std::move(window_);
   }
 
   // The one integer of that spelling; nothing where it is not given, or of another kind.
@@ -136,10 +135,9 @@ class WindowReader {
     return *arg->i;
   }
 
-  // `count`: how many values a single one stands for.
-  Sides read_sides(Spelling list_spelling, Spelling single_spelling,
-                   std::initializer_list<Spelling> part_spellings, size_t count) {
-    Sides sides;
+  // `count`: how many values a single one stands for. `sides` comes empty.
+  void read_sides(Sides& sides, Spelling list_spelling, Spelling single_spelling,
+                  std::initializer_list<Spelling> part_spellings, size_t count) {
     const Argument* list = given(list_spelling);
     if (list != nullptr && is_ints(*list) && list->ints.size() <= 2 * kMaxAxes) {
       window_.consumed[given_[list_spelling]] = true;
@@ -156,20 +154,21 @@ class WindowReader {
     } else if (given_[single_spelling] == kNone && parts.size() == part_spellings.size()) {
       for (size_t i = 0; i < parts.size(); ++i) sides.push_back(parts[i]);
     }
-    return sides;
   }
 
+  Window& window_;
   std::span<const Argument* const> args_;
   const WindowKind kind_;
   const size_t axes_;
   std::array<size_t, kNumSpellings> given_;  // index into args_
-  Window window_;
 };
 
 }  // namespace
 
 Window read_window(WindowKind kind, std::span<const Argument* const> args, size_t axes) {
-  return WindowReader(kind, args, axes).read();
+  Window window;
+  WindowReader(window, kind, args, axes).read();
+  return window;
 }
 
 }  // namespace latgrad::net

@@ -266,6 +266,7 @@ TEST(CanonicalTest, EqualRepetitionsCountOnceAndContradictionsCount) {
   EXPECT_NE(conv({kernel, number("kernel", 5)}), conv({kernel}));
   EXPECT_NE(conv({kernel, number("kernel", 5)}), conv({number("kernel", 5)}));
   EXPECT_EQ(conv({kernel, number("kernel", 5)}), conv({number("kernel", 5), kernel}));
+  EXPECT_EQ(relu({number("x", 1), number("x", 2), number("x", 1)}), relu({number("x", 2), number("x", 1)}));
   EXPECT_NE(relu({net::Argument::of_string("order", "NCHW"), net::Argument::of_string("order", "NHWC")}),
             relu({net::Argument::of_string("order", "NHWC")}));
 }

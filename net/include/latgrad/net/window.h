@@ -27,12 +27,19 @@ namespace latgrad::net {
 
 inline constexpr size_t kMaxAxes = 3;
 
-// A value for each axis or side of a window, in place.
+// A value for each axis or side of a window, in place. Values beyond the size are neither written nor copied:
+// that would cost as much as reading a window.
 class Sides {
  public:
   static constexpr size_t kCapacity = 4 * kMaxAxes;
 
-  Sides() = default;
+  Sides() {}
+  Sides(const Sides& other) : Sides(std::span<const int64_t>(other)) {}
+  Sides& operator=(const Sides& other) {
+    size_ = other.size_;
+    std::copy_n(other.values_.begin(), size_, values_.begin());
+    return *this;
+  }
   Sides(size_t size, int64_t value) { resize(size, value); }
   // Precondition: at most kCapacity values.
   explicit Sides(std::span<const int64_t> values) : size_(values.size()) {
@@ -51,7 +58,7 @@ class Sides {
   operator std::span<const int64_t>() const { return {values_.data(), size_}; }
 
  private:
-  std::array<int64_t, kCapacity> values_{};
+  std::array<int64_t, kCapacity> values_;
   size_t size_ = 0;
 };
 
