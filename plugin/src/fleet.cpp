@@ -1,29 +1,30 @@
 #include "latgrad/plugin/fleet.h"
 
-#include <ATen/core/dispatch/Dispatcher.h>
-
+#include "find_operator.h"
 #include "torch_compat.h"
 
 namespace latgrad {
 
-at::Tensor fleet_sum(const at::Tensor& latency_us, const at::Tensor& weights) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("latgrad::fleet_sum", "")
-                             .typed<at::Tensor(const at::Tensor&, const Optional<at::Tensor>&)>();
+using at::Tensor;
+
+Tensor fleet_sum(const Tensor& latency_us, const Tensor& weights) {
+  static const auto op = find_operator<Tensor(const Tensor&, const Optional<Tensor>&)>("latgrad::fleet_sum");
   return op.call(latency_us, if_defined(weights));
 }
 
-at::Tensor fleet_max(const at::Tensor& latency_us) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("latgrad::fleet_max", "")
-                             .typed<at::Tensor(const at::Tensor&)>();
+Tensor fleet_max(const Tensor& latency_us) {
+  static const auto op = find_operator<Tensor(const Tensor&)>("latgrad::fleet_max");
   return op.call(latency_us);
 }
 
-at::Tensor fleet_smooth_max(const at::Tensor& latency_us, double temperature_us) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("latgrad::fleet_smooth_max", "")
-                             .typed<at::Tensor(const at::Tensor&, double)>();
+Tensor fleet_smooth_max(const Tensor& latency_us, double temperature_us) {
+  static const auto op = find_operator<Tensor(const Tensor&, double)>("latgrad::fleet_smooth_max");
+  return op.call(latency_us, temperature_us);
+}
+
+Tensor fleet_smooth_max(const Tensor& latency_us, const Tensor& temperature_us) {
+  static const auto op =
+      find_operator<Tensor(const Tensor&, const Tensor&)>("latgrad::fleet_smooth_max", "Tensor");
   return op.call(latency_us, temperature_us);
 }
 

@@ -34,36 +34,60 @@ TORCH_LIBRARY(latgrad, m) {
       "gumbel_latency(Tensor logits, Tensor table_us, float temperature, Tensor? valid=None, bool hard=False,"
       " Generator? generator=None) -> (Tensor weights, Tensor latency_us)",
       kOperatorTags);
+  m.def(
+      "gumbel_latency.Tensor(Tensor logits, Tensor table_us, Tensor temperature, Tensor? valid=None,"
+      " bool hard=False, Generator? generator=None) -> (Tensor weights, Tensor latency_us)",
+      kOperatorTags);
   // noise: a seed, int64 [], on the CPU; Gumbel noise [..., L, C] anywhere
   m.def(
       "gumbel_latency_sample(Tensor logits, Tensor table_us, Tensor noise, float temperature, Tensor? valid,"
       " bool hard) -> (Tensor weights, Tensor latency_us)",
       kOperatorTags);
   m.def(
-      "gumbel_latency_backward(Tensor? grad_weights, Tensor? grad_latency, Tensor soft, Tensor weights,"
-      " Tensor table_us, float temperature, Tensor? valid, bool[2] output_mask) -> (Tensor, Tensor)",
+      "gumbel_latency_sample.Tensor(Tensor logits, Tensor table_us, Tensor noise, Tensor temperature,"
+      " Tensor? valid, bool hard) -> (Tensor weights, Tensor latency_us)",
       kOperatorTags);
+  m.def(
+      "gumbel_latency_backward(Tensor? grad_weights, Tensor? grad_latency, Tensor soft, Tensor weights,"
+      " Tensor table_us, Tensor temperature, Tensor? valid, bool[2] output_mask) -> (Tensor, Tensor)",
+      kOperatorTags);
+  // What a seed stands for: seed int64 [], like [..., L, C] -> noise [..., L, C]
+  m.def("gumbel_noise(Tensor seed, Tensor like) -> Tensor", kOperatorTags);
 
   // arch [..., L], table_us [L, C] or [D, L, C] -> [...] or [..., D]
   m.def("arch_latency(Tensor arch, Tensor table_us) -> Tensor", kOperatorTags);
 
-  // The losses: cross_entropy and latency_us broadcast to the result.
+  // The losses: cross_entropy and latency_us broadcast to the result. A number that a schedule changes may be
+  // a tensor, [].
   m.def("log_latency(Tensor latency_us) -> Tensor", kOperatorTags);
   m.def("fbnet_loss(Tensor cross_entropy, Tensor latency_us, float alpha=0.2, float beta=0.6) -> Tensor",
+        kOperatorTags);
+  m.def("fbnet_loss.Tensor(Tensor cross_entropy, Tensor latency_us, Tensor alpha, Tensor beta) -> Tensor",
         kOperatorTags);
   m.def("proxylessnas_loss(Tensor cross_entropy, Tensor latency_us, float target_us, float weight) -> Tensor",
         kOperatorTags);
   m.def(
+      "proxylessnas_loss.Tensor(Tensor cross_entropy, Tensor latency_us, Tensor target_us, Tensor weight)"
+      " -> Tensor",
+      kOperatorTags);
+  m.def(
       "proxylessnas_log_loss(Tensor cross_entropy, Tensor latency_us, float target_us, float alpha,"
       " float beta) -> Tensor",
       kOperatorTags);
+  m.def(
+      "proxylessnas_log_loss.Tensor(Tensor cross_entropy, Tensor latency_us, Tensor target_us, Tensor alpha,"
+      " Tensor beta) -> Tensor",
+      kOperatorTags);
   m.def("tunas_penalty(Tensor latency_us, float target_us) -> Tensor", kOperatorTags);
+  m.def("tunas_penalty.Tensor(Tensor latency_us, Tensor target_us) -> Tensor", kOperatorTags);
   m.def("hinge_penalty(Tensor latency_us, float target_us) -> Tensor", kOperatorTags);
+  m.def("hinge_penalty.Tensor(Tensor latency_us, Tensor target_us) -> Tensor", kOperatorTags);
 
   // latency_us [..., D], weights [D] -> [...]
   m.def("fleet_sum(Tensor latency_us, Tensor? weights=None) -> Tensor", kOperatorTags);
   m.def("fleet_max(Tensor latency_us) -> Tensor", kOperatorTags);
   m.def("fleet_smooth_max(Tensor latency_us, float temperature_us) -> Tensor", kOperatorTags);
+  m.def("fleet_smooth_max.Tensor(Tensor latency_us, Tensor temperature_us) -> Tensor", kOperatorTags);
 
   // The file of a space that is given by path or name; folders: where the spaces that come with latgrad lie.
   m.def("find_space(str space, str[] folders) -> str", &latgrad::find_space);

@@ -1,52 +1,77 @@
 #include "latgrad/plugin/losses.h"
 
-#include <ATen/core/dispatch/Dispatcher.h>
+#include "find_operator.h"
 
 namespace latgrad {
 
-at::Tensor log_latency(const at::Tensor& latency_us) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("latgrad::log_latency", "")
-                             .typed<at::Tensor(const at::Tensor&)>();
+using at::Tensor;
+
+Tensor log_latency(const Tensor& latency_us) {
+  static const auto op = find_operator<Tensor(const Tensor&)>("latgrad::log_latency");
   return op.call(latency_us);
 }
 
-at::Tensor fbnet_loss(const at::Tensor& cross_entropy, const at::Tensor& latency_us, double alpha,
-                      double beta) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("latgrad::fbnet_loss", "")
-                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&, double, double)>();
+Tensor fbnet_loss(const Tensor& cross_entropy, const Tensor& latency_us, double alpha, double beta) {
+  static const auto op =
+      find_operator<Tensor(const Tensor&, const Tensor&, double, double)>("latgrad::fbnet_loss");
   return op.call(cross_entropy, latency_us, alpha, beta);
 }
 
-at::Tensor proxylessnas_loss(const at::Tensor& cross_entropy, const at::Tensor& latency_us, double target_us,
-                             double weight) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("latgrad::proxylessnas_loss", "")
-                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&, double, double)>();
+Tensor fbnet_loss(const Tensor& cross_entropy, const Tensor& latency_us, const Tensor& alpha,
+                  const Tensor& beta) {
+  static const auto op = find_operator<Tensor(const Tensor&, const Tensor&, const Tensor&, const Tensor&)>(
+      "latgrad::fbnet_loss", "Tensor");
+  return op.call(cross_entropy, latency_us, alpha, beta);
+}
+
+Tensor proxylessnas_loss(const Tensor& cross_entropy, const Tensor& latency_us, double target_us,
+                         double weight) {
+  static const auto op =
+      find_operator<Tensor(const Tensor&, const Tensor&, double, double)>("latgrad::proxylessnas_loss");
   return op.call(cross_entropy, latency_us, target_us, weight);
 }
 
-at::Tensor proxylessnas_log_loss(const at::Tensor& cross_entropy, const at::Tensor& latency_us,
-                                 double target_us, double alpha, double beta) {
-  static const auto op =
-      c10::Dispatcher::singleton()
-          .findSchemaOrThrow("latgrad::proxylessnas_log_loss", "")
-          .typed<at::Tensor(const at::Tensor&, const at::Tensor&, double, double, double)>();
+Tensor proxylessnas_loss(const Tensor& cross_entropy, const Tensor& latency_us, const Tensor& target_us,
+                         const Tensor& weight) {
+  static const auto op = find_operator<Tensor(const Tensor&, const Tensor&, const Tensor&, const Tensor&)>(
+      "latgrad::proxylessnas_loss", "Tensor");
+  return op.call(cross_entropy, latency_us, target_us, weight);
+}
+
+Tensor proxylessnas_log_loss(const Tensor& cross_entropy, const Tensor& latency_us, double target_us,
+                             double alpha, double beta) {
+  static const auto op = find_operator<Tensor(const Tensor&, const Tensor&, double, double, double)>(
+      "latgrad::proxylessnas_log_loss");
   return op.call(cross_entropy, latency_us, target_us, alpha, beta);
 }
 
-at::Tensor tunas_penalty(const at::Tensor& latency_us, double target_us) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("latgrad::tunas_penalty", "")
-                             .typed<at::Tensor(const at::Tensor&, double)>();
+Tensor proxylessnas_log_loss(const Tensor& cross_entropy, const Tensor& latency_us, const Tensor& target_us,
+                             const Tensor& alpha, const Tensor& beta) {
+  static const auto op =
+      find_operator<Tensor(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&)>(
+          "latgrad::proxylessnas_log_loss", "Tensor");
+  return op.call(cross_entropy, latency_us, target_us, alpha, beta);
+}
+
+Tensor tunas_penalty(const Tensor& latency_us, double target_us) {
+  static const auto op = find_operator<Tensor(const Tensor&, double)>("latgrad::tunas_penalty");
   return op.call(latency_us, target_us);
 }
 
-at::Tensor hinge_penalty(const at::Tensor& latency_us, double target_us) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("latgrad::hinge_penalty", "")
-                             .typed<at::Tensor(const at::Tensor&, double)>();
+Tensor tunas_penalty(const Tensor& latency_us, const Tensor& target_us) {
+  static const auto op =
+      find_operator<Tensor(const Tensor&, const Tensor&)>("latgrad::tunas_penalty", "Tensor");
+  return op.call(latency_us, target_us);
+}
+
+Tensor hinge_penalty(const Tensor& latency_us, double target_us) {
+  static const auto op = find_operator<Tensor(const Tensor&, double)>("latgrad::hinge_penalty");
+  return op.call(latency_us, target_us);
+}
+
+Tensor hinge_penalty(const Tensor& latency_us, const Tensor& target_us) {
+  static const auto op =
+      find_operator<Tensor(const Tensor&, const Tensor&)>("latgrad::hinge_penalty", "Tensor");
   return op.call(latency_us, target_us);
 }
 

@@ -272,8 +272,8 @@ def test_a_row_without_a_softmax_is_nan_and_so_is_its_latency(hard, key, value):
     logits = torch.zeros(2, 3, 4)
     logits[0, 1] = float(value)
     kernel = getattr(torch._C.DispatchKey, key)
-    weights, latency_us = sample.default._op_dk(
-        kernel, logits, torch.ones(3, 4), torch.zeros(2, 3, 4), 1.0, valid, hard)
+    weights, latency_us = sample.Tensor._op_dk(
+        kernel, logits, torch.ones(3, 4), torch.zeros(2, 3, 4), torch.tensor(1.0), valid, hard)
     assert weights[0, 1, 0] == 0 and weights[0, 1, 1:].isnan().all() and latency_us[0].isnan()
     assert weights[0, 0].isfinite().all() and latency_us[1].isfinite()
 
@@ -301,7 +301,8 @@ def test_kernel_of_other_devices_equals_that_of_the_cpu(dtype, batch, devices, m
     noise = torch.randn(*batch, 5, 9).to(dtype)
     valid = ragged_mask(5, 9) if masked else None
     rtol = 4 * TOLERANCE[dtype]
-    ours = sample.default._op_dk(composite, logits, table_us, noise, 0.7, valid, hard)
+    temperature = torch.tensor(0.7, dtype=torch.float64)
+    ours = sample.Tensor._op_dk(composite, logits, table_us, noise, temperature, valid, hard)
     theirs = sample(logits, table_us, noise, 0.7, valid, hard)
     for mine, other in zip(ours, theirs):
         torch.testing.assert_close(mine, other, rtol=rtol, atol=1e-7)
@@ -309,7 +310,7 @@ def test_kernel_of_other_devices_equals_that_of_the_cpu(dtype, batch, devices, m
     soft = sample(logits, table_us, noise, 0.7, valid, False)[0]
     grads = [torch.rand(output.shape).to(dtype) for output in theirs]
     for grad_weights, grad_latency in ((grads[0], grads[1]), (grads[0], None), (None, grads[1]), (None, None)):
-        inputs = (grad_weights, grad_latency, soft, theirs[0], table_us, 0.7, valid, [True, True])
+        inputs = (grad_weights, grad_latency, soft, theirs[0], table_us, temperature, valid, [True, True])
         for mine, other in zip(backward.default._op_dk(composite, *inputs), backward(*inputs)):
             scale = other.abs().max().item() if other.numel() else 0
             torch.testing.assert_close(mine, other, rtol=rtol, atol=scale * rtol)

@@ -116,7 +116,7 @@ def test_meta_kernels_tell_shape_and_dtype(dtype, batch, devices):
         weights, latency_us = ops.gumbel_latency(theta, table_us, 1.0, valid, hard)
         assert weights.is_meta and weights.shape == theta.shape and weights.dtype == dtype
         assert latency_us.shape == batch + devices and latency_us.dtype == wider
-    outputs = ops.gumbel_latency_backward(weights, latency_us, weights, weights, table_us, 1.0, valid, [True, False])
+    outputs = ops.gumbel_latency_backward(weights, latency_us, weights, weights, table_us, table_us.sum(), valid, [True, False])
     assert [output.shape for output in outputs] == [theta.shape, (0,)]
     same = table_us.to(dtype)
     grad = ops.softmax_latency(theta, same)
@@ -136,6 +136,7 @@ def opcheck_cases():
     noise = torch.randn(3, 4, 5, dtype=torch.float64)
     grad, grads = torch.rand(3, dtype=torch.float64), torch.rand(3, 2, dtype=torch.float64)
     soft = random_probs(3, 4, 5)
+    temperature = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
     for mine, upstream in ((table_us, grad), (fleet_us, grads)):
         yield "expected_latency", (theta, mine)
         yield "expected_latency_backward", (upstream, soft, mine.detach(), [True, True])
@@ -144,15 +145,17 @@ def opcheck_cases():
         yield "softmax_latency_backward", (upstream, theta.detach(), mine.detach(), VALID, [True, True])
         yield "gumbel_latency_sample", (theta, mine, seed, 0.7, None, False)
         yield "gumbel_latency_sample", (theta, mine, noise, 0.7, VALID, True)
-        yield "gumbel_latency_backward", (soft, upstream, soft, soft, mine.detach(), 0.7, VALID, [True, True])
-        yield "gumbel_latency_backward", (None, upstream, soft, soft, mine.detach(), 0.7, None, [True, False])
+        yield "gumbel_latency_sample.Tensor", (theta, mine, noise, temperature, VALID, True)
+        yield "gumbel_latency_backward", (soft, upstream, soft, soft, mine.detach(), temperature.detach(), VALID, [True, True])
+        yield "gumbel_latency_backward", (None, upstream, soft, soft, mine.detach(), temperature.detach(), None, [True, False])
         yield "arch_latency", (torch.tensor([[0, 1, 2, 3]]), mine)
 
 
 @has_opcheck
 def test_every_operator_passes_opcheck():
     for name, inputs in opcheck_cases():
-        torch.library.opcheck(getattr(ops, name).default, inputs)
+        operator, _, overload = name.partition(".")
+        torch.library.opcheck(getattr(getattr(ops, operator), overload or "default"), inputs)
 
 
 @has_opcheck

@@ -11,6 +11,8 @@ from typing import Optional
 import torch
 from torch import Tensor
 
+from latgrad.numbers import Number, as_float, as_tensor, call, is_float
+
 
 def fleet_sum(latency_us: Tensor, weights: Optional[Tensor] = None) -> Tensor:
     """The sum of weight times latency over the devices; without weights each device counts once.
@@ -27,13 +29,20 @@ def fleet_max(latency_us: Tensor) -> Tensor:
     return torch.ops.latgrad.fleet_max(latency_us)
 
 
-def fleet_smooth_max(latency_us: Tensor, temperature_us: float) -> Tensor:
+def fleet_smooth_max(latency_us: Tensor, temperature_us: Number) -> Tensor:
     """A smooth maximum, ``temperature_us * logsumexp(latency_us / temperature_us)``.
 
     Every device has a gradient, larger for slower devices, and the gradients sum to 1. The result is never less than
     the maximum and, apart from rounding, at most ``temperature_us * ln(D)`` more; it tends to the maximum as the
     temperature tends to 0. Infinite latencies are not supported and give NaN.
 
-    Raises RuntimeError for a temperature that is not positive and finite.
+    temperature_us: a float or a 0-dim tensor. Under torch.compile both may change at every call.
+
+    Raises RuntimeError for a temperature that is not positive and finite, unless it is a tensor or torch.compile has
+    made it one: reading it would wait for the device.
     """
-    return torch.ops.latgrad.fleet_smooth_max(latency_us, temperature_us)
+    if not torch.jit.is_scripting():
+        return call(torch.ops.latgrad.fleet_smooth_max, (latency_us,), temperature_us)
+    if is_float(temperature_us):
+        return torch.ops.latgrad.fleet_smooth_max(latency_us, as_float(temperature_us))
+    return torch.ops.latgrad.fleet_smooth_max(latency_us, as_tensor(temperature_us))

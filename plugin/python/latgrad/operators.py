@@ -5,6 +5,8 @@ from typing import Optional, Tuple
 import torch
 from torch import Tensor
 
+from latgrad.numbers import Number, as_tensor, is_traced
+
 
 def expected_latency(probs: Tensor, table_us: Tensor) -> Tensor:
     """The expected latency in microseconds: the sum over layers and candidates of probability times latency.
@@ -41,14 +43,16 @@ def softmax_latency(logits: Tensor, table_us: Tensor, valid: Optional[Tensor] = 
 def gumbel_latency(
     logits: Tensor,
     table_us: Tensor,
-    temperature: float,
+    temperature: Number,
     valid: Optional[Tensor] = None,
     hard: bool = False,
     generator: Optional[torch.Generator] = None,
 ) -> Tuple[Tensor, Tensor]:
     """One Gumbel-softmax sample for mixing candidate blocks, and the latency of this very sample.
 
-    logits, table_us, valid: as in softmax_latency. temperature: positive.
+    logits, table_us, valid: as in softmax_latency.
+    temperature: positive, a float or a 0-dim tensor on the CPU or the device of logits. Under torch.compile both may
+    change at every call.
     hard: one-hot weights with the gradient of the soft ones (straight-through).
     generator: None for the device's default, which torch.manual_seed seeds.
 
@@ -56,8 +60,17 @@ def gumbel_latency(
     where not valid; and ``[...]`` or ``[..., D]`` in the wider of the two dtypes. Gradients flow through both. On the
     CPU the sample is the same for any number of threads.
 
-    Raises RuntimeError as softmax_latency does, and for a temperature that is not positive and finite.
+    Raises RuntimeError as softmax_latency does, and for a temperature that is not positive and finite; on other devices
+    than the CPU not for that of a tensor, which reading it would wait for.
     """
+    if not torch.jit.is_scripting():
+        if is_traced(temperature):
+            return torch.ops.latgrad.gumbel_latency.Tensor(
+                logits, table_us, as_tensor(temperature), valid, hard, generator
+            )
+        return torch.ops.latgrad.gumbel_latency.default(logits, table_us, temperature, valid, hard, generator)
+    if isinstance(temperature, Tensor):
+        return torch.ops.latgrad.gumbel_latency(logits, table_us, temperature, valid, hard, generator)
     return torch.ops.latgrad.gumbel_latency(logits, table_us, temperature, valid, hard, generator)
 
 

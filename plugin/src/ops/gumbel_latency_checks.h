@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "ops/number_checks.h"
 #include "ops/row_checks.h"
 
 namespace latgrad::ops {
@@ -16,17 +17,23 @@ inline void check_temperature(double temperature) {
       "temperature must be positive and finite, and so its inverse in float32, got ", temperature);
 }
 
-inline void check_gumbel_latency(const at::Tensor& logits, const at::Tensor& table_us, double temperature,
-                                 const Optional<at::Tensor>& valid) {
+inline void check_temperature_form(const at::Tensor& temperature, const at::Tensor& rows) {
+  check_number(temperature, "temperature");
+  TORCH_CHECK(temperature.is_cpu() || temperature.device() == rows.device(),
+              "temperature must be on the CPU or on ", rows.device(), ", got ", temperature.device());
+}
+
+inline void check_gumbel_latency(const at::Tensor& logits, const at::Tensor& table_us,
+                                 const at::Tensor& temperature, const Optional<at::Tensor>& valid) {
   check_rows("logits", logits, table_us);
   check_valid(valid, table_us);
-  check_temperature(temperature);
+  check_temperature_form(temperature, logits);
 }
 
 inline bool is_seed(const at::Tensor& noise) { return noise.scalar_type() == at::kLong; }
 
 inline void check_gumbel_latency_sample(const at::Tensor& logits, const at::Tensor& table_us,
-                                        const at::Tensor& noise, double temperature,
+                                        const at::Tensor& noise, const at::Tensor& temperature,
                                         const Optional<at::Tensor>& valid) {
   check_gumbel_latency(logits, table_us, temperature, valid);
   TORCH_CHECK(noise.device() == logits.device(), "noise must be on the device of logits, ", logits.device(),
@@ -44,13 +51,20 @@ inline void check_gumbel_latency_sample(const at::Tensor& logits, const at::Tens
               logits.sym_sizes(), ", got ", noise.sym_sizes());
 }
 
+inline void check_gumbel_noise(const at::Tensor& seed, const at::Tensor& like) {
+  TORCH_CHECK(is_seed(seed) && seed.dim() == 0, "seed must be one int64 value, got ", seed.scalar_type(), " ",
+              seed.sym_sizes());
+  TORCH_CHECK(like.scalar_type() == at::kFloat || like.scalar_type() == at::kDouble,
+              "like must be float32 or float64, got ", like.scalar_type());
+}
+
 inline void check_gumbel_latency_backward(const Optional<at::Tensor>& grad_weights,
                                           const Optional<at::Tensor>& grad_latency, const at::Tensor& soft,
                                           const at::Tensor& weights, const at::Tensor& table_us,
-                                          double temperature, const Optional<at::Tensor>& valid) {
+                                          const at::Tensor& temperature, const Optional<at::Tensor>& valid) {
   check_rows("soft", soft, table_us);
   check_valid(valid, table_us);
-  check_temperature(temperature);
+  check_temperature_form(temperature, soft);
   const auto check_same = [&soft](const char* name, const at::Tensor& tensor) {
     TORCH_CHECK(tensor.sym_sizes() == soft.sym_sizes() && tensor.scalar_type() == soft.scalar_type() &&
                     tensor.device() == soft.device(),

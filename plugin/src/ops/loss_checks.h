@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "ops/number_checks.h"
 #include "ops/table_checks.h"
 
 namespace latgrad::ops {
@@ -23,5 +24,15 @@ inline void check_target(double target_us) {
   TORCH_CHECK(std::isfinite(target_us) && target_us > 0, "target_us must be positive and finite, got ",
               target_us);
 }
+
+inline void check_log_target(double target_us) {
+  TORCH_CHECK(std::isfinite(target_us) && target_us > 1,
+              "target_us must be finite and more than 1 us, as its logarithm divides, got ", target_us);
+}
+
+// The same of numbers as tensors, whose values are not read.
+inline void check_loss_number(const at::Tensor& number, const char* name) { check_number(number, name); }
+inline void check_target(const at::Tensor& target_us) { check_number(target_us, "target_us"); }
+inline void check_log_target(const at::Tensor& target_us) { check_number(target_us, "target_us"); }
 
 }  // namespace latgrad::ops

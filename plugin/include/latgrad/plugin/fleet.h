@@ -36,7 +36,11 @@ LATGRAD_PLUGIN_EXPORT at::Tensor fleet_max(const at::Tensor& latency_us);
 // the maximum and, apart from rounding, at most temperature_us * ln(D) more; it tends to the maximum as the
 // temperature tends to 0. Infinite latencies are not supported and give NaN.
 //
-// Errors: for a temperature that is not positive and finite.
+// The temperature is a number or a tensor [].
+//
+// Errors: for a number that is not positive and finite; a tensor's value is not read.
 LATGRAD_PLUGIN_EXPORT at::Tensor fleet_smooth_max(const at::Tensor& latency_us, double temperature_us);
+LATGRAD_PLUGIN_EXPORT at::Tensor fleet_smooth_max(const at::Tensor& latency_us,
+                                                  const at::Tensor& temperature_us);
 
 }  // namespace latgrad

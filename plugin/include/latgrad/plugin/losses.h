@@ -7,9 +7,10 @@
 //   auto loss = cross_entropy + 0.1 * latgrad::hinge_penalty(latency_us, /*target_us=*/8000);
 //
 // Latencies and targets are in microseconds everywhere. Tensors are float16, bfloat16, float32 or float64;
-// they broadcast, and mixed precisions give the wider one, as in PyTorch's arithmetic. Every function is
-// differentiable in its tensors, any number of times, and works under TorchScript, torch.compile and on meta
-// tensors. Thread-safe. Cost: O(numel).
+// they broadcast, and mixed precisions give the wider one, as in PyTorch's arithmetic. Targets, weights,
+// alphas and betas are numbers or, all of them, tensors []; these are not checked for their values, which
+// would wait for the device. Every function is differentiable in its tensors, any number of times, and works
+// under TorchScript, torch.compile and on meta tensors. Thread-safe. Cost: O(numel).
 //
 // Errors of all functions: c10::Error for a tensor of another dtype; for a target, weight, alpha or beta that
 // is not finite; for a target that is not positive. NaN in a tensor passes through where no logarithm is
@@ -39,6 +40,8 @@ LATGRAD_PLUGIN_EXPORT at::Tensor log_latency(const at::Tensor& latency_us);
 // Source: FBNet (Wu et al., CVPR 2019), equation 2, with the alpha and beta of its experiments.
 LATGRAD_PLUGIN_EXPORT at::Tensor fbnet_loss(const at::Tensor& cross_entropy, const at::Tensor& latency_us,
                                             double alpha = 0.2, double beta = 0.6);
+LATGRAD_PLUGIN_EXPORT at::Tensor fbnet_loss(const at::Tensor& cross_entropy, const at::Tensor& latency_us,
+                                            const at::Tensor& alpha, const at::Tensor& beta);
 
 // cross_entropy + weight * (latency_us / target_us - 1). The slope is weight / target_us everywhere, above
 // and below the target. Source: ProxylessNAS (Cai et al., ICLR 2019), section 3.3, in the form of its
@@ -46,6 +49,9 @@ LATGRAD_PLUGIN_EXPORT at::Tensor fbnet_loss(const at::Tensor& cross_entropy, con
 LATGRAD_PLUGIN_EXPORT at::Tensor proxylessnas_loss(const at::Tensor& cross_entropy,
                                                    const at::Tensor& latency_us, double target_us,
                                                    double weight);
+LATGRAD_PLUGIN_EXPORT at::Tensor proxylessnas_loss(const at::Tensor& cross_entropy,
+                                                   const at::Tensor& latency_us, const at::Tensor& target_us,
+                                                   const at::Tensor& weight);
 
 // alpha * cross_entropy * (log_latency(latency_us) / ln(target_us))^beta. The target is more than 1 us.
 // Errors: as log_latency; for a target of 1 us or less, because its logarithm is the divisor.
@@ -53,14 +59,20 @@ LATGRAD_PLUGIN_EXPORT at::Tensor proxylessnas_loss(const at::Tensor& cross_entro
 LATGRAD_PLUGIN_EXPORT at::Tensor proxylessnas_log_loss(const at::Tensor& cross_entropy,
                                                        const at::Tensor& latency_us, double target_us,
                                                        double alpha, double beta);
+LATGRAD_PLUGIN_EXPORT at::Tensor proxylessnas_log_loss(const at::Tensor& cross_entropy,
+                                                       const at::Tensor& latency_us,
+                                                       const at::Tensor& target_us, const at::Tensor& alpha,
+                                                       const at::Tensor& beta);
 
 // |latency_us / target_us - 1|, to be weighted and added to a cross-entropy: it pulls towards the target from
 // both sides. The gradient at the target is 0.
 // Source: TuNAS (Bender et al., CVPR 2020), the absolute reward function, there subtracted from the accuracy.
 LATGRAD_PLUGIN_EXPORT at::Tensor tunas_penalty(const at::Tensor& latency_us, double target_us);
+LATGRAD_PLUGIN_EXPORT at::Tensor tunas_penalty(const at::Tensor& latency_us, const at::Tensor& target_us);
 
 // max(0, latency_us / target_us - 1), to be weighted and added to a cross-entropy: 0 up to the target. The
 // gradient at the target is 0.
 LATGRAD_PLUGIN_EXPORT at::Tensor hinge_penalty(const at::Tensor& latency_us, double target_us);
+LATGRAD_PLUGIN_EXPORT at::Tensor hinge_penalty(const at::Tensor& latency_us, const at::Tensor& target_us);
 
 }  // namespace latgrad

@@ -76,22 +76,26 @@ LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> softmax_latency_backwar
 // the latency of this very sample.
 //
 //   logits, table_us, valid          as in softmax_latency
-//   temperature                      positive and finite
+//   temperature                      positive and finite; a number, or a tensor [] on the CPU or the device
+//                                    of logits
 //   hard                             one-hot weights, the arg-max of the sample, with the gradient of the
 //                                    soft ones (straight-through)
 //   generator                        not given: the device's default one, which torch::manual_seed seeds
 //   weights   [..., L, C]            the dtype of logits; rows sum to 1, exactly 0 where not valid
 //   latency   [...] or [..., D]      the wider dtype of logits and table, microseconds: of these weights
 //
-// Differentiable in logits and table through both outputs, any number of times. On the CPU a sample takes one
-// number from the generator, and each value depends only on that number and on its position: it is the same
-// for any number of threads. Other devices draw the noise themselves.
-// Cost: O(numel(logits) * D).
-// Errors: as softmax_latency; for a temperature that is not positive and finite.
-// Source: Jang et al., Categorical reparameterization with Gumbel-softmax (2017); FBNet, equations 2, 3, 5.
+// Differentiable in logits, table and temperature through both outputs, any number of times. On the CPU a
+// sample takes one number from the generator, and each value depends only on that number and on its position:
+// it is the same for any number of threads. Other devices draw the noise themselves. Cost: O(numel(logits) *
+// D). Errors: as softmax_latency; for a temperature that is not positive and finite, unless it is a tensor
+// and logits are on another device, which reading it would wait for. Source: Jang et al., Categorical
+// reparameterization with Gumbel-softmax (2017); FBNet, equations 2, 3, 5.
 LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency(
     const at::Tensor& logits, const at::Tensor& table_us, double temperature, const at::Tensor& valid = {},
     bool hard = false, const at::Generator& generator = {});
+LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency(
+    const at::Tensor& logits, const at::Tensor& table_us, const at::Tensor& temperature,
+    const at::Tensor& valid = {}, bool hard = false, const at::Generator& generator = {});
 
 // gumbel_latency with its randomness as an argument: a pure function.
 //
@@ -100,6 +104,16 @@ LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency(
 LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency_sample(
     const at::Tensor& logits, const at::Tensor& table_us, const at::Tensor& noise, double temperature,
     const at::Tensor& valid, bool hard);
+LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency_sample(
+    const at::Tensor& logits, const at::Tensor& table_us, const at::Tensor& noise,
+    const at::Tensor& temperature, const at::Tensor& valid, bool hard);
+
+// The Gumbel noise that a seed stands for, on the CPU.
+//
+//   seed      int64 []
+//   like      [..., L, C], float32 or float64: shape and dtype of the result, the noise of logits of this
+//   dtype
+LATGRAD_PLUGIN_EXPORT at::Tensor gumbel_noise(const at::Tensor& seed, const at::Tensor& like);
 
 // The gradients of a sample for `logits` and `table_us`.
 //
@@ -108,8 +122,8 @@ LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency_sample(
 //   weights   [..., L, C]            the weights that were returned: `soft` again unless hard
 LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency_backward(
     const at::Tensor& grad_weights, const at::Tensor& grad_latency, const at::Tensor& soft,
-    const at::Tensor& weights, const at::Tensor& table_us, double temperature, const at::Tensor& valid,
-    std::array<bool, 2> output_mask);
+    const at::Tensor& weights, const at::Tensor& table_us, const at::Tensor& temperature,
+    const at::Tensor& valid, std::array<bool, 2> output_mask);
 
 // The exact latency of architectures: the sum over layers of the chosen candidate's latency.
 //

@@ -1,4 +1,5 @@
 #include "latgrad/plugin/operators.h"
+#include "ops/arch_latency_checks.h"
 #include "ops/autograd/node.h"
 #include "ops/composite/arch_latency.h"
 
@@ -24,7 +25,11 @@ struct ArchLatencyNode : torch::autograd::Node {
 };
 
 Tensor arch_latency(const Tensor& arch, const Tensor& table_us) {
-  const auto node = make_node<ArchLatencyNode>("arch_latency", table_us);
+  if (has_tangent(table_us)) {
+    check_arch_latency(arch, table_us);
+    return composite::arch_latency(arch, table_us);
+  }
+  const auto node = make_node<ArchLatencyNode>(table_us);
   Tensor latency_us = below_autograd([&] { return latgrad::arch_latency(arch, table_us); });
   if (node) {
     node->arch = SavedVariable(arch, false);

@@ -31,7 +31,8 @@ struct ExpectedLatencyNode : torch::autograd::Node {
 Tensor expected_latency(const Tensor& given_probs, const Tensor& given_table_us) {
   // In here, so that autograd sees the conversion.
   const auto [probs, table_us] = ExpectedLatencyOperands(given_probs, given_table_us);
-  const auto node = make_node<ExpectedLatencyNode>("expected_latency", probs, table_us);
+  if (has_tangent(probs, table_us)) return composite::expected_latency(probs, table_us);
+  const auto node = make_node<ExpectedLatencyNode>(probs, table_us);
   if (node) {
     node->probs = SavedVariable(probs, false);
     node->table_us = SavedVariable(table_us, false);

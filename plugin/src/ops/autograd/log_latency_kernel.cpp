@@ -1,5 +1,7 @@
 #include "latgrad/plugin/losses.h"
 #include "ops/autograd/node.h"
+#include "ops/composite/log_latency.h"
+#include "ops/log_latency_checks.h"
 
 namespace latgrad::ops {
 namespace {
@@ -22,7 +24,11 @@ struct LogLatencyNode : torch::autograd::Node {
 };
 
 Tensor log_latency(const Tensor& latency_us) {
-  const auto node = make_node<LogLatencyNode>("log_latency", latency_us);
+  if (has_tangent(latency_us)) {
+    check_log_latency(latency_us);
+    return composite::log_latency(latency_us);
+  }
+  const auto node = make_node<LogLatencyNode>(latency_us);
   if (node) node->latency_us = SavedVariable(latency_us, false);
   Tensor result = below_autograd([&] { return latgrad::log_latency(latency_us); });
   record(node, result);

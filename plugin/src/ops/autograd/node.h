@@ -1,7 +1,8 @@
 // How an operator of this library enters the graph: with a node written by hand, as PyTorch's own operators
 // do.
 //
-//   auto node = make_node<FooNode>("foo", x, table);             // null where no gradient is wanted
+//   if (has_tangent(x, table)) return composite::foo(x, table);  // forward mode is that of ATen's operators
+//   auto node = make_node<FooNode>(x, table);                    // null where no gradient is wanted
 //   if (node) node->x = SavedVariable(x, false);
 //   Tensor y = below_autograd([&] { return latgrad::foo(x, table); });
 //   record(node, y);
@@ -29,17 +30,18 @@ using torch::autograd::variable_list;
 // A node locks its mutex_ in apply() and release_variables(): two threads may go backward through one graph.
 //
 // The edges of the node lead to `inputs`, in this order; its apply() must return one gradient for each.
-// Errors: for a tangent of forward-mode differentiation, which would be lost.
 template <typename Node, typename... Tensors>
-NodePointer<Node> make_node(const char* op, const Tensors&... inputs) {
-  TORCH_CHECK_NOT_IMPLEMENTED(
-      !(torch::autograd::isFwGradDefined(inputs) || ...), op,
-      " has no forward-mode derivative; use reverse mode (backward, torch.autograd.grad, "
-      "torch.func.grad)");
+NodePointer<Node> make_node(const Tensors&... inputs) {
   if (!torch::autograd::compute_requires_grad(inputs...)) return nullptr;
   NodePointer<Node> node = new_node<Node>();
   node->set_next_edges(torch::autograd::collect_next_edges(inputs...));
   return node;
+}
+
+// Whether an input carries a derivative of forward mode.
+template <typename... Tensors>
+bool has_tangent(const Tensors&... inputs) {
+  return (torch::autograd::isFwGradDefined(inputs) || ...);
 }
 
 template <typename Call>
@@ -56,7 +58,7 @@ void record(const Pointer& node, at::Tensor& output) {
 // Whether a backward has to be made of operators that can be differentiated again.
 template <typename... Tensors>
 bool is_differentiated_again(const Tensors&... inputs) {
-  return torch::autograd::compute_requires_grad(inputs...);
+  return torch::autograd::compute_requires_grad(inputs...) || has_tangent(inputs...);
 }
 
 }  // namespace latgrad::ops

@@ -35,7 +35,10 @@ Tensor softmax_latency(const Tensor& given_logits, const Tensor& given_table_us,
                        const Optional<Tensor>& valid) {
   // In here, so that autograd sees the conversion.
   const SoftmaxLatencyOperands operands(given_logits, given_table_us, valid);
-  const auto node = make_node<SoftmaxLatencyNode>("softmax_latency", operands.logits, operands.table_us);
+  if (has_tangent(operands.logits, operands.table_us)) {
+    return composite::softmax_latency(operands.logits, operands.table_us, valid);
+  }
+  const auto node = make_node<SoftmaxLatencyNode>(operands.logits, operands.table_us);
   const Tensor mask = valid.value_or(Tensor());
   if (node) {
     node->logits = SavedVariable(operands.logits, false);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ops/fleet_checks.h"
+#include "ops/number_checks.h"
 #include "torch_compat.h"
 
 namespace latgrad::ops {
@@ -29,16 +30,32 @@ at::Tensor fleet_max(const at::Tensor& latency_us) {
   return latency_us.amax(-1);
 }
 
-at::Tensor fleet_smooth_max(const at::Tensor& latency_us, double temperature_us) {
-  check_fleet_latency(latency_us);
-  TORCH_CHECK(std::isfinite(temperature_us) && temperature_us > 0,
-              "temperature_us must be positive and finite, got ", temperature_us);
-  const at::Tensor wide = latency_us.to(at::toOpMathType(latency_us.scalar_type()));
+// Number: double, or a tensor [] of the dtype of `wide`.
+template <typename Number>
+at::Tensor smooth_max(const at::Tensor& wide, const Number& temperature_us) {
   // Relative to the maximum: one summand is exactly 1, so that no rounding takes the result below the maximum
   // and no quotient overflows. A constant for autograd, in whose value and derivatives it cancels.
   const at::Tensor top = wide.detach().amax(-1, /*keepdim=*/true);
   const at::Tensor excess_us = ((wide - top) / temperature_us).logsumexp(-1) * temperature_us;
-  return (top.squeeze(-1) + excess_us).to(latency_us.scalar_type());
+  return top.squeeze(-1) + excess_us;
+}
+
+at::Tensor in_wide_dtype(const at::Tensor& tensor) {
+  return tensor.to(at::toOpMathType(tensor.scalar_type()));
+}
+
+at::Tensor fleet_smooth_max(const at::Tensor& latency_us, double temperature_us) {
+  check_fleet_latency(latency_us);
+  TORCH_CHECK(std::isfinite(temperature_us) && temperature_us > 0,
+              "temperature_us must be positive and finite, got ", temperature_us);
+  return smooth_max(in_wide_dtype(latency_us), temperature_us).to(latency_us.scalar_type());
+}
+
+at::Tensor fleet_smooth_max_of_tensor(const at::Tensor& latency_us, const at::Tensor& temperature_us) {
+  check_fleet_latency(latency_us);
+  check_number(temperature_us, "temperature_us");
+  const at::Tensor wide = in_wide_dtype(latency_us);
+  return smooth_max(wide, temperature_us.to(wide.scalar_type())).to(latency_us.scalar_type());
 }
 
 }  // namespace
@@ -47,6 +64,7 @@ TORCH_LIBRARY_IMPL(latgrad, CompositeImplicitAutograd, m) {
   m.impl("fleet_sum", TORCH_FN(fleet_sum));
   m.impl("fleet_max", TORCH_FN(fleet_max));
   m.impl("fleet_smooth_max", TORCH_FN(fleet_smooth_max));
+  m.impl("fleet_smooth_max.Tensor", TORCH_FN(fleet_smooth_max_of_tensor));
 }
 
 }  // namespace latgrad::ops

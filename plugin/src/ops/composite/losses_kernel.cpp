@@ -9,46 +9,79 @@
 namespace latgrad::ops {
 namespace {
 
-// latency_us / target_us - 1, in float32 or wider: near the target the rounding of a quotient in half
-// precision would be all that is left.
-at::Tensor relative_excess(const at::Tensor& latency_us, double target_us) {
-  return latency_us.to(at::toOpMathType(latency_us.scalar_type())) / target_us - 1;
+using at::Tensor;
+
+// A number is a double or a tensor []. As a tensor it must not decide the dtype of the result, as it would
+// beside another tensor without dimensions: what it is combined with stays in float32 or wider until the end.
+
+Tensor in_wide_dtype(const Tensor& tensor) { return tensor.to(at::toOpMathType(tensor.scalar_type())); }
+
+double beside(const Tensor&, double number) { return number; }
+Tensor beside(const Tensor& wide, const Tensor& number) { return number.to(wide.scalar_type()); }
+
+Tensor times(const Tensor& tensor, double number) { return tensor * number; }
+Tensor times(const Tensor& tensor, const Tensor& number) {
+  const Tensor wide = in_wide_dtype(tensor);
+  return (wide * beside(wide, number)).to(tensor.scalar_type());
 }
 
-at::Tensor fbnet_loss(const at::Tensor& cross_entropy, const at::Tensor& latency_us, double alpha,
-                      double beta) {
+Tensor to_the_power(const Tensor& tensor, double number) { return tensor.pow(number); }
+Tensor to_the_power(const Tensor& tensor, const Tensor& number) {
+  const Tensor wide = in_wide_dtype(tensor);
+  return wide.pow(beside(wide, number)).to(tensor.scalar_type());
+}
+
+Tensor divided_by_log(const Tensor& tensor, double number) { return tensor / std::log(number); }
+Tensor divided_by_log(const Tensor& tensor, const Tensor& number) {
+  const Tensor wide = in_wide_dtype(tensor);
+  return (wide / beside(wide, number.to(at::kDouble).log())).to(tensor.scalar_type());
+}
+
+// latency_us / target_us - 1, in float32 or wider: near the target the rounding of a quotient in half
+// precision would be all that is left.
+template <typename Number>
+Tensor relative_excess(const Tensor& latency_us, const Number& target_us) {
+  const Tensor wide = in_wide_dtype(latency_us);
+  return wide / beside(wide, target_us) - 1;
+}
+
+template <typename Number>
+Tensor fbnet_loss(const Tensor& cross_entropy, const Tensor& latency_us, Number alpha, Number beta) {
   check_loss_tensor(cross_entropy, "cross_entropy");
   check_loss_number(alpha, "alpha");
   check_loss_number(beta, "beta");
-  return cross_entropy * alpha * log_latency(latency_us).pow(beta);
+  return times(cross_entropy, alpha) * to_the_power(log_latency(latency_us), beta);
 }
 
-at::Tensor proxylessnas_loss(const at::Tensor& cross_entropy, const at::Tensor& latency_us, double target_us,
-                             double weight) {
+template <typename Number>
+Tensor proxylessnas_loss(const Tensor& cross_entropy, const Tensor& latency_us, Number target_us,
+                         Number weight) {
   check_loss_tensor(cross_entropy, "cross_entropy");
   check_loss_tensor(latency_us, "latency_us");
   check_target(target_us);
   check_loss_number(weight, "weight");
-  return cross_entropy + (weight * relative_excess(latency_us, target_us)).to(latency_us.scalar_type());
+  return cross_entropy + times(relative_excess(latency_us, target_us), weight).to(latency_us.scalar_type());
 }
 
-at::Tensor proxylessnas_log_loss(const at::Tensor& cross_entropy, const at::Tensor& latency_us,
-                                 double target_us, double alpha, double beta) {
+template <typename Number>
+Tensor proxylessnas_log_loss(const Tensor& cross_entropy, const Tensor& latency_us, Number target_us,
+                             Number alpha, Number beta) {
   check_loss_tensor(cross_entropy, "cross_entropy");
-  TORCH_CHECK(std::isfinite(target_us) && target_us > 1,
-              "target_us must be finite and more than 1 us, as its logarithm divides, got ", target_us);
+  check_log_target(target_us);
   check_loss_number(alpha, "alpha");
   check_loss_number(beta, "beta");
-  return alpha * cross_entropy * (log_latency(latency_us) / std::log(target_us)).pow(beta);
+  return times(cross_entropy, alpha) * to_the_power(divided_by_log(log_latency(latency_us), target_us), beta);
 }
 
-at::Tensor tunas_penalty(const at::Tensor& latency_us, double target_us) {
+template <typename Number>
+Tensor tunas_penalty(const Tensor& latency_us, Number target_us) {
   check_loss_tensor(latency_us, "latency_us");
   check_target(target_us);
   return relative_excess(latency_us, target_us).abs().to(latency_us.scalar_type());
 }
 
-at::Tensor hinge_penalty(const at::Tensor& latency_us, double target_us) {
+template <typename Number>
+Tensor hinge_penalty(const Tensor& latency_us, Number target_us) {
   check_loss_tensor(latency_us, "latency_us");
   check_target(target_us);
   return relative_excess(latency_us, target_us).relu().to(latency_us.scalar_type());
@@ -57,11 +90,16 @@ at::Tensor hinge_penalty(const at::Tensor& latency_us, double target_us) {
 }  // namespace
 
 TORCH_LIBRARY_IMPL(latgrad, CompositeImplicitAutograd, m) {
-  m.impl("fbnet_loss", TORCH_FN(fbnet_loss));
-  m.impl("proxylessnas_loss", TORCH_FN(proxylessnas_loss));
-  m.impl("proxylessnas_log_loss", TORCH_FN(proxylessnas_log_loss));
-  m.impl("tunas_penalty", TORCH_FN(tunas_penalty));
-  m.impl("hinge_penalty", TORCH_FN(hinge_penalty));
+  m.impl("fbnet_loss", TORCH_FN(fbnet_loss<double>));
+  m.impl("fbnet_loss.Tensor", TORCH_FN(fbnet_loss<const Tensor&>));
+  m.impl("proxylessnas_loss", TORCH_FN(proxylessnas_loss<double>));
+  m.impl("proxylessnas_loss.Tensor", TORCH_FN(proxylessnas_loss<const Tensor&>));
+  m.impl("proxylessnas_log_loss", TORCH_FN(proxylessnas_log_loss<double>));
+  m.impl("proxylessnas_log_loss.Tensor", TORCH_FN(proxylessnas_log_loss<const Tensor&>));
+  m.impl("tunas_penalty", TORCH_FN(tunas_penalty<double>));
+  m.impl("tunas_penalty.Tensor", TORCH_FN(tunas_penalty<const Tensor&>));
+  m.impl("hinge_penalty", TORCH_FN(hinge_penalty<double>));
+  m.impl("hinge_penalty.Tensor", TORCH_FN(hinge_penalty<const Tensor&>));
 }
 
 }  // namespace latgrad::ops

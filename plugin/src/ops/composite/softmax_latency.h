@@ -1,5 +1,5 @@
 // softmax_latency and its gradients in ATen operators: for devices without a kernel, and for second
-// derivatives on all. Preconditions are the caller's.
+// derivatives and forward mode on all. Preconditions are the caller's.
 
 #pragma once
 

@@ -122,9 +122,15 @@ void backward(const Upstream<T>& grad, const at::Tensor& soft, const at::Tensor&
   if (grad_table) sums.write_to(*grad_table);
 }
 
+double checked_value(const at::Tensor& temperature) {
+  const double value = temperature.item<double>();
+  check_temperature(value);
+  return value;
+}
+
 std::tuple<at::Tensor, at::Tensor> gumbel_latency_sample(const at::Tensor& given_logits,
                                                          const at::Tensor& table_us, const at::Tensor& noise,
-                                                         double temperature,
+                                                         const at::Tensor& temperature,
                                                          const Optional<at::Tensor>& valid, bool hard) {
   check_gumbel_latency_sample(given_logits, table_us, noise, temperature, valid);
   check_table_values(table_us, valid);
@@ -136,7 +142,7 @@ std::tuple<at::Tensor, at::Tensor> gumbel_latency_sample(const at::Tensor& given
   AT_DISPATCH_FLOATING_TYPES_AND2(
       at::kHalf, at::kBFloat16, logits.scalar_type(), "gumbel_latency_sample", [&] {
         using weight_t = scalar_t;
-        const Noise<weight_t> values(noise, temperature);
+        const Noise<weight_t> values(noise, checked_value(temperature));
         AT_DISPATCH_FLOATING_TYPES_AND2(
             at::kHalf, at::kBFloat16, latency_us.scalar_type(), "gumbel_latency_sample",
             [&] { sample<weight_t, scalar_t>(logits, table_us, values, valid, hard, weights, latency_us); });
@@ -146,8 +152,8 @@ std::tuple<at::Tensor, at::Tensor> gumbel_latency_sample(const at::Tensor& given
 
 std::tuple<at::Tensor, at::Tensor> gumbel_latency_backward(
     const Optional<at::Tensor>& grad_weights, const Optional<at::Tensor>& grad_latency,
-    const at::Tensor& given_soft, const at::Tensor& weights, const at::Tensor& table_us, double temperature,
-    const Optional<at::Tensor>& valid, std::array<bool, 2> output_mask) {
+    const at::Tensor& given_soft, const at::Tensor& weights, const at::Tensor& table_us,
+    const at::Tensor& temperature, const Optional<at::Tensor>& valid, std::array<bool, 2> output_mask) {
   check_gumbel_latency_backward(grad_weights, grad_latency, given_soft, weights, table_us, temperature,
                                 valid);
   const at::Tensor soft = given_soft.contiguous();
@@ -162,16 +168,28 @@ std::tuple<at::Tensor, at::Tensor> gumbel_latency_backward(
             grad_latency ? grad_latency->to(c10::CppTypeToScalarType<Acc>::value).contiguous() : at::Tensor();
         backward<scalar_t>({.weights = grad_weights ? to_weights.data_ptr<scalar_t>() : nullptr,
                             .latency = grad_latency ? to_latency.data_ptr<Acc>() : nullptr},
-                           soft, dense_weights, table_us, temperature, valid,
+                           soft, dense_weights, table_us, checked_value(temperature), valid,
                            output_mask[0] ? &grad_logits : nullptr, output_mask[1] ? &grad_table : nullptr);
       });
   return {grad_logits, grad_table};
 }
 
+at::Tensor gumbel_noise(const at::Tensor& seed, const at::Tensor& like) {
+  check_gumbel_noise(seed, like);
+  at::Tensor noise = at::zeros_like(like, at::MemoryFormat::Contiguous);
+  const auto number = static_cast<uint64_t>(seed.item<int64_t>());
+  AT_DISPATCH_FLOATING_TYPES(noise.scalar_type(), "gumbel_noise", [&] {
+    scalar_t* values = noise.data_ptr<scalar_t>();
+    simd::add_gumbel_noise<scalar_t>(number, 0, values, noise.numel(), 1, values);
+  });
+  return noise;
+}
+
 }  // namespace
 
 TORCH_LIBRARY_IMPL(latgrad, CPU, m) {
-  m.impl("gumbel_latency_sample", TORCH_FN(gumbel_latency_sample));
+  m.impl("gumbel_noise", TORCH_FN(gumbel_noise));
+  m.impl("gumbel_latency_sample.Tensor", TORCH_FN(gumbel_latency_sample));
   m.impl("gumbel_latency_backward", TORCH_FN(gumbel_latency_backward));
 }
 

@@ -1,0 +1,47 @@
+"""Numbers that a schedule changes: temperatures, targets, weights.
+
+Each is a float or a 0-dim tensor. While torch.compile traces, a float becomes a tensor, because a float in an operator's
+argument would be part of the graph, and every new value a new graph.
+"""
+
+from typing import Any, Tuple, Union
+
+import torch
+from torch import Tensor
+
+Number = Union[float, Tensor]
+
+
+def _is_compiling() -> bool:
+    compiler = getattr(torch, "compiler", None)  # came with torch 2.1
+    return compiler is not None and compiler.is_compiling()
+
+
+def is_traced(*numbers: Number) -> bool:
+    """Whether an operator must take these numbers as tensors."""
+    return _is_compiling() or any(isinstance(number, Tensor) for number in numbers)
+
+
+def is_float(number: Number) -> bool:
+    """In TorchScript, which cannot take a refined union out of a condition; with :func:`as_float`."""
+    return isinstance(number, float)
+
+
+def as_float(number: Number) -> float:
+    assert isinstance(number, float)
+    return number
+
+
+def as_tensor(number: Number) -> Tensor:
+    """The number as a 0-dim tensor, float64 where it was a float."""
+    if isinstance(number, Tensor):
+        return number
+    # A sum, which torch.compile takes as arithmetic on tensors; a constant would be part of the graph.
+    return torch.zeros([], dtype=torch.float64) + number
+
+
+def call(operator: Any, tensors: Tuple[Tensor, ...], *numbers: Number) -> Tensor:
+    """An operator of tensors and then numbers, by that of its overloads which takes them."""
+    if is_traced(*numbers):
+        return operator.Tensor(*tensors, *[as_tensor(number) for number in numbers])
+    return operator.default(*tensors, *numbers)
