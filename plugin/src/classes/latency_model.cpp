@@ -278,6 +278,11 @@ void register_latency_model(torch::Library& library) {
       .def("netdef", &LatencyModel::netdef, "", {torch::arg("arch")})
       .def("init_netdef", &LatencyModel::init_netdef, "", {torch::arg("arch")})
       .def("input_dims", &LatencyModel::input_dims)
+      // What torch.export looks for: enough for the fake classes of plugin/python/latgrad/tracing.py.
+      .def("__obj_flatten__",
+           [](const c10::intrusive_ptr<LatencyModel>& self) {
+             return std::make_tuple(std::make_tuple(std::string("table_us"), self->table_us("p50")));
+           })
       .def_pickle([](const c10::intrusive_ptr<LatencyModel>& self) { return self->state(); },
                   [](const LatencyModel::State& state) { return c10::make_intrusive<LatencyModel>(state); });
 }

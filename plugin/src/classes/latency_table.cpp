@@ -185,6 +185,11 @@ void register_latency_table(torch::Library& library) {
            {torch::arg("model"), torch::arg("init") = "",
             torch::arg("input_dims") = c10::Dict<std::string, std::vector<int64_t>>(),
             torch::arg("device") = "", torch::arg("mode") = "ave", torch::arg("statistic") = "p50"})
+      // What torch.export looks for: enough for the fake classes of plugin/python/latgrad/tracing.py.
+      .def("__obj_flatten__",
+           [](const c10::intrusive_ptr<LatencyTable>& self) {
+             return std::make_tuple(std::make_tuple(std::string("size"), self->size()));
+           })
       .def_pickle([](const c10::intrusive_ptr<LatencyTable>& self) { return self->state(); },
                   [](const LatencyTable::State& state) { return c10::make_intrusive<LatencyTable>(state); });
 }

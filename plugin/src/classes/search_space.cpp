@@ -161,6 +161,11 @@ void register_search_space(torch::Library& library) {
       .def("classifier", &SearchSpace::classifier)
       .def("parse_architecture", &SearchSpace::parse_architecture, "", {torch::arg("text")})
       .def("format_architecture", &SearchSpace::format_architecture, "", {torch::arg("arch")})
+      // What torch.export looks for: enough for the fake classes of plugin/python/latgrad/tracing.py.
+      .def("__obj_flatten__",
+           [](const c10::intrusive_ptr<SearchSpace>& self) {
+             return std::make_tuple(std::make_tuple(std::string("valid"), self->valid()));
+           })
       .def_pickle([](const c10::intrusive_ptr<SearchSpace>& self) { return self->state(); },
                   [](const SearchSpace::State& state) { return c10::make_intrusive<SearchSpace>(state); });
 }

@@ -1,0 +1,80 @@
+"""How torch.export and torch.compile see the classes: as fake objects that tell the shapes of tensors.
+
+In the traced program the real object stands as a constant, and its methods are called when the program runs. Only tensors
+can come from there. Needs torch 2.4; before, torch.export takes no module that holds such an object.
+"""
+
+from typing import Any, Callable, Dict
+
+import torch
+from torch import Tensor
+
+
+def _refuse(name: str, method: str) -> Callable[..., Any]:
+    def call(fake: Any, *arguments: Any, **named: Any) -> Any:
+        # Where torch.compile may leave the graph, this exception makes it do so.
+        from torch._subclasses.fake_tensor import DataDependentOutputException
+
+        raise DataDependentOutputException(
+            f"{name}.{method}() does not give a tensor, and nothing else comes from an object while torch.export or "
+            "torch.compile traces: call it before, in __init__ for example, and keep what it gives"
+        )
+
+    return call
+
+
+class _Fake:
+    """contents: what the real object's ``__obj_flatten__`` gives, its tensors without values."""
+
+    def __init__(self, contents: Dict[str, Any]) -> None:
+        self.contents = contents
+
+
+class _FakeSearchSpace(_Fake):
+    def valid(self) -> Tensor:
+        return torch.empty_like(self.contents["valid"])
+
+    def parse_architecture(self, text: str) -> Tensor:
+        return torch.empty(self.contents["valid"].shape[:1], dtype=torch.int64)
+
+
+class _FakeLatencyModel(_Fake):
+    def table_us(self, statistic: str = "p50") -> Tensor:
+        return torch.empty_like(self.contents["table_us"])
+
+    def spread_us(self) -> Tensor:
+        return self.table_us()
+
+    def valid(self) -> Tensor:
+        return self.table_us().bool()
+
+    def encode(self, names: Any) -> Tensor:
+        return torch.empty(self.contents["table_us"].shape[:1], dtype=torch.int64)
+
+    def estimate(self, arch: Tensor, statistic: str = "p50") -> Tensor:
+        return torch.empty(arch.shape[:-1], dtype=torch.float64)
+
+
+class _FakeLatencyTable(_Fake):
+    pass
+
+
+# The methods that give no tensor.
+_OTHERS = {
+    _FakeSearchSpace: "name text input_shape classes layers candidates scaled stem block head classifier format_architecture",
+    _FakeLatencyModel: "fixed_us layers candidates space precision device decode netdef init_netdef input_dims",
+    _FakeLatencyTable: "size devices find estimate_net",
+}
+
+
+def register_fake_classes() -> None:
+    """Does nothing where torch knows no fake classes."""
+    register = getattr(getattr(torch, "_library", None), "register_fake_class", None)
+    if register is None:
+        return
+    for fake, others in _OTHERS.items():
+        name = fake.__name__[len("_Fake") :]
+        members: Dict[str, Any] = {method: _refuse(name, method) for method in others.split()}
+        # torch looks for it in the class itself, not in what it is derived from.
+        members["__obj_unflatten__"] = classmethod(lambda cls, contents: cls(dict(contents)))
+        register(f"latgrad::{name}", type(fake.__name__, (fake,), members))
