@@ -29,10 +29,12 @@ from latgrad.losses import (  # noqa: E402
 from latgrad.mixed_layer import MixedLayer  # noqa: E402
 from latgrad.networks import Network, PricedNetwork, Supernet  # noqa: E402
 from latgrad.operators import arch_latency, expected_latency, gumbel_latency, softmax_latency  # noqa: E402
+from latgrad.sharding import register_shardings  # noqa: E402
 from latgrad.spaces import space_file, space_names  # noqa: E402
 from latgrad.tracing import register_fake_classes  # noqa: E402
 
 register_fake_classes()
+register_shardings()
 
 __version__: str = torch.ops.latgrad.version()
 

@@ -35,10 +35,9 @@ at::Tensor arch_grad_table(const at::Tensor& grad, const at::Tensor& arch, const
   const auto wide = grad.is_cpu() ? at::kDouble : at::toOpMathType(grad.scalar_type());
   const at::Tensor index = choices(arch, per_device.sym_size(-1));
   const at::Tensor source = per_device.to(wide).unsqueeze(0).flatten(0, -2).t().unsqueeze(1);  // [D, 1, N]
-  const at::Tensor table =
-      at::zeros_symint({index.sym_size(0), index.sym_size(1), candidates}, source.options())
-          .scatter_add(-1, index, source.expand_symint({-1, index.sym_size(1), -1}))
-          .to(grad.scalar_type());
+  const at::Tensor table = source.new_zeros_symint({index.sym_size(0), index.sym_size(1), candidates})
+                               .scatter_add(-1, index, source.expand_symint({-1, index.sym_size(1), -1}))
+                               .to(grad.scalar_type());
   return one_device ? table.squeeze(0) : table;
 }
 
