@@ -108,6 +108,114 @@ def test_says_which_block_has_another_shape():
         layer(torch.rand(2, 3), torch.rand(3))
 
 
+class Pair(nn.Module):
+    """Returns what `make` makes of the scaled input and of its sum."""
+
+    def __init__(self, factor, make=lambda one, other: (one, other)):
+        super().__init__()
+        self.factor = factor
+        self.make = make
+
+    def forward(self, x, shift=0.0, *, scale=1.0):
+        y = x * self.factor * scale + shift
+        return self.make(y, y.sum(-1))
+
+
+def test_passes_further_arguments_to_every_block():
+    layer = latgrad.MixedLayer([Pair(1.0, lambda one, _: one), None, Pair(3.0, lambda one, _: one)])
+    x, weights = torch.ones(2, 3), torch.tensor([0.5, 9.0, 0.5])
+    assert torch.equal(layer(x, weights, 10.0, scale=2.0), torch.full((2, 3), 14.0))
+
+
+def test_inputs_need_not_be_a_tensor():
+    class Add(nn.Module):
+        def forward(self, pair):
+            return pair[0] + pair[1]
+
+    assert latgrad.MixedLayer([Add(), Add()])((torch.ones(2), torch.ones(2)), torch.tensor([0.5, 0.25])).tolist() == [1.5, 1.5]
+
+
+@pytest.mark.parametrize("make, parts", [
+    (lambda one, other: (one, other), lambda output: output),
+    (lambda one, other: [one, (other, None)], lambda output: (output[0], output[1][0])),
+    (lambda one, other: {"hidden": one, "state": {"sum": other}}, lambda output: (output["hidden"], output["state"]["sum"])),
+])
+@pytest.mark.parametrize("shape", [(2,), (4, 2)])
+def test_mixes_tuples_and_dictionaries_leaf_by_leaf(make, parts, shape):
+    layer = latgrad.MixedLayer([Pair(1.0, make), Pair(2.0, make)])
+    x, weights = torch.rand(4, 3), torch.rand(shape)
+    output = layer(x, weights)
+    assert type(output) is type(make(x, x))
+    factor = weights[..., 0] + 2 * weights[..., 1]
+    hidden, total = parts(output)
+    torch.testing.assert_close(hidden, factor.reshape(-1, 1) * x)
+    torch.testing.assert_close(total, factor * x.sum(-1))
+
+
+def test_attention_mixes_with_attention():
+    class Attention(nn.Module):
+        def __init__(self, heads):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(16, heads, batch_first=True)
+
+        def forward(self, x, mask=None):
+            return self.attention(x, x, x, attn_mask=mask)
+
+    layer, x = latgrad.MixedLayer([Attention(4), Attention(2)]), torch.randn(2, 5, 16)
+    output, attention = layer(x, torch.tensor([0.5, 0.5]), mask=torch.zeros(5, 5))
+    assert output.shape == (2, 5, 16) and attention.shape == (2, 5, 5)
+    with pytest.raises(ValueError, match="got a tensor from block 1 and a tuple of 2 before it; a module around a block"):
+        latgrad.MixedLayer([Attention(4), nn.Linear(16, 16)])(x, torch.tensor([0.5, 0.5]))
+
+
+@pytest.mark.parametrize("result, what", [
+    ("text", "str"), (torch.tensor([1, 2]), "a tensor of torch.int64"), ((torch.rand(2), 3), "int")])
+def test_says_what_a_block_must_return(result, what):
+    with pytest.raises(TypeError, match=f"tuple, list or dictionary of such tensors and None, got {what} from block 0"):
+        latgrad.MixedLayer([Pair(1.0, lambda *_: result)])(torch.rand(2, 2), torch.ones(1))
+
+
+def test_says_where_blocks_return_none():
+    blocks = [Pair(1.0, lambda one, _: (one, None)), Pair(1.0)]
+    with pytest.raises(ValueError, match="None in the same places, got a tensor from block 1 and None before it"):
+        latgrad.MixedLayer(blocks)(torch.rand(2, 2), torch.ones(2))
+
+
+def test_says_where_weights_must_be():
+    with pytest.raises(ValueError, match="on the device of the blocks' outputs, cpu, got meta: move theta there"):
+        latgrad.MixedLayer([nn.Identity()])(torch.rand(2), torch.ones(1, device="meta"))
+
+
+def test_a_single_path_runs_the_chosen_block_alone():
+    candidates = [Counting(nn.Linear(3, 3)) for _ in range(4)]
+    candidates[1] = None
+    layer = latgrad.MixedLayer(candidates, single_path=True)
+    theta = torch.zeros(1, 4, requires_grad=True)
+    valid, table_us = torch.tensor([[True, False, True, True]]), torch.tensor([[1.0, 0.0, 30.0, 500.0]])
+    weights, latency_us = latgrad.gumbel_latency(theta, table_us, 1.0, valid, hard=True)
+    chosen = int(weights.argmax())
+    x = torch.rand(2, 3)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
+    before = [None if block is None else block.block.weight.detach().clone() for block in candidates]
+    output = layer(x, weights[0])
+    assert torch.equal(output, candidates[chosen].block(x))
+    (output.square().sum() + latency_us).backward()
+    optimizer.step()
+    for index, block in enumerate(candidates):
+        if block is None:
+            continue
+        moved = not torch.equal(block.block.weight, before[index])
+        assert (block.runs, moved, block.block.weight.grad is not None) == ((1, True, True) if index == chosen else (0, False, False))
+    assert (theta.grad[valid] != 0).all()
+
+
+@pytest.mark.parametrize("weights", [[0.5, 0.5], [0.0, 0.0], [1.0, 1.0], [[1.0, 0.0]]])
+def test_a_single_path_needs_one_hot_weights(weights):
+    layer = latgrad.MixedLayer([nn.Identity(), nn.Identity()], single_path=True)
+    with pytest.raises(ValueError, match="where single_path is set"):
+        layer(torch.ones(1, 2), torch.tensor(weights))
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_torchscript_gives_the_same(tmp_path):
     layer = latgrad.MixedLayer(blocks())

@@ -1,8 +1,10 @@
 """One searched layer of a supernet, as a module."""
 
-from typing import List, Optional, Sequence
+from typing import Any, List, Optional, Sequence
 
+import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 
 class MixedLayer(nn.Module):
@@ -16,6 +18,12 @@ class MixedLayer(nn.Module):
     blocks: C modules that take the layer's input and have outputs of the same shape; None where the space offers no
     candidate (a row of ``LatencyModel.valid()``). Block ``k`` is the submodule ``blocks.k``. A candidate that is not
     offered never runs, and its weight is not read.
+    single_path: of one-hot weights, as ``gumbel_latency(..., hard=True)`` gives, only the chosen block runs, in the time and
+    memory of one. The parameters of the others have no gradient (None), so that no optimizer moves them; the weights have
+    that of the chosen block. The choice is read, which waits for the device and breaks torch.compile's graph.
+
+    A block returns a tensor, or a tuple, list or dictionary of tensors, which are mixed one by one; all blocks return the
+    same. In TorchScript a layer takes its input and the weights alone, and mixes tensors.
 
     Raises TypeError for a block that is neither a module nor None, and ValueError if no candidate is offered.
     """
@@ -23,7 +31,7 @@ class MixedLayer(nn.Module):
     num_candidates: int
     offered: List[int]
 
-    def __init__(self, blocks: Sequence[Optional[nn.Module]]) -> None:
+    def __init__(self, blocks: Sequence[Optional[nn.Module]], single_path: bool = False) -> None:
         super().__init__()
         for index, block in enumerate(blocks):
             if block is not None and not isinstance(block, nn.Module):
@@ -32,44 +40,150 @@ class MixedLayer(nn.Module):
         self.offered = [index for index, block in enumerate(blocks) if block is not None]
         if not self.offered:
             raise ValueError(f"blocks must offer at least one candidate, got {self.num_candidates}, all of them None")
+        self.single_path = single_path
         # A dictionary, because a list cannot have gaps and, in TorchScript, cannot hold None.
         self.blocks = nn.ModuleDict({str(index): block for index, block in enumerate(blocks) if block is not None})
 
-    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+    def forward(self, x: Any, weights: Tensor, *arguments: Any, **named: Any) -> Any:
         """The sum over the offered candidates of weight times output.
 
         x: the input of the blocks, ``[N, ...]`` if there are weights per element of the batch.
         weights: ``[C]``, one sample for the whole batch, or ``[N, C]``, one per element of the batch. They are converted
         to the dtype of the outputs.
+        Further arguments go to every block as they are.
 
-        Raises ValueError if a shape does not fit.
+        Raises ValueError if a shape or device does not fit, or if blocks return different things; TypeError for a block that
+        returns something that cannot be mixed.
         """
-        if weights.dim() != 1 and weights.dim() != 2:
-            raise ValueError(f"weights must be [candidates] or [batch, candidates], got {list(weights.shape)}")
-        if weights.shape[-1] != self.num_candidates:
-            raise ValueError(
-                f"weights must have one number for each of the {self.num_candidates} candidates in its last dimension, "
-                f"got {list(weights.shape)}"
-            )
-        if weights.dim() == 2 and (x.dim() == 0 or weights.shape[0] != x.shape[0]):
-            raise ValueError(
-                f"weights per element must have the batch of x, got {list(weights.shape)} for x {list(x.shape)}"
-            )
+        _check_weights(weights, self.num_candidates)
+        if isinstance(x, Tensor):
+            _check_batch(weights, x)
+        candidates = [_chosen(weights, self.offered)] if self.single_path else self.offered
+        total: List[Any] = []
+        form = None
+        for candidate in candidates:
+            output = self.blocks[str(candidate)](x, *arguments, **named)
+            leaves, own_form = tree_flatten(output)
+            for leaf in leaves:
+                _check_leaf(leaf, candidate, weights)
+            if form is not None and own_form != form:
+                raise ValueError(
+                    "blocks must return the same tuples, lists or dictionaries of tensors, got "
+                    f"{_described(output)} from block {candidate} and {_described(tree_unflatten(total, form))} before it; "
+                    "a module around a block can return the part that is mixed"
+                )
+            scaled = [None if leaf is None else _scaled(leaf, weights, candidate) for leaf in leaves]
+            total = scaled if form is None else [_added_leaf(one, other, candidate) for one, other in zip(total, scaled)]
+            form = own_form
+        assert form is not None
+        return tree_unflatten(total, form)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        scriptable = _ScriptableMixedLayer.__new__(_ScriptableMixedLayer)
+        scriptable.__dict__ = self.__dict__
+        return scriptable
+
+
+class _ScriptableMixedLayer(nn.Module):
+    """What TorchScript compiles, which knows no further arguments."""
+
+    num_candidates: int
+    offered: List[int]
+
+    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+        _check_weights(weights, self.num_candidates)
+        _check_batch(weights, x)
         total: Optional[Tensor] = None
         for position, block in enumerate(self.blocks.values()):
             candidate = self.offered[position]
-            output = block(x)
-            weight = weights[..., candidate].to(output.dtype)
-            if weights.dim() == 2:
-                weight = weight.reshape([-1] + [1] * (output.dim() - 1))
+            scaled = _scaled(block(x), weights, candidate)
             if total is None:
-                total = weight * output
+                total = scaled
             else:
-                if output.shape != total.shape:
-                    raise ValueError(
-                        f"blocks must have outputs of the same shape, got {list(output.shape)} from block {candidate} "
-                        f"and {list(total.shape)} before it"
-                    )
-                total = total + weight * output
+                total = _added(total, scaled, candidate)
         assert total is not None
         return total
+
+
+def _check_weights(weights: Tensor, num_candidates: int) -> None:
+    if weights.dim() != 1 and weights.dim() != 2:
+        raise ValueError(f"weights must be [candidates] or [batch, candidates], got {list(weights.shape)}")
+    if weights.shape[-1] != num_candidates:
+        raise ValueError(
+            f"weights must have one number for each of the {num_candidates} candidates in its last dimension, "
+            f"got {list(weights.shape)}"
+        )
+
+
+def _check_batch(weights: Tensor, x: Tensor) -> None:
+    if weights.dim() == 2 and (x.dim() == 0 or weights.shape[0] != x.shape[0]):
+        raise ValueError(
+            f"weights per element must have the batch of x, got {list(weights.shape)} for x {list(x.shape)}"
+        )
+
+
+def _chosen(weights: Tensor, offered: List[int]) -> int:
+    """The candidate that one-hot weights choose."""
+    if weights.dim() != 1:
+        raise ValueError(f"weights must be [candidates], one sample, where single_path is set, got {list(weights.shape)}")
+    chosen = torch.nonzero(weights.detach()).flatten().tolist()
+    if len(chosen) != 1 or chosen[0] not in offered:
+        raise ValueError(
+            "weights must be one-hot and choose a candidate that is offered where single_path is set (hard=True gives such "
+            f"a sample), got {weights.tolist()}; offered: {offered}"
+        )
+    return chosen[0]
+
+
+def _check_leaf(leaf: Any, candidate: int, weights: Tensor) -> None:
+    if leaf is None:
+        return
+    if not isinstance(leaf, Tensor) or not (leaf.is_floating_point() or leaf.is_complex()):
+        what = f"a tensor of {leaf.dtype}" if isinstance(leaf, Tensor) else type(leaf).__name__
+        raise TypeError(
+            "a block must return a tensor of floating point numbers, or a tuple, list or dictionary of such tensors and "
+            f"None, got {what} from block {candidate}"
+        )
+    if leaf.device != weights.device:
+        raise ValueError(
+            f"weights must be on the device of the blocks' outputs, {leaf.device}, got {weights.device}: move theta there"
+        )
+
+
+def _scaled(output: Tensor, weights: Tensor, candidate: int) -> Tensor:
+    weight = weights[..., candidate].to(output.dtype)
+    if weights.dim() == 2:
+        weight = weight.reshape([-1] + [1] * (output.dim() - 1))
+    return weight * output
+
+
+def _added(total: Tensor, scaled: Tensor, candidate: int) -> Tensor:
+    if scaled.shape != total.shape:
+        raise ValueError(
+            f"blocks must have outputs of the same shape, got {list(scaled.shape)} from block {candidate} "
+            f"and {list(total.shape)} before it"
+        )
+    return total + scaled
+
+
+def _added_leaf(total: Optional[Tensor], scaled: Optional[Tensor], candidate: int) -> Optional[Tensor]:
+    if total is not None and scaled is not None:
+        return _added(total, scaled, candidate)
+    if total is not scaled:
+        raise ValueError(
+            f"blocks must return None in the same places, got {_described(scaled)} from block {candidate} and "
+            f"{_described(total)} before it"
+        )
+    return None
+
+
+def _described(output: Any) -> str:
+    if isinstance(output, Tensor):
+        return "a tensor"
+    if output is None:
+        return "None"
+    if isinstance(output, dict):
+        return "a dictionary of " + ", ".join(str(key) for key in output)
+    if isinstance(output, (tuple, list)):
+        return f"a {type(output).__name__} of {len(output)}"
+    return type(output).__name__
