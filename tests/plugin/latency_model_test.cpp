@@ -69,10 +69,10 @@ TEST_F(LatencyModelTest, StateGivesTheSameModelWithoutFiles) {
 
 // Version 1 held the medians only.
 TEST_F(LatencyModelTest, RefusesAnotherVersionInWords) {
-  for (const int64_t version : {1, 3}) {
+  for (const int64_t version : {1, 4}) {
     auto state = fresh_state();
     std::get<0>(state) = version;
-    expect_state_error(state, "must have version 2, got " + std::to_string(version) +
+    expect_state_error(state, "must have version 2 or 3, got " + std::to_string(version) +
                                   ": it was saved by another version of latgrad");
   }
 }
@@ -195,6 +195,32 @@ TEST_F(LatencyModelTest, TravelsInsideAModuleToWhereNoFileExists) {
 
 // tests/plugin/save_module.py has built and saved the module in Python, then deleted its LUT; it wrote down
 // what the module returned for the probabilities 0.25.
+TEST(TableModelTest, ItsStateGivesTheSameModel) {
+  const at::Tensor table_us = torch::tensor({1., 2., 3., 4., 5., 0.}, torch::kDouble).reshape({2, 1, 3});
+  const auto model = LatencyModel::from_table(table_us, {{"a", "b", "skip"}},
+                                              torch::tensor({10., 20.}, torch::kDouble), {"us", "mJ"});
+  EXPECT_EQ(std::get<0>(model->state()), LatencyModel::kTableStateVersion);
+  const LatencyModel copy(model->state());
+  EXPECT_THAT(copy.devices(), ElementsAre("us", "mJ"));
+  EXPECT_THAT(copy.candidates(0), ElementsAre("a", "b", "skip"));
+  EXPECT_THAT(copy.layer_names(), ElementsAre("layer1"));
+  EXPECT_TRUE(torch::equal(copy.table_us(), table_us));
+  const at::Tensor costs = copy.estimate(torch::tensor({1}, torch::kLong));
+  EXPECT_TRUE(torch::equal(costs, torch::tensor({12., 25.}, torch::kDouble)));
+}
+
+TEST(TableModelTest, AStateWithoutNamesIsAnError) {
+  c10::Dict<std::string, std::string> texts;
+  c10::Dict<std::string, at::Tensor> tensors;
+  const LatencyModel::State state(LatencyModel::kTableStateVersion, texts, tensors);
+  try {
+    LatencyModel model(state);
+    FAIL() << "took a state without an entry";
+  } catch (const c10::ValueError& error) {
+    EXPECT_THAT(error.what_without_backtrace(), HasSubstr("must have an entry \"candidates\", got none"));
+  }
+}
+
 TEST(SavedModuleTest, ModuleSavedInPythonGivesTheSameHere) {
   const char* file = std::getenv("LATGRAD_SAVED_MODULE");
   if (file == nullptr) GTEST_SKIP() << "LATGRAD_SAVED_MODULE names no module: run by ctest, with Python";

@@ -56,6 +56,8 @@ def stub_methods(name):
         if not isinstance(node, ast.FunctionDef):
             continue
         assert ast.get_docstring(node), f"{name}.{node.name} must say what it does"
+        if any(ast.unparse(decorator) == "staticmethod" for decorator in node.decorator_list):
+            continue
         arguments = node.args.args[1:]  # not self
         required = [inspect.Parameter.empty] * (len(arguments) - len(node.args.defaults))
         defaults = required + [ast.literal_eval(default) for default in node.args.defaults]

@@ -1,8 +1,10 @@
 """The TorchScript classes, as functions that accept any path type. They return a ``torch.ScriptObject``."""
 
 import os
+from typing import Any, Optional, Sequence, Union
 
 import torch
+from torch import Tensor
 
 
 def LatencyModel(space, lut, device="", precision="int8", mode="ave"):
@@ -38,6 +40,11 @@ def LatencyModel(space, lut, device="", precision="int8", mode="ave"):
     ``space()``, ``precision()``, ``device()``
         The text of the space file without ``base``; ``int8`` or ``fp32``; the device of the LUT.
 
+    ``devices()``, ``layer_names()``, ``fixed_by_device_us(statistic="p50")``
+        For models of several devices, which :func:`LatencyModel.from_table <from_table>` makes: their names; the names of the
+        layers; the fixed part on each device, float64 ``[D]``. ``table_us()`` is ``[D, L, C]`` then, and ``estimate``
+        ``[..., D]``.
+
     ``statistic`` is ``p0``, ``p10``, ``p50``, ``p90``, ``p100`` or ``mean``: the time of each operator that is summed.
     docs/risk.md explains what such a sum means. Tensors are copies on the CPU.
 
@@ -47,6 +54,43 @@ def LatencyModel(space, lut, device="", precision="int8", mode="ave"):
     be read or breaks its format, or for an unknown device, precision or mode.
     """
     return torch.classes.latgrad.LatencyModel(os.fspath(space), os.fspath(lut), device, precision, mode)
+
+
+def from_table(
+    table_us: Any,
+    candidates: Sequence[Any],
+    fixed_us: Any = 0.0,
+    device: Union[str, Sequence[str]] = "table",
+    valid: Optional[Tensor] = None,
+    layers: Sequence[str] = (),
+) -> Any:
+    """``LatencyModel.from_table``: a model of numbers that are there already, such as a block table, energy or bytes.
+
+        model = latgrad.LatencyModel.from_table([[120.5, 340.1, 0.0], [88.0, 210.0, 0.0]], ["k3_e1", "k5_e6", "skip"])
+
+    table_us: ``[L, C]``, or ``[D, L, C]`` for several devices or resources at once; a tensor or nested lists.
+    candidates: C names, or a list of at most C names for each layer.
+    fixed_us: what every architecture costs beside: a number, or one for each device.
+    device: the name, or D names. The unit is yours: all that says ``us`` is then in it.
+    valid: bool ``[L, C]``, what a layer offers; None: every candidate that has a name.
+    layers: L names; empty: ``layer1``, ``layer2``, ...
+
+    The model decodes, encodes, prices, is saved and is held by a ``PricedNetwork`` as any other. It has no space, so that
+    ``space()``, ``precision()``, ``netdef()``, ``init_netdef()`` and ``input_dims()`` raise ValueError, and one figure for
+    each candidate, so that ``statistic`` is ``p50``.
+
+    Raises ValueError where shapes and numbers of names do not fit, for a figure that is negative or not finite, for a layer
+    without a valid candidate, and for names that are empty or occur twice in their list.
+    """
+    table = torch.as_tensor(table_us, dtype=torch.float64)
+    per_layer = all(not isinstance(entry, str) for entry in candidates)
+    names = [list(entry) for entry in candidates] if per_layer else [list(candidates)] * (table.shape[-2] if table.dim() > 1 else 1)
+    devices = [device] if isinstance(device, str) else list(device)
+    fixed = torch.as_tensor(fixed_us, dtype=torch.float64)
+    return torch.classes.latgrad.LatencyModel.from_table(table, names, fixed, devices, valid, list(layers))
+
+
+LatencyModel.from_table = from_table
 
 
 def SearchSpace(path):

@@ -5,7 +5,7 @@ with these names, and ask for `isinstance` nowhere. In TorchScript the types are
 """
 
 import os
-from typing import Any, Union
+from typing import Any, Optional, Sequence, Union
 
 from torch import Tensor
 
@@ -34,16 +34,39 @@ class LatencyModel:
         Raises ValueError or RuntimeError where the LUT lacks operators of the space (naming the first ten), where a
         file cannot be read or breaks its format, for an unknown device, precision or mode.
         """
+    @staticmethod
+    def from_table(
+        table_us: Union[Tensor, Sequence[Any]],
+        candidates: Union[Sequence[str], Sequence[Sequence[str]]],
+        fixed_us: Union[float, Sequence[float], Tensor] = 0.0,
+        device: Union[str, Sequence[str]] = "table",
+        valid: Optional[Tensor] = None,
+        layers: Sequence[str] = (),
+    ) -> LatencyModel:
+        """A model of numbers that are there already, such as a block table, energy or bytes.
+
+        table_us: ``[L, C]``, or ``[D, L, C]`` for several devices or resources. candidates: C names, or a list of at most C
+        for each layer. fixed_us: one number, or one for each device. device: the name, or D names. valid: bool ``[L, C]``;
+        None: every candidate that has a name. layers: L names; empty: ``layer1``, ``layer2``, ...
+
+        The model has no space and one figure for each candidate: what needs a space raises ValueError, and so does another
+        statistic than ``p50``.
+
+        Raises ValueError where shapes and names do not fit, and for a figure that is negative or not finite.
+        """
     def table_us(self, statistic: str = "p50") -> Tensor:
-        """The latency of every candidate in microseconds: float64 ``[L, C]``, 0 where not valid.
+        """The latency of every candidate in microseconds: float64 ``[L, C]``, or ``[D, L, C]`` of several devices; 0 where
+        not valid.
 
         Raises ValueError for an unknown statistic.
         """
     def fixed_us(self, statistic: str = "p50") -> float:
         """What every architecture pays, in microseconds: stem, head, layout changes.
 
-        Raises ValueError for an unknown statistic.
+        Raises ValueError for an unknown statistic, and if there are several devices.
         """
+    def fixed_by_device_us(self, statistic: str = "p50") -> Tensor:
+        """The same on each device: float64 ``[D]``."""
     def spread_us(self) -> Tensor:
         """How far apart the fast and the slow runs of every candidate are: float64 ``[L, C]``, 0 where not valid.
 
@@ -64,7 +87,14 @@ class LatencyModel:
     def precision(self) -> str:
         """``int8`` or ``fp32``."""
     def device(self) -> str:
-        """The device of the LUT."""
+        """The device of the LUT.
+
+        Raises ValueError if there are several.
+        """
+    def devices(self) -> list[str]:
+        """The names of the D devices."""
+    def layer_names(self) -> list[str]:
+        """The names of the layers; ``layer1``, ``layer2``, ... where nothing names them."""
     def encode(self, names: list[str]) -> Tensor:
         """One candidate name per layer to int64 ``[L]``.
 

@@ -45,14 +45,18 @@ class _FakeLatencyModel(_Fake):
     def spread_us(self) -> Tensor:
         return self.table_us()
 
+    def fixed_by_device_us(self, statistic: str = "p50") -> Tensor:
+        table_us = self.contents["table_us"]
+        return table_us.new_empty(table_us.shape[:-2] or (1,))
+
     def valid(self) -> Tensor:
-        return self.table_us().bool()
+        return torch.empty(self.contents["table_us"].shape[-2:], dtype=torch.bool)
 
     def encode(self, names: Any) -> Tensor:
-        return torch.empty(self.contents["table_us"].shape[:1], dtype=torch.int64)
+        return torch.empty(self.contents["table_us"].shape[-2:-1], dtype=torch.int64)
 
     def estimate(self, arch: Tensor, statistic: str = "p50") -> Tensor:
-        return torch.empty(arch.shape[:-1], dtype=torch.float64)
+        return torch.empty(arch.shape[:-1] + self.contents["table_us"].shape[:-2], dtype=torch.float64)
 
 
 class _FakeLatencyTable(_Fake):
@@ -62,7 +66,7 @@ class _FakeLatencyTable(_Fake):
 # The methods that give no tensor.
 _OTHERS = {
     _FakeSearchSpace: "name text input_shape classes layers candidates scaled stem block head classifier format_architecture",
-    _FakeLatencyModel: "fixed_us layers candidates space precision device decode netdef init_netdef input_dims",
+    _FakeLatencyModel: "fixed_us layers layer_names candidates space precision device devices decode netdef init_netdef input_dims",
     _FakeLatencyTable: "size devices find estimate_net",
 }
 

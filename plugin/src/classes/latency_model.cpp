@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <optional>
+#include <set>
 
 #include "classes/error_translation.h"
 #include "classes/offered_mask.h"
@@ -16,17 +18,30 @@
 #include "latgrad/search/latency_model.h"
 #include "latgrad/search/lowering.h"
 #include "latgrad/search/space.h"
+#include "torch_compat.h"
 
 namespace latgrad {
 
 struct LatencyModel::Impl {
-  search::Space space;
-  search::Precision precision;
-  std::string device;
-  // S statistics, in the order of lut::kStatistics.
-  at::Tensor fixed_us;  // float64 [S], contiguous
-  at::Tensor table_us;  // float64 [S, L, C], contiguous
+  struct Layer {
+    std::string name;
+    std::vector<std::string> candidates;
+  };
+
+  std::optional<search::Space> space;  // nothing where the model was made of a table
+  search::Precision precision = {};
+  std::vector<std::string> devices;
+  std::vector<Layer> layers;
+  // S statistics, in the order of lut::kStatistics; the median alone where the model was made of a table.
+  at::Tensor fixed_us;  // float64 [S, D], contiguous
+  at::Tensor table_us;  // float64 [S, D, L, C], contiguous
   at::Tensor valid;     // bool [L, C], contiguous
+
+  const search::Space& space_for(const char* what) const {
+    TORCH_CHECK_VALUE(space, "a model made of a table has no space, which ", what, " needs");
+    return *space;
+  }
+  bool has_one_device() const { return devices.size() == 1; }
 };
 
 namespace {
@@ -46,9 +61,38 @@ std::string missing_report(const std::vector<search::MissingOperator>& missing, 
   return text;
 }
 
-// The index of a statistic in the tensors of a model. Errors: c10::ValueError.
-int64_t index_of(const std::string& statistic) {
-  return translate_errors([&] { return static_cast<int64_t>(lut::parse_statistic(statistic)); });
+using Names = std::vector<std::string>;
+
+std::string layer_name(size_t layer) { return c10::str("layer", layer + 1); }
+
+std::vector<LatencyModel::Impl::Layer> layers_of(const search::Space& space) {
+  std::vector<LatencyModel::Impl::Layer> layers;
+  for (const search::LayerInfo& info : space.layers()) {
+    layers.push_back({layer_name(layers.size()), info.candidates});
+  }
+  return layers;
+}
+
+// In a saved model a tab ends a name and a line break a list of names.
+void check_names(const Names& names, const char* what) {
+  std::set<std::string> seen;
+  for (const std::string& name : names) {
+    TORCH_CHECK_VALUE(!name.empty() && name.find_first_of("\t\n") == std::string::npos, what,
+                      " must have names without tabs and line breaks, got \"", name, "\"");
+    TORCH_CHECK_VALUE(seen.insert(name).second, what, " must have different names, got \"", name, "\" twice");
+  }
+}
+
+std::string joined(const Names& names) { return c10::Join("\t", names); }
+
+Names split(const std::string& text, char separator) {
+  Names parts;
+  for (size_t begin = 0;;) {
+    const size_t end = text.find(separator, begin);
+    parts.push_back(text.substr(begin, end - begin));
+    if (end == std::string::npos) return parts;
+    begin = end + 1;
+  }
 }
 
 template <typename Map>
@@ -104,16 +148,112 @@ LatencyModel::LatencyModel(const std::string& space_path, const std::string& lut
         }
         at::Tensor valid = at::empty({num_layers, num_candidates}, at::kBool);
         std::copy(model.valid.begin(), model.valid.end(), valid.data_ptr<bool>());
-        return std::make_unique<const Impl>(Impl{std::move(space), options.precision, model.device,
-                                                 std::move(fixed_us), std::move(table_us), std::move(valid)});
+        auto layers = layers_of(space);
+        return std::make_unique<const Impl>(Impl{std::move(space),
+                                                 options.precision,
+                                                 {model.device},
+                                                 std::move(layers),
+                                                 fixed_us.unsqueeze(1),
+                                                 table_us.unsqueeze(1),
+                                                 std::move(valid)});
       })) {}
+
+LatencyModel::LatencyModel(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+
+c10::intrusive_ptr<LatencyModel> LatencyModel::from_table(const at::Tensor& table_us,
+                                                          const std::vector<Names>& candidates,
+                                                          const at::Tensor& fixed_us, const Names& devices,
+                                                          const at::Tensor& valid, const Names& layers) {
+  TORCH_CHECK_VALUE(
+      table_us.defined() && (table_us.dim() == 2 || table_us.dim() == 3) &&
+          at::isFloatingType(table_us.scalar_type()),
+      "table_us must be [layers, candidates] or [devices, layers, candidates], floating point, got ",
+      table_us.defined() ? c10::str(table_us.scalar_type(), " ", table_us.sizes()) : "nothing");
+  const at::Tensor tables =
+      (table_us.dim() == 2 ? table_us.unsqueeze(0) : table_us).detach().cpu().to(at::kDouble);
+  const int64_t num_devices = tables.size(0);
+  const int64_t num_layers = tables.size(1);
+  const int64_t num_candidates = tables.size(2);
+  TORCH_CHECK_VALUE(tables.numel() > 0, "table_us must have no empty dimension, got ", table_us.sizes());
+  TORCH_CHECK_VALUE(static_cast<int64_t>(devices.size()) == num_devices, "device must name each of the ",
+                    num_devices, " devices of table_us, got ", devices.size(), " names");
+  check_names(devices, "devices");
+  TORCH_CHECK_VALUE(static_cast<int64_t>(candidates.size()) == num_layers,
+                    "candidates must have a list of names for each of the ", num_layers, " layers, got ",
+                    candidates.size());
+  TORCH_CHECK_VALUE(layers.empty() || static_cast<int64_t>(layers.size()) == num_layers,
+                    "layers must name each of the ", num_layers, " layers, got ", layers.size(), " names");
+  check_names(layers, "layers");
+
+  auto impl = std::make_unique<Impl>();
+  at::Tensor named = at::zeros({num_layers, num_candidates}, at::kBool);
+  for (int64_t layer = 0; layer < num_layers; ++layer) {
+    const Names& names = candidates[layer];
+    const auto size = static_cast<int64_t>(names.size());
+    const std::string name = layers.empty() ? layer_name(layer) : layers[layer];
+    TORCH_CHECK_VALUE(size >= 1 && size <= num_candidates, "candidates must hold 1 to ", num_candidates,
+                      " names for each layer, as table_us is wide, got ", size, " for ", name);
+    check_names(names, "the candidates of a layer");
+    named[layer].narrow(0, 0, size).fill_(true);
+    impl->layers.push_back({name, names});
+  }
+  impl->valid = named;
+  if (valid.defined()) {
+    TORCH_CHECK_VALUE(valid.scalar_type() == at::kBool && valid.sizes() == named.sizes(),
+                      "valid must be bool [layers, candidates], ", named.sizes(), ", got ",
+                      valid.scalar_type(), " ", valid.sizes());
+    impl->valid = valid.detach().cpu().contiguous().clone();
+    TORCH_CHECK_VALUE(!at::logical_and(impl->valid, named.logical_not()).any().item<bool>(),
+                      "valid must not offer candidates that have no name");
+    const at::Tensor offers = impl->valid.any(1);
+    TORCH_CHECK_VALUE(offers.all().item<bool>(), "valid must leave every layer a candidate, got none in ",
+                      impl->layers[offers.logical_not().to(at::kLong).argmax().item<int64_t>()].name);
+  }
+  const auto check_costs = [](const at::Tensor& costs, const char* what) {
+    const at::Tensor wrong = at::logical_or(costs < 0, costs.isfinite().logical_not());
+    TORCH_CHECK_VALUE(!wrong.any().item<bool>(), what, " must be finite and not negative, got ",
+                      costs.masked_select(wrong)[0].item<double>());
+  };
+  const at::Tensor offered = tables.masked_fill(impl->valid.logical_not(), 0).contiguous();
+  check_costs(offered, "table_us of a valid candidate");
+  at::Tensor fixed = at::zeros({num_devices}, at::kDouble);
+  if (fixed_us.defined()) {
+    TORCH_CHECK_VALUE(fixed_us.dim() == 0 || (fixed_us.dim() == 1 && fixed_us.size(0) == num_devices),
+                      "fixed_us must be one number, or one for each of the ", num_devices, " devices, got ",
+                      fixed_us.sizes());
+    fixed += fixed_us.detach().cpu().to(at::kDouble);
+    check_costs(fixed, "fixed_us");
+  }
+  impl->devices = devices;
+  impl->fixed_us = fixed.unsqueeze(0);
+  impl->table_us = offered.unsqueeze(0);
+  return c10::make_intrusive<LatencyModel>(std::unique_ptr<const Impl>(std::move(impl)));
+}
+
+namespace {
+
+// The parts of a model made of a table, from what was saved.
+c10::intrusive_ptr<LatencyModel> from_table_state(const c10::Dict<std::string, std::string>& texts,
+                                                  const c10::Dict<std::string, at::Tensor>& tensors) {
+  std::vector<Names> candidates;
+  for (const std::string& line : split(state_entry(texts, "candidates"), '\n')) {
+    candidates.push_back(split(line, '\t'));
+  }
+  return LatencyModel::from_table(state_entry(tensors, "table_us"), candidates,
+                                  state_entry(tensors, "fixed_us"),
+                                  split(state_entry(texts, "devices"), '\t'), state_entry(tensors, "valid"),
+                                  split(state_entry(texts, "layers"), '\t'));
+}
+
+}  // namespace
 
 LatencyModel::LatencyModel(const State& state)
     : impl_(translate_errors([&] {
         const auto& [version, texts, tensors] = state;
+        if (version == kTableStateVersion) return std::move(from_table_state(texts, tensors)->impl_);
         TORCH_CHECK_VALUE(
-            version == kStateVersion, "the state of a LatencyModel must have version ", kStateVersion,
-            ", got ", version,
+            version == kStateVersion, "the state of a LatencyModel must have version ", kStateVersion, " or ",
+            kTableStateVersion, ", got ", version,
             ": it was saved by another version of latgrad; build the model anew from its space and "
             "LUT, or load it with that version");
         search::Space space = search::Space::parse(state_entry(texts, "space"), "saved LatencyModel");
@@ -125,31 +265,65 @@ LatencyModel::LatencyModel(const State& state)
         TORCH_CHECK_VALUE(valid.equal(offered),
                           "the entry \"valid\" in the state of a LatencyModel must say what "
                           "its space offers, but differs");
-        return std::make_unique<const Impl>(
-            Impl{std::move(space), search::parse_precision(state_entry(texts, "precision")),
-                 state_entry(texts, "device"), std::move(fixed_us), std::move(table_us), std::move(valid)});
+        auto layers = layers_of(space);
+        return std::make_unique<const Impl>(Impl{std::move(space),
+                                                 search::parse_precision(state_entry(texts, "precision")),
+                                                 {state_entry(texts, "device")},
+                                                 std::move(layers),
+                                                 fixed_us.unsqueeze(1),
+                                                 table_us.unsqueeze(1),
+                                                 std::move(valid)});
       })) {}
 
 LatencyModel::~LatencyModel() = default;
 
 LatencyModel::State LatencyModel::state() const {
   c10::Dict<std::string, std::string> texts;
+  c10::Dict<std::string, at::Tensor> tensors;
+  tensors.insert("valid", valid());
+  if (!impl_->space) {
+    Names candidates;
+    for (const Impl::Layer& layer : impl_->layers) candidates.push_back(joined(layer.candidates));
+    texts.insert("candidates", c10::Join("\n", candidates));
+    texts.insert("layers", joined(layer_names()));
+    texts.insert("devices", joined(impl_->devices));
+    tensors.insert("fixed_us", impl_->fixed_us[0].clone());
+    tensors.insert("table_us", impl_->table_us[0].clone());
+    return {kTableStateVersion, texts, tensors};
+  }
   texts.insert("space", space());
   texts.insert("precision", precision());
   texts.insert("device", device());
-  c10::Dict<std::string, at::Tensor> tensors;
-  tensors.insert("fixed_us", impl_->fixed_us.clone());
-  tensors.insert("table_us", impl_->table_us.clone());
-  tensors.insert("valid", valid());
+  tensors.insert("fixed_us", impl_->fixed_us.squeeze(1).clone());
+  tensors.insert("table_us", impl_->table_us.squeeze(1).clone());
   return {kStateVersion, texts, tensors};
 }
 
+// The index of a statistic in the tensors. Errors: c10::ValueError.
+int64_t LatencyModel::index_of(const std::string& statistic) const {
+  if (!impl_->space) {
+    TORCH_CHECK_VALUE(statistic == "p50",
+                      "statistic must be p50 where the model was made of a table, which has one "
+                      "figure for each candidate, got ",
+                      statistic);
+    return 0;
+  }
+  return translate_errors([&] { return static_cast<int64_t>(lut::parse_statistic(statistic)); });
+}
+
 at::Tensor LatencyModel::table_us(const std::string& statistic) const {
-  return impl_->table_us[index_of(statistic)].clone();
+  const at::Tensor tables = impl_->table_us[index_of(statistic)];
+  return (impl_->has_one_device() ? tables[0] : tables).clone();
 }
 
 double LatencyModel::fixed_us(const std::string& statistic) const {
-  return impl_->fixed_us.data_ptr<double>()[index_of(statistic)];
+  TORCH_CHECK_VALUE(impl_->has_one_device(),
+                    "a model of several devices has a fixed part on each: fixed_by_device_us()");
+  return impl_->fixed_us[index_of(statistic)][0].item<double>();
+}
+
+at::Tensor LatencyModel::fixed_by_device_us(const std::string& statistic) const {
+  return impl_->fixed_us[index_of(statistic)].clone();
 }
 
 at::Tensor LatencyModel::spread_us() const { return table_us("p90") - table_us("p10"); }
@@ -159,15 +333,30 @@ int64_t LatencyModel::layers() const { return impl_->valid.size(0); }
 std::vector<std::string> LatencyModel::candidates(int64_t layer) const {
   TORCH_CHECK_VALUE(layer >= 0 && layer < layers(), "layer must be from 0 to ", layers() - 1, ", got ",
                     layer);
-  return impl_->space.layers()[layer].candidates;
+  return impl_->layers[layer].candidates;
 }
 
 std::string LatencyModel::space() const {
-  return translate_errors([&] { return impl_->space.text(); });
+  return translate_errors([&] { return impl_->space_for("space()").text(); });
 }
 
-std::string LatencyModel::precision() const { return std::string(search::to_string(impl_->precision)); }
-std::string LatencyModel::device() const { return impl_->device; }
+std::string LatencyModel::precision() const {
+  impl_->space_for("precision()");
+  return std::string(search::to_string(impl_->precision));
+}
+
+std::string LatencyModel::device() const {
+  TORCH_CHECK_VALUE(impl_->has_one_device(), "a model of several devices has no one device: devices()");
+  return impl_->devices.front();
+}
+
+std::vector<std::string> LatencyModel::devices() const { return impl_->devices; }
+
+std::vector<std::string> LatencyModel::layer_names() const {
+  Names names;
+  for (const Impl::Layer& layer : impl_->layers) names.push_back(layer.name);
+  return names;
+}
 
 // Architectures, uint8 or int64 [..., L], as int64 on the CPU, contiguous, every choice valid. The core's own
 // check is for one of them. Errors: as LatencyModel::decode.
@@ -179,15 +368,15 @@ at::Tensor LatencyModel::checked(const at::Tensor& arch) const {
                     "], one index for each layer, got ", arch.sizes());
   const at::Tensor indexes = arch.cpu().to(at::kLong).contiguous();
   const int64_t* choice = indexes.data_ptr<int64_t>();
+  const auto offered = impl_->valid.accessor<bool, 2>();
   for (int64_t i = 0; i < indexes.numel(); ++i) {
     const int64_t layer = i % num_layers;
-    const auto& info = impl_->space.layers()[layer];
-    const auto size = static_cast<int64_t>(info.candidates.size());
+    const Names& candidates = impl_->layers[layer].candidates;
+    const auto size = static_cast<int64_t>(candidates.size());
     TORCH_CHECK_VALUE(choice[i] >= 0 && choice[i] < size, "arch must index the ", size,
                       " candidates of layer ", layer, " (counted from 0), got ", choice[i]);
-    TORCH_CHECK_VALUE(info.offered[choice[i]], "arch must choose candidates that are offered, got ",
-                      choice[i], " \"", info.candidates[choice[i]], "\" in layer ", layer,
-                      " (counted from 0)");
+    TORCH_CHECK_VALUE(offered[layer][choice[i]], "arch must choose candidates that are offered, got ",
+                      choice[i], " \"", candidates[choice[i]], "\" in layer ", layer, " (counted from 0)");
   }
   return indexes;
 }
@@ -201,7 +390,7 @@ std::vector<int> LatencyModel::one_architecture(const at::Tensor& arch) const {
 }
 
 at::Tensor LatencyModel::encode(const std::vector<std::string>& names) const {
-  const auto& layers = impl_->space.layers();
+  const auto& layers = impl_->layers;
   TORCH_CHECK_VALUE(names.size() == layers.size(), "names must have one candidate for each of the ",
                     layers.size(), " layers, got ", names.size());
   std::vector<int64_t> arch;
@@ -220,37 +409,43 @@ std::vector<std::string> LatencyModel::decode(const at::Tensor& arch) const {
   const std::vector<int> choice = one_architecture(arch);
   std::vector<std::string> names;
   for (size_t layer = 0; layer < choice.size(); ++layer) {
-    names.push_back(impl_->space.layers()[layer].candidates[choice[layer]]);
+    names.push_back(impl_->layers[layer].candidates[choice[layer]]);
   }
   return names;
 }
 
 at::Tensor LatencyModel::estimate(const at::Tensor& arch, const std::string& statistic) const {
-  return arch_latency(checked(arch), impl_->table_us[index_of(statistic)]) + fixed_us(statistic);
+  const at::Tensor fixed_us = fixed_by_device_us(statistic);
+  return arch_latency(checked(arch), table_us(statistic)) +
+         (impl_->has_one_device() ? fixed_us[0] : fixed_us);
 }
 
 std::string LatencyModel::netdef(const at::Tensor& arch) const {
   const std::vector<int> choice = one_architecture(arch);
-  return translate_errors(
-      [&] { return net::netdef_text(search::lower(impl_->space, choice, impl_->precision)); });
+  return translate_errors([&] {
+    return net::netdef_text(search::lower(impl_->space_for("netdef()"), choice, impl_->precision));
+  });
 }
 
 std::string LatencyModel::init_netdef(const at::Tensor& arch) const {
   const std::vector<int> choice = one_architecture(arch);
-  return translate_errors(
-      [&] { return net::netdef_text(net::init_net(search::lower(impl_->space, choice, impl_->precision))); });
+  return translate_errors([&] {
+    return net::netdef_text(
+        net::init_net(search::lower(impl_->space_for("init_netdef()"), choice, impl_->precision)));
+  });
 }
 
 c10::Dict<std::string, std::vector<int64_t>> LatencyModel::input_dims() const {
   // The input does not depend on the architecture: any that is offered will do.
   std::vector<int> choice;
-  for (const auto& layer : impl_->space.layers()) {
+  const search::Space& space = impl_->space_for("input_dims()");
+  for (const auto& layer : space.layers()) {
     const auto first = std::find(layer.offered.begin(), layer.offered.end(), true);
     choice.push_back(static_cast<int>(first - layer.offered.begin()));
   }
   c10::Dict<std::string, std::vector<int64_t>> dims;
   translate_errors([&] {
-    for (const auto& [name, input] : search::lower(impl_->space, choice, impl_->precision).inputs) {
+    for (const auto& [name, input] : search::lower(space, choice, impl_->precision).inputs) {
       dims.insert(name, input.shape);
     }
   });
@@ -263,8 +458,16 @@ void register_latency_model(torch::Library& library) {
            "The latency of every candidate of a space, priced with a LUT.",
            {torch::arg("space"), torch::arg("lut"), torch::arg("device") = "",
             torch::arg("precision") = "int8", torch::arg("mode") = "ave"})
+      .def_static("from_table",
+                  [](const at::Tensor& table_us, const std::vector<Names>& candidates,
+                     const Optional<at::Tensor>& fixed_us, const Names& devices,
+                     const Optional<at::Tensor>& valid, const Names& layers) {
+                    return LatencyModel::from_table(table_us, candidates, fixed_us.value_or(at::Tensor()),
+                                                    devices, valid.value_or(at::Tensor()), layers);
+                  })
       .def("table_us", &LatencyModel::table_us, "", {torch::arg("statistic") = "p50"})
       .def("fixed_us", &LatencyModel::fixed_us, "", {torch::arg("statistic") = "p50"})
+      .def("fixed_by_device_us", &LatencyModel::fixed_by_device_us, "", {torch::arg("statistic") = "p50"})
       .def("spread_us", &LatencyModel::spread_us)
       .def("valid", &LatencyModel::valid)
       .def("layers", &LatencyModel::layers)
@@ -272,6 +475,8 @@ void register_latency_model(torch::Library& library) {
       .def("space", &LatencyModel::space)
       .def("precision", &LatencyModel::precision)
       .def("device", &LatencyModel::device)
+      .def("devices", &LatencyModel::devices)
+      .def("layer_names", &LatencyModel::layer_names)
       .def("encode", &LatencyModel::encode, "", {torch::arg("names")})
       .def("decode", &LatencyModel::decode, "", {torch::arg("arch")})
       .def("estimate", &LatencyModel::estimate, "", {torch::arg("arch"), torch::arg("statistic") = "p50"})

@@ -2,6 +2,7 @@
 // rounds to 0.4 %. Half precision arguments become float32; everything else stays as it is.
 
 #include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/core/DispatchKeySet.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
 #include <torch/library.h>

@@ -9,7 +9,14 @@
 // no file, and can be part of a TorchScript module: torch.jit.save writes the text of the space and the
 // numbers, and torch.jit.load gives the same model on a machine that has neither file. Thread-safe.
 //
-// L is the number of layers, C the number of candidates of the widest layer; both are indexed from 0.
+// Whoever has numbers and no LUT (block tables, energy, bytes) makes one of them, for one device or several:
+//
+//   auto model = latgrad::LatencyModel::from_table(table_us, {{"conv", "skip"}, {"conv", "skip"}});
+//
+// It does everything but what needs a space: netdef, init_netdef, input_dims, space and precision are errors.
+//
+// L is the number of layers, C the number of candidates of the widest layer; both are indexed from 0. D is
+// the number of devices or other resources: one, unless the model was made of a table [D, L, C].
 // `statistic` is the time of each operator that is summed: p0, p10, p50, p90, p100 or mean; docs/risk.md
 // explains what such a sum means. Errors of the core become c10::ValueError (Python's ValueError) if an
 // argument breaks a rule, and c10::Error (RuntimeError) for files.
@@ -35,6 +42,7 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
   // a later version is an error in words and not a failure to load.
   using State = std::tuple<int64_t, c10::Dict<std::string, std::string>, c10::Dict<std::string, at::Tensor>>;
   static constexpr int64_t kStateVersion = 2;
+  static constexpr int64_t kTableStateVersion = 3;  // of a model made of a table
 
   // `space` and `lut` are files; an empty `device` takes the table's default; `precision` is int8 or fp32;
   // `mode` (ave, min, max, last) makes one time of several records.
@@ -42,18 +50,40 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
   // where a file cannot be read or breaks its format; for an unknown device, precision or mode.
   LatencyModel(const std::string& space, const std::string& lut, const std::string& device = "",
                const std::string& precision = "int8", const std::string& mode = "ave");
-  // Errors: for a version other than kStateVersion; for a state that contradicts itself.
+  // Errors: for another version; for a state that contradicts itself.
   explicit LatencyModel(const State& state);
+
+  // A model of numbers that are there already.
+  //
+  //   table_us    [L, C] or [D, L, C], floating point: what every candidate costs
+  //   candidates  L lists of at most C names
+  //   fixed_us    [] or [D]: what every architecture costs beside; undefined: nothing
+  //   devices     D names; of [L, C] one
+  //   valid       [L, C], bool: what is offered; undefined: every candidate that has a name
+  //   layers      L names; empty: layer1, layer2, ...
+  //
+  // Errors: where shapes and numbers of names do not fit; for a cost of a valid candidate, or a fixed one,
+  // that is negative or not finite; for a layer without a valid candidate; for names that are empty, hold a
+  // tab or line break, or occur twice.
+  static c10::intrusive_ptr<LatencyModel> from_table(const at::Tensor& table_us,
+                                                     const std::vector<std::vector<std::string>>& candidates,
+                                                     const at::Tensor& fixed_us = {},
+                                                     const std::vector<std::string>& devices = {"table"},
+                                                     const at::Tensor& valid = {},
+                                                     const std::vector<std::string>& layers = {});
+
   ~LatencyModel() override;
 
   State state() const;
 
-  // What every candidate costs: float64 [L, C], a copy; 0 where not valid.
-  // Errors: for an unknown statistic.
+  // What every candidate costs: float64 [L, C], or [D, L, C] if there are several devices; a copy, 0 where
+  // not valid. Errors: for an unknown statistic; for one other than p50 where the model was made of a table.
   at::Tensor table_us(const std::string& statistic = "p50") const;
   // The latency that all architectures share: stem, head, layout changes.
-  // Errors: for an unknown statistic.
+  // Errors: as table_us; if there are several devices.
   double fixed_us(const std::string& statistic = "p50") const;
+  // The same on each device: float64 [D].
+  at::Tensor fixed_by_device_us(const std::string& statistic = "p50") const;
   // The distance between fast and slow runs of every candidate: the sum of p90 - p10 over its operators;
   // float64 [L, C], 0 where not valid. It equals the spread of the block's time where its operators slow down
   // together, and in practice exceeds it where they are independent: docs/risk.md.
@@ -63,9 +93,11 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
   // The names of a layer's candidates by index, including those that are not offered.
   // Errors: for a layer out of range; a negative one is out of range.
   std::vector<std::string> candidates(int64_t layer) const;
-  std::string space() const;      // the text of the space file, without `base`
-  std::string precision() const;  // "int8" or "fp32"
-  std::string device() const;     // the device of the LUT
+  std::string space() const;                     // the text of the space file, without `base`
+  std::string precision() const;                 // "int8" or "fp32"
+  std::string device() const;                    // the device of the LUT. Errors: if there are several
+  std::vector<std::string> devices() const;      // D names
+  std::vector<std::string> layer_names() const;  // L names; layer1, layer2, ... where nothing names them
 
   // One candidate name per layer to int64 [L].
   // Errors: for a wrong length, an unknown name, a candidate that is not offered.
@@ -74,7 +106,8 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
   // Errors: for a wrong shape or dtype, an index out of range, a candidate that is not offered.
   std::vector<std::string> decode(const at::Tensor& arch) const;
 
-  // The exact price of architectures, uint8 or int64 [..., L], with the fixed part: float64 [...] on the CPU.
+  // The exact price of architectures, uint8 or int64 [..., L], with the fixed part: float64 [...] on the CPU,
+  // or [..., D] if there are several devices.
   // Copies `arch` to the CPU if it is on another device.
   // Errors: as decode; for an unknown statistic.
   at::Tensor estimate(const at::Tensor& arch, const std::string& statistic = "p50") const;
@@ -86,11 +119,15 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
   std::string init_netdef(const at::Tensor& arch) const;
   c10::Dict<std::string, std::vector<int64_t>> input_dims() const;
 
+  struct Impl;
+  explicit LatencyModel(std::unique_ptr<const Impl> impl);  // for from_table
+
  private:
   at::Tensor checked(const at::Tensor& arch) const;
   std::vector<int> one_architecture(const at::Tensor& arch) const;
 
-  struct Impl;
+  int64_t index_of(const std::string& statistic) const;
+
   std::unique_ptr<const Impl> impl_;
 };
 
