@@ -5,41 +5,40 @@
 #include "ops/cpu/batch_sums.h"
 #include "ops/cpu/new_output.h"
 #include "ops/cpu/row_operands.h"
+#include "ops/cpu/simd/row_products.h"
 #include "ops/expected_latency_checks.h"
 
 namespace latgrad::ops {
 namespace {
 
-// Independent partial sums, so that the compiler may use vector registers without reordering floating point.
-constexpr int64_t kLanes = 16;
+// The table in the type in which is added up, and its sizes.
+template <typename T>
+class Table {
+ public:
+  Table(const at::Tensor& table_us, const RowSizes& sizes)
+      : dense_(table_us.to(c10::CppTypeToScalarType<T>::value).contiguous()),
+        flat_{.table_us = dense_.data_ptr<T>(), .devices = sizes.devices, .entries = sizes.entries} {}
 
-template <typename T, typename Acc>
-Acc dot(const T* a, const Acc* b, int64_t size) {
-  Acc lanes[kLanes] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= size; i += kLanes) {
-    for (int64_t lane = 0; lane < kLanes; ++lane) lanes[lane] += static_cast<Acc>(a[i + lane]) * b[i + lane];
-  }
-  Acc sum = 0;
-  for (; i < size; ++i) sum += static_cast<Acc>(a[i]) * b[i];
-  for (const Acc lane : lanes) sum += lane;
-  return sum;
-}
+  const simd::FlatTable<T>& flat() const { return flat_; }
+
+ private:
+  at::Tensor dense_;
+  simd::FlatTable<T> flat_;
+};
 
 template <typename T>
 void forward(const at::Tensor& probs, const at::Tensor& table_us, const RowSizes& sizes, at::Tensor& out) {
-  using Acc = Accumulate<T>;
-  const at::Tensor table = table_us.to(c10::CppTypeToScalarType<Acc>::value).contiguous();
+  const Table<Accumulate<T>> table(table_us, sizes);
   const T* p = probs.data_ptr<T>();
-  const Acc* t = table.data_ptr<Acc>();
   T* result = out.data_ptr<T>();
-  const auto [devices, entries, batch] = sizes;
-  for_each_chunk(batch, rows_per_task(entries * devices), [=](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n) {
-      for (int64_t d = 0; d < devices; ++d) {
-        result[n * devices + d] = static_cast<T>(dot(p + n * entries, t + d * entries, entries));
-      }
-    }
+  for_each_chunk(sizes.batch, sizes.chunk(), [&](int64_t begin, int64_t end) {
+    Reader<T> read;
+    Writer<T> write;
+    for_each_block(begin, end, kIsConverted<T>, sizes.entries, [&](int64_t n, int64_t size) {
+      simd::row_dots(read(p + n * sizes.entries, size * sizes.entries), table.flat(), size,
+                     write(result + n * sizes.devices, size * sizes.devices));
+      write.finish();
+    });
   });
 }
 
@@ -47,22 +46,17 @@ void forward(const at::Tensor& probs, const at::Tensor& table_us, const RowSizes
 template <typename T>
 void backward_probs(const at::Tensor& grad, const at::Tensor& table_us, const RowSizes& sizes,
                     at::Tensor& out) {
-  using Acc = Accumulate<T>;
-  const at::Tensor table = table_us.to(c10::CppTypeToScalarType<Acc>::value).contiguous();
+  const Table<Accumulate<T>> table(table_us, sizes);
   const T* g = grad.data_ptr<T>();
-  const Acc* t = table.data_ptr<Acc>();
   T* result = out.data_ptr<T>();
-  const auto [devices, entries, batch] = sizes;
-  for_each_chunk(batch, rows_per_task(entries * devices), [=](int64_t begin, int64_t end) {
-    std::vector<Acc> row(entries);
-    for (int64_t n = begin; n < end; ++n) {
-      std::fill(row.begin(), row.end(), Acc(0));
-      for (int64_t d = 0; d < devices; ++d) {
-        const Acc scale = static_cast<Acc>(g[n * devices + d]);
-        for (int64_t e = 0; e < entries; ++e) row[e] += scale * t[d * entries + e];
-      }
-      for (int64_t e = 0; e < entries; ++e) result[n * entries + e] = static_cast<T>(row[e]);
-    }
+  for_each_chunk(sizes.batch, sizes.chunk(), [&](int64_t begin, int64_t end) {
+    Reader<T> read;
+    Writer<T> write;
+    for_each_block(begin, end, kIsConverted<T>, sizes.entries, [&](int64_t n, int64_t size) {
+      simd::row_gradients(read(g + n * sizes.devices, size * sizes.devices), table.flat(), size,
+                          write(result + n * sizes.entries, size * sizes.entries));
+      write.finish();
+    });
   });
 }
 
