@@ -6,6 +6,7 @@
 #include <cctype>
 
 #include "latgrad/base/error.h"
+#include "latgrad/base/zip_archive.h"
 
 namespace latgrad::base {
 namespace {
@@ -69,7 +70,7 @@ bool is_onnx(std::string_view bytes) {
 }  // namespace
 
 std::optional<std::string> foreign_format(std::string_view bytes) {
-  if (bytes.starts_with("PK\x03\x04"sv) || bytes.starts_with("PK\x05\x06"sv)) return zip_format(bytes);
+  if (is_zip(bytes)) return zip_format(bytes);
   if (bytes.starts_with("\x1f\x8b"sv)) return "a gzip file: unpack it";
   if (bytes.starts_with("\x89HDF"sv)) return "an HDF5 file";
   if (bytes.starts_with("\x89PNG"sv)) return "a PNG picture";

@@ -2,16 +2,16 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <zip.h>
 #include <zlib.h>
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
-#include <memory>
 #include <vector>
 
 #include "latgrad/base/error.h"
 #include "latgrad/base/foreign_file.h"
+#include "latgrad/base/zip_archive.h"
 
 namespace latgrad::lut {
 
@@ -26,13 +26,6 @@ constexpr size_t kPieceBytes = size_t{1} << 20;
       {.file = source});
 }
 
-struct ZipDiscard {
-  void operator()(zip_t* archive) const { zip_discard(archive); }
-};
-struct ZipFileClose {
-  void operator()(zip_file_t* file) const { zip_fclose(file); }
-};
-
 // Folders, the shadow files that macOS adds, and whatever is not JSON are passed over.
 bool is_table_member(std::string_view name) {
   const std::string_view base = name.substr(name.rfind('/') + 1);
@@ -42,62 +35,21 @@ bool is_table_member(std::string_view name) {
   return suffix == ".json" && !base.starts_with("._") && !name.starts_with("__MACOSX/");
 }
 
-std::unique_ptr<zip_t, ZipDiscard> open_zip(std::string_view bytes, const std::string& source) {
-  zip_error_t error;
-  zip_error_init(&error);
-  const auto fail = [&]() {
-    const std::string reason = zip_error_strerror(&error);
-    zip_error_fini(&error);
-    throw ParseError(fmt::format("a zip archive must be readable: {}", reason), {.file = source});
-  };
-  zip_source_t* buffer = zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error);
-  if (buffer == nullptr) fail();
-  zip_t* archive = zip_open_from_source(buffer, ZIP_RDONLY, &error);
-  if (archive == nullptr) {
-    zip_source_free(buffer);
-    fail();
-  }
-  zip_error_fini(&error);
-  return std::unique_ptr<zip_t, ZipDiscard>(archive);
-}
-
 void unpack_zip(std::string_view bytes, const std::string& source, size_t max_bytes, TableText& text) {
-  const auto archive = open_zip(bytes, source);
+  const base::ZipArchive archive(bytes, source);
   std::vector<std::string> names;
-  zip_uint64_t index = 0;
-  const zip_int64_t entries = zip_get_num_entries(archive.get(), 0);
-  for (zip_int64_t i = 0; i < entries; ++i) {
-    const char* name = zip_get_name(archive.get(), i, 0);
-    if (name == nullptr || !is_table_member(name)) continue;
-    names.emplace_back(name);
-    index = i;
-  }
+  std::ranges::copy_if(archive.names(), std::back_inserter(names), is_table_member);
   if (names.empty()) {
-    throw ParseError(
-        fmt::format("a zip must hold one .json, but this one has none among {} entries", entries),
-        {.file = source});
+    throw ParseError(fmt::format("a zip must hold one .json, but this one has none among {} entries",
+                                 archive.names().size()),
+                     {.file = source});
   }
   if (names.size() > 1) {
     throw ParseError(fmt::format("a zip must hold one .json, but this one has {}: {}", names.size(),
                                  fmt::join(names, ", ")),
                      {.file = source});
   }
-  const auto fail = [&](const char* reason) {
-    throw ParseError(fmt::format("a zip archive must be readable: {}: {}", names[0], reason),
-                     {.file = source});
-  };
-  const std::unique_ptr<zip_file_t, ZipFileClose> file(zip_fopen_index(archive.get(), index, 0));
-  if (file == nullptr) fail(zip_strerror(archive.get()));
-  size_t size = 0;
-  while (true) {
-    text.unpacked.resize(size + kPieceBytes);
-    const zip_int64_t got = zip_fread(file.get(), text.unpacked.data() + size, kPieceBytes);
-    if (got < 0) fail(zip_file_strerror(file.get()));
-    if (got == 0) break;
-    size += static_cast<size_t>(got);
-    if (size > max_bytes) fail_too_big(max_bytes, source);
-  }
-  text.unpacked.resize(size);
+  text.unpacked = archive.read(names[0], max_bytes);
   text.member = names[0];
 }
 
@@ -157,7 +109,7 @@ std::string unpack_gzip(std::string_view bytes, const std::string& source, size_
 
 TableText unpack(std::string_view bytes, const std::string& source, size_t max_bytes) {
   TableText text;
-  if (bytes.starts_with("PK\x03\x04") || bytes.starts_with("PK\x05\x06")) {
+  if (base::is_zip(bytes)) {
     // A table may be a zip, but not what other tools keep in theirs.
     if (const auto format = base::foreign_format(bytes); format && !format->starts_with("a zip archive")) {
       base::refuse_foreign_file(bytes, "a latency table", source);

@@ -1,4 +1,4 @@
-"""compile_package.py OUT: compiles a module of every operator ahead of time, for the test in C++.
+"""compile_package.py OUT SPACE LUT NETWORK: compiles a module of every operator, and a network, ahead of time.
 
 The module takes theta [4, 5] and gives the latencies of each operator; its tables are buffers.
 """
@@ -36,3 +36,9 @@ if not hasattr(inductor, "aoti_compile_and_package"):
     sys.exit("AOTInductor packages came with torch 2.6")
 program = torch.export.export(Term(), (torch.zeros(4, 5),))
 inductor.aoti_compile_and_package(program, package_path=sys.argv[1])
+
+space, model = latgrad.SearchSpace(sys.argv[2]), latgrad.LatencyModel(sys.argv[2], sys.argv[3])
+arch = model.valid().long().argmax(-1)
+network = latgrad.PricedNetwork(latgrad.Network.from_space(space, arch).eval(), model, arch, "p90")
+with torch.no_grad():
+    latgrad.save_network(network, sys.argv[4], torch.zeros(space.input_shape()), compiled=True)

@@ -6,7 +6,9 @@
 
 #include <cstdlib>
 
+#include "latgrad/plugin/latency_model.h"
 #include "latgrad/plugin/operators.h"
+#include "latgrad/search/saved_model.h"
 
 #if __has_include(<torch/csrc/inductor/aoti_package/model_package_loader.h>)
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
@@ -36,6 +38,30 @@ TEST(CompiledPackageTest, RunsWithoutPython) {
   ASSERT_EQ(outputs.size(), wanted.size());
   for (size_t i = 0; i < wanted.size(); ++i)
     EXPECT_TRUE(torch::allclose(outputs[i], wanted[i])) << "output " << i;
+#else
+  GTEST_SKIP() << "AOTInductor packages came with torch 2.6";
+#endif
+}
+
+// As compile_package.py saves it: the space tiny, the first candidate of every layer, priced by p90.
+TEST(CompiledPackageTest, ANetworkHasItsPriceBesideIt) {
+#ifdef LATGRAD_HAS_PACKAGE_LOADER
+  const char* file = std::getenv("LATGRAD_COMPILED_NETWORK");
+  if (file == nullptr) GTEST_SKIP() << "LATGRAD_COMPILED_NETWORK names no package: run by ctest, with Python";
+  const auto model = load_latency_model(file);
+  const search::SavedModel saved = search::load_latency_model(file);  // without torch
+  ASSERT_TRUE(saved.architecture.has_value());
+  EXPECT_EQ(saved.statistic, "p90");
+  const double latency_us = saved.estimate_us(*saved.architecture, saved.statistic);
+  const std::vector<int64_t> choices(saved.architecture->begin(), saved.architecture->end());
+  const auto arch = torch::tensor(choices, torch::kLong);
+  EXPECT_DOUBLE_EQ(latency_us, model->estimate(arch, "p90").item<double>());
+  EXPECT_EQ(saved.decode(*saved.architecture), model->decode(arch));
+
+  torch::inductor::AOTIModelPackageLoader package(file);
+  const auto outputs = package.run({torch::zeros(model->input_dims().begin()->value())});
+  ASSERT_EQ(outputs.size(), 1u);
+  EXPECT_EQ(outputs[0].dim(), 2);
 #else
   GTEST_SKIP() << "AOTInductor packages came with torch 2.6";
 #endif

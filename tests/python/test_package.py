@@ -43,7 +43,7 @@ def test_typed_code_finds_the_hints():
 
 def stub_methods(name):
     """{method: ([(argument, type, default)], return type)} of a stub class, types as TorchScript spells them."""
-    spelling = {"list": "List", "dict": "Dict", "tuple": "Tuple", "_NetEstimate": "NetEstimate"}
+    spelling = {"None": "NoneType", "list": "List", "dict": "Dict", "tuple": "Tuple", "_NetEstimate": "NetEstimate"}
 
     def spell(annotation):
         text = ast.unparse(annotation)

@@ -62,11 +62,11 @@ def test_the_three_uses_run_as_shown(checkout):
 
 @pytest.mark.skipif(
     not hasattr(getattr(torch, "amp", None), "GradScaler") or not hasattr(torch, "compile"), reason="the page is for torch 2.3 and later")
-def test_the_page_on_training_runs_as_shown():
+def test_the_page_on_training_runs_as_shown(tmp_path):
     page = (ROOT / "docs" / "training.md").read_text()
     code = "\n".join(re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
     done = subprocess.run(
-        [sys.executable, "-c", f"{code}\nprint(program.module()(theta).item())"], capture_output=True, text=True,
+        [sys.executable, "-c", f"{code}\nprint(program.module()(theta).item())"], capture_output=True, text=True, cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT / "plugin" / "python")},
     )
     assert done.returncode == 0, done.stderr

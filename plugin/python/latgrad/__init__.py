@@ -29,6 +29,7 @@ from latgrad.losses import (  # noqa: E402
 from latgrad.mixed_layer import MixedLayer  # noqa: E402
 from latgrad.networks import Network, PricedNetwork, Supernet  # noqa: E402
 from latgrad.operators import arch_latency, expected_latency, gumbel_latency, softmax_latency  # noqa: E402
+from latgrad.saving import load_model, save_model, save_network  # noqa: E402
 from latgrad.sharding import register_shardings  # noqa: E402
 from latgrad.spaces import space_file, space_names  # noqa: E402
 from latgrad.tracing import register_fake_classes  # noqa: E402
@@ -54,9 +55,12 @@ __all__ = [
     "fleet_sum",
     "gumbel_latency",
     "hinge_penalty",
+    "load_model",
     "log_latency",
     "proxylessnas_log_loss",
     "proxylessnas_loss",
+    "save_model",
+    "save_network",
     "softmax_latency",
     "space_file",
     "space_names",

@@ -54,6 +54,17 @@ class LatencyModel:
 
         Raises ValueError where shapes and names do not fit, and for a figure that is negative or not finite.
         """
+    @staticmethod
+    def load(path: str) -> LatencyModel:
+        """As :func:`latgrad.load_model`."""
+    def text(self, arch: Optional[Tensor] = None, statistic: str = "p50") -> str:
+        """The model as JSON, which :func:`latgrad.load_model` reads from a file; with an architecture, uint8 or int64 ``[L]``,
+        that of a network.
+
+        Raises ValueError as :meth:`decode` does, and for an unknown statistic.
+        """
+    def save(self, path: str) -> None:
+        """As :func:`latgrad.save_model`."""
     def table_us(self, statistic: str = "p50") -> Tensor:
         """The latency of every candidate in microseconds: float64 ``[L, C]``, or ``[D, L, C]`` of several devices; 0 where
         not valid.

@@ -66,7 +66,7 @@ class _FakeLatencyTable(_Fake):
 # The methods that give no tensor.
 _OTHERS = {
     _FakeSearchSpace: "name text input_shape classes layers candidates scaled stem block head classifier format_architecture",
-    _FakeLatencyModel: "fixed_us layers layer_names candidates space precision device devices decode netdef init_netdef input_dims",
+    _FakeLatencyModel: "text save fixed_us layers layer_names candidates space precision device devices decode netdef init_netdef input_dims",
     _FakeLatencyTable: "size devices find estimate_net",
 }
 

@@ -10,6 +10,7 @@
 #include "classes/offered_mask.h"
 #include "classes/register_classes.h"
 #include "latgrad/base/listed.h"
+#include "latgrad/base/replace_file.h"
 #include "latgrad/lut/describe.h"
 #include "latgrad/lut/statistic.h"
 #include "latgrad/net/init_net.h"
@@ -17,6 +18,7 @@
 #include "latgrad/plugin/operators.h"
 #include "latgrad/search/latency_model.h"
 #include "latgrad/search/lowering.h"
+#include "latgrad/search/saved_model.h"
 #include "latgrad/search/space.h"
 #include "torch_compat.h"
 
@@ -299,6 +301,94 @@ LatencyModel::State LatencyModel::state() const {
   return {kStateVersion, texts, tensors};
 }
 
+std::string LatencyModel::text(const at::Tensor& arch, const std::string& statistic) const {
+  search::SavedModel saved;
+  if (impl_->space) {
+    saved.space = space();
+    saved.precision = precision();
+  }
+  saved.devices = impl_->devices;
+  saved.num_candidates = static_cast<size_t>(impl_->valid.size(1));
+  const auto offered = impl_->valid.accessor<bool, 2>();
+  for (size_t layer = 0; layer < impl_->layers.size(); ++layer) {
+    const auto& [name, candidates] = impl_->layers[layer];
+    std::vector<bool> offers;
+    for (size_t i = 0; i < candidates.size(); ++i) offers.push_back(offered[layer][i]);
+    saved.layers.push_back({name, candidates, std::move(offers)});
+  }
+  const auto values = [](const at::Tensor& tensor) {
+    const at::Tensor dense = tensor.contiguous();
+    const double* data = dense.data_ptr<double>();
+    return std::vector<double>(data, data + dense.numel());
+  };
+  for (int64_t i = 0; i < impl_->table_us.size(0); ++i) {
+    const std::string name(impl_->space ? lut::to_string(lut::kStatistics[i]) : "p50");
+    saved.figures.push_back({name, values(impl_->fixed_us[i]), values(impl_->table_us[i])});
+  }
+  if (arch.defined()) {
+    index_of(statistic);  // checks it
+    saved.architecture = one_architecture(arch);
+    saved.statistic = statistic;
+  }
+  return translate_errors([&] { return search::saved_model_text(saved); });
+}
+
+void LatencyModel::save(const std::string& path) const {
+  const std::string content = text();
+  translate_errors([&] { base::replace_file(path, content); });
+}
+
+c10::intrusive_ptr<LatencyModel> LatencyModel::load(const std::string& path) {
+  const search::SavedModel saved = translate_errors([&] { return search::load_latency_model(path); });
+  const auto num_devices = static_cast<int64_t>(saved.devices.size());
+  const auto num_layers = static_cast<int64_t>(saved.layers.size());
+  const auto num_candidates = static_cast<int64_t>(saved.num_candidates);
+  const auto num_figures = static_cast<int64_t>(saved.figures.size());
+  at::Tensor fixed_us = at::empty({num_figures, num_devices}, at::kDouble);
+  at::Tensor table_us = at::empty({num_figures, num_devices, num_layers, num_candidates}, at::kDouble);
+  for (int64_t i = 0; i < num_figures; ++i) {
+    const search::SavedModel::Figures& figures = saved.figures[i];
+    std::copy(figures.fixed_us.begin(), figures.fixed_us.end(), fixed_us[i].data_ptr<double>());
+    std::copy(figures.table_us.begin(), figures.table_us.end(), table_us[i].data_ptr<double>());
+  }
+  at::Tensor valid = at::zeros({num_layers, num_candidates}, at::kBool);
+  auto cells = valid.accessor<bool, 2>();
+  for (int64_t layer = 0; layer < num_layers; ++layer) {
+    const auto& offered = saved.layers[layer].offered;
+    for (size_t i = 0; i < offered.size(); ++i) cells[layer][static_cast<int64_t>(i)] = offered[i];
+  }
+  if (saved.space.empty()) {
+    std::vector<Names> candidates;
+    Names layers;
+    for (const search::SavedModel::Layer& layer : saved.layers) {
+      candidates.push_back(layer.candidates);
+      layers.push_back(layer.name);
+    }
+    return from_table(table_us[0], candidates, fixed_us[0], saved.devices, valid, layers);
+  }
+  const auto same = [](const search::SavedModel::Figures& figures, lut::Statistic statistic) {
+    return figures.statistic == lut::to_string(statistic);
+  };
+  TORCH_CHECK_VALUE(
+      num_devices == 1 && std::ranges::equal(saved.figures, lut::kStatistics, same),
+      "the model of a space "
+      "must be of one device and have every statistic, in the order in which latgrad writes them: ",
+      path);
+  c10::Dict<std::string, std::string> texts;
+  texts.insert("space", saved.space);
+  texts.insert("precision", saved.precision);
+  texts.insert("device", saved.devices.front());
+  c10::Dict<std::string, at::Tensor> tensors;
+  tensors.insert("fixed_us", fixed_us.squeeze(1));
+  tensors.insert("table_us", table_us.squeeze(1));
+  tensors.insert("valid", valid);
+  return c10::make_intrusive<LatencyModel>(State{kStateVersion, texts, tensors});
+}
+
+c10::intrusive_ptr<LatencyModel> load_latency_model(const std::string& path) {
+  return LatencyModel::load(path);
+}
+
 // The index of a statistic in the tensors. Errors: c10::ValueError.
 int64_t LatencyModel::index_of(const std::string& statistic) const {
   if (!impl_->space) {
@@ -465,6 +555,12 @@ void register_latency_model(torch::Library& library) {
                     return LatencyModel::from_table(table_us, candidates, fixed_us.value_or(at::Tensor()),
                                                     devices, valid.value_or(at::Tensor()), layers);
                   })
+      .def_static("load", &LatencyModel::load)
+      .def("text",
+           [](const c10::intrusive_ptr<LatencyModel>& self, const Optional<at::Tensor>& arch,
+              const std::string& statistic) { return self->text(arch.value_or(at::Tensor()), statistic); },
+           "", {torch::arg("arch") = Optional<at::Tensor>(), torch::arg("statistic") = "p50"})
+      .def("save", &LatencyModel::save, "", {torch::arg("path")})
       .def("table_us", &LatencyModel::table_us, "", {torch::arg("statistic") = "p50"})
       .def("fixed_us", &LatencyModel::fixed_us, "", {torch::arg("statistic") = "p50"})
       .def("fixed_by_device_us", &LatencyModel::fixed_by_device_us, "", {torch::arg("statistic") = "p50"})

@@ -76,6 +76,14 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
 
   State state() const;
 
+  // The model as JSON, which needs no torch to be read (latgrad/search/saved_model.h), and back. With an
+  // architecture, uint8 or int64 [L], and a statistic it is that of a network: see docs/training.md.
+  // Errors: where the file cannot be written or read; for what is no saved model; as decode.
+  std::string text(const at::Tensor& arch = {}, const std::string& statistic = "p50") const;
+  void save(const std::string& path) const;
+  // From the JSON, or from a .pt2 package that holds it.
+  static c10::intrusive_ptr<LatencyModel> load(const std::string& path);
+
   // What every candidate costs: float64 [L, C], or [D, L, C] if there are several devices; a copy, 0 where
   // not valid. Errors: for an unknown statistic; for one other than p50 where the model was made of a table.
   at::Tensor table_us(const std::string& statistic = "p50") const;
@@ -130,5 +138,8 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
 
   std::unique_ptr<const Impl> impl_;
 };
+
+// As LatencyModel::load.
+LATGRAD_PLUGIN_EXPORT c10::intrusive_ptr<LatencyModel> load_latency_model(const std::string& path);
 
 }  // namespace latgrad
