@@ -1,6 +1,5 @@
-// {"format": "latgrad latency model", "version": 1, "space": "...", "precision": "int8", "devices":
-// ["pixel"],
-//  "num_candidates": 9,
+// {"format": "latgrad latency model", "version": 1,
+//  "space": "...", "precision": "int8", "devices": ["pixel"], "num_candidates": 9,
 //  "layers": [{"name": "layer1", "candidates": ["k3_e1", ...], "offered": [true, ...]}, ...],
 //  "latency_us": {"p50": {"fixed": [D], "table": [D, L, C] as nested lists}, ...}}
 //

@@ -193,8 +193,6 @@ TEST_F(LatencyModelTest, TravelsInsideAModuleToWhereNoFileExists) {
               ElementsAre("skip", "k3_e3", "k3k3_e1", "k3_e1"));
 }
 
-// tests/plugin/save_module.py has built and saved the module in Python, then deleted its LUT; it wrote down
-// what the module returned for the probabilities 0.25.
 TEST(TableModelTest, ItsStateGivesTheSameModel) {
   const at::Tensor table_us = torch::tensor({1., 2., 3., 4., 5., 0.}, torch::kDouble).reshape({2, 1, 3});
   const auto model = LatencyModel::from_table(table_us, {{"a", "b", "skip"}},
@@ -221,6 +219,8 @@ TEST(TableModelTest, AStateWithoutNamesIsAnError) {
   }
 }
 
+// tests/plugin/save_module.py has built and saved the module in Python, then deleted its LUT; it wrote down
+// what the module returned for the probabilities 0.25.
 TEST(SavedModuleTest, ModuleSavedInPythonGivesTheSameHere) {
   const char* file = std::getenv("LATGRAD_SAVED_MODULE");
   if (file == nullptr) GTEST_SKIP() << "LATGRAD_SAVED_MODULE names no module: run by ctest, with Python";

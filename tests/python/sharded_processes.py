@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
+from torch.distributed.tensor import DTensor, Partial, Replicate, Shard, distribute_tensor
 
 import latgrad
 from rows import ragged_mask
@@ -44,6 +44,28 @@ class Search(torch.nn.Module):
 
     def forward(self, x):
         return (self.theta.softmax(-1) * x).sum()
+
+
+def check_placements(mesh):
+    """What is sharded stays where it is."""
+    theta = distribute_tensor(torch.randn(4, 6), mesh, [Shard(0)]).requires_grad_()
+    table = distribute_tensor(1 + torch.rand(4, 6), mesh, [Shard(0)])
+    batch = distribute_tensor(torch.randn(4, 4, 6), mesh, [Shard(0)])
+    for function in (latgrad.softmax_latency, lambda theta, us: latgrad.expected_latency(theta.softmax(-1), us)):
+        latency_us = function(theta, table)
+        assert latency_us.placements == (Partial(),), latency_us.placements
+        (gradient,) = torch.autograd.grad(latency_us.redistribute(mesh, [Replicate()]), theta)
+        assert gradient.placements == (Shard(0),), gradient.placements
+        replicated = distribute_tensor(torch.ones(4, 6), mesh, [Replicate()])
+        assert function(batch, replicated).placements == (Shard(0),)
+
+
+def check_uneven(mesh):
+    """Three layers on two ranks, and one layer, of which a rank has none."""
+    for layers in (3, 1):
+        theta, table = torch.randn(layers, 6), 1 + torch.rand(layers, 6)
+        check(latgrad.softmax_latency, (theta, table), (Shard(0), Shard(0)), mesh)
+        check(latgrad.expected_latency, (theta.softmax(-1), table), (Shard(0), Shard(0)), mesh)
 
 
 def check_fully_sharded(mesh):
@@ -100,6 +122,8 @@ def main():
         weights, us = latgrad.gumbel_latency(theta, table, 1.0)
         torch.manual_seed(3)
         same(weights, latgrad.gumbel_latency(torch.zeros(4, 6), torch.ones(4, 6), 1.0)[0])
+    check_placements(mesh)
+    check_uneven(mesh)
     check_fully_sharded(mesh)
     dist.destroy_process_group()
     print("sharded as plain")

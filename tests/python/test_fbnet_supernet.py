@@ -125,9 +125,15 @@ def test_ended_run_stays_as_it_is(whole_run, tiny_options):
 def stop_when_started(arguments, number, folder):
     """Starts a process and ends it by a signal, in the middle of its second epoch."""
     process = subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    log = folder / "log.jsonl"
+    log, checkpoint = folder / "log.jsonl", folder / "checkpoint.pt"
+
+    def is_saved():
+        """Whether the line of the epoch is there, and behind it the checkpoint, which takes its time on a busy machine."""
+        is_logged = log.exists() and log.read_text().count("\n") >= 1
+        return is_logged and checkpoint.exists() and checkpoint.stat().st_mtime_ns >= log.stat().st_mtime_ns
+
     deadline = time.monotonic() + 120
-    while not (log.exists() and log.read_text().count("\n") >= 1):
+    while not is_saved():
         assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
         time.sleep(0.01)
     time.sleep(0.05)

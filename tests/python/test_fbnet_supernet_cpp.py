@@ -200,9 +200,15 @@ def stop_when_started(arguments, number, folder, epochs=1):
     process = subprocess.Popen(
         [str(argument) for argument in arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    log = folder / "log.jsonl"
+    log, checkpoint = folder / "log.jsonl", folder / "checkpoint.pt"
+
+    def is_saved():
+        """Whether the line of the epoch is there, and behind it the checkpoint, which takes its time on a busy machine."""
+        is_logged = log.exists() and log.read_text().count("\n") >= epochs
+        return is_logged and checkpoint.exists() and checkpoint.stat().st_mtime_ns >= log.stat().st_mtime_ns
+
     deadline = time.monotonic() + 60
-    while not (log.exists() and log.read_text().count("\n") >= epochs):
+    while not is_saved():
         assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
         time.sleep(0.002)
     time.sleep(0.02)

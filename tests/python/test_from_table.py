@@ -101,6 +101,16 @@ def test_is_exported(name, request):
     torch.testing.assert_close(torch.export.export(term, (probs,)).module()(probs), term(probs))
 
 
+def test_a_network_carries_one_device(fleet):
+    with pytest.raises(ValueError, match="a network carries the model of one device, got one of latency_us, energy_mj"):
+        latgrad.PricedNetwork(torch.nn.Identity(), fleet, torch.tensor([0, 0, 0]))
+
+
+def test_a_mask_may_be_a_list():
+    model = latgrad.LatencyModel.from_table([[1.0, 2.0]], ["a", "b"], valid=[[True, False]])
+    assert model.valid().tolist() == [[True, False]]
+
+
 def test_a_network_carries_it(model):
     network = latgrad.PricedNetwork(torch.nn.Identity(), model, torch.tensor([0, 2]))
     assert network.latency_us() == 130.5 and network.architecture() == ["k3_e1", "skip"]
@@ -145,6 +155,9 @@ def test_says_that_there_are_several_devices(fleet, call, message):
     (([[1.0, 2.0]], ["a", "b"], 0.0, "d", torch.ones(2, 2, dtype=torch.bool)), r"valid must be bool \[layers, candidates\], \[1, 2\]"),
     (([[1.0, 2.0]], ["a", "b"], 0.0, "d", torch.zeros(1, 2, dtype=torch.bool)), "leave every layer a candidate, got none in layer1"),
     (([[1.0, 2.0]], [["a"]], 0.0, "d", torch.ones(1, 2, dtype=torch.bool)), "must not offer candidates that have no name"),
+    (([[1.0, 2.0]], "ab"), "must be a list of names, or one for each layer, got the text 'ab'"),
+    (([[1.0, 2.0]], [1, 2]), "candidates must be lists of names, got 1"),
+    (([[1.0, 2.0]], ["a", ["b"]]), "candidates must be lists of names, got 'a'"),
     (([[1.0, 2.0]], ["a", "b"], 0.0, "d", None, ["one", "two"]), "layers must name each of the 1 layers, got 2 names"),
 ])
 def test_says_which_rule_a_table_breaks(arguments, message):

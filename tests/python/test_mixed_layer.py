@@ -175,6 +175,21 @@ def test_says_what_a_block_must_return(result, what):
         latgrad.MixedLayer([Pair(1.0, lambda *_: result)])(torch.rand(2, 2), torch.ones(1))
 
 
+def test_dictionaries_may_have_another_order():
+    layer = latgrad.MixedLayer([
+        Pair(1.0, lambda one, other: {"a": one, "b": other}), Pair(2.0, lambda one, other: {"b": other, "a": one})])
+    output = layer(torch.ones(1, 3), torch.tensor([0.5, 0.5]))
+    assert list(output) == ["a", "b"] and output["a"].tolist() == [[1.5] * 3] and output["b"].tolist() == [4.5]
+
+
+@pytest.mark.parametrize("make, got", [
+    (lambda one, other: (one, one.unsqueeze(0)), r"\[1, 4, 3\]"), (lambda one, other: (one, other.sum()), r"\[\]")])
+def test_weights_per_element_need_the_batch_first(make, got):
+    layer = latgrad.MixedLayer([Pair(1.0, make), Pair(2.0, make)])
+    with pytest.raises(ValueError, match=f"the batch of weights first, 4, got {got} from block 0"):
+        layer(torch.rand(4, 3), torch.rand(4, 2))
+
+
 def test_says_where_blocks_return_none():
     blocks = [Pair(1.0, lambda one, _: (one, None)), Pair(1.0)]
     with pytest.raises(ValueError, match="None in the same places, got a tensor from block 1 and None before it"):
@@ -226,6 +241,27 @@ def test_torchscript_gives_the_same(tmp_path):
         torch.testing.assert_close(loaded(x, weights), layer(x, weights))
     with pytest.raises(Exception, match=r"each of the 4 candidates in its last dimension, got \[3\]"):
         loaded(x, torch.rand(3))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_scripting_leaves_the_layers_as_they_were():
+    class Holder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = latgrad.MixedLayer([nn.Identity(), nn.ReLU()])
+
+        def forward(self, x: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+            return self.layer(x, weights)
+
+    holder = Holder()
+    layer = holder.layer
+    torch.jit.script(holder)
+    assert isinstance(holder.layer, latgrad.MixedLayer)
+    x, weights = torch.ones(1, 2), torch.tensor([0.5, 0.5])
+    assert torch.equal(holder.layer(x, weights), layer(x, weights))
+    assert type(holder.layer) is latgrad.MixedLayer
+    with pytest.raises(ValueError, match="a layer with single_path cannot be scripted"):
+        torch.jit.script(latgrad.MixedLayer([nn.Identity()], single_path=True))
 
 
 @pytest.mark.skipif(not hasattr(torch, "compile"), reason="torch.compile came with torch 2.0")

@@ -86,6 +86,17 @@ def test_a_compiled_network_is_saved_with_its_model(priced, model, tmp_path):
     assert_same(model, latgrad.load_model(tmp_path / "network.pt2"), STATISTICS)
 
 
+@has_export
+def test_a_network_is_saved_as_it_is_in_eval(model, tiny_space, tmp_path):
+    space = latgrad.SearchSpace(tiny_space)
+    arch = model.valid().long().argmax(-1)
+    network = latgrad.PricedNetwork(latgrad.Network.from_space(space, arch), model, arch)
+    images = torch.randn(space.input_shape())
+    latgrad.save_network(network, tmp_path / "network.pt2", images)
+    assert network.training and [path.name for path in tmp_path.iterdir()] == ["network.pt2"]
+    torch.testing.assert_close(torch.export.load(tmp_path / "network.pt2").module()(images), network.eval()(images))
+
+
 def changed(model, path, change):
     document = json.loads(model.text())
     change(document)
@@ -106,6 +117,7 @@ def changed(model, path, change):
     (lambda d: d["latency_us"]["p50"].update(fixed=[1.0, -1.0]), "must be finite and not negative, got -1"),
     (lambda d: d["latency_us"]["p50"]["table"][0].pop(), "must have one entry for each of the 3 layers"),
     (lambda d: d.update(latency_us={}), "latency_us must have a statistic"),
+    (lambda d: d.update(latency_us={"p90": d["latency_us"]["p50"]}), "made of a table must have one statistic, p50"),
     (lambda d: d.update(architecture=[0, 3, 0], statistic="p50"), "must choose candidates that are offered, got 3 in two"),
     (lambda d: d.update(architecture=[0, 0, 0], statistic="p7"), 'must have the statistic, got "p7"'),
 ])

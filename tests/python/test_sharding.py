@@ -40,6 +40,15 @@ def test_either_import_may_come_first(first):
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+def test_asking_for_the_module_does_not_lose_the_registration():
+    program = (
+        "import importlib.util, torch, latgrad\n"
+        "importlib.util.find_spec('torch.distributed.tensor')\n"
+        "from torch.distributed.tensor import DTensor\n"
+        "assert torch.ops.latgrad.softmax_latency.default in DTensor._op_dispatcher.sharding_propagator.op_strategy_funcs\n")
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_importing_latgrad_does_not_import_dtensor():
     program = "import sys, latgrad; assert 'torch.distributed.tensor' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,7 +1,7 @@
 """The TorchScript classes, as functions that accept any path type. They return a ``torch.ScriptObject``."""
 
 import os
-from typing import Any, Optional, Sequence, Union
+from typing import Any, List, Optional, Sequence, Union
 
 import torch
 from torch import Tensor
@@ -70,9 +70,9 @@ def from_table(
 
     table_us: ``[L, C]``, or ``[D, L, C]`` for several devices or resources at once; a tensor or nested lists.
     candidates: C names, or a list of at most C names for each layer.
-    fixed_us: what every architecture costs beside: a number, or one for each device.
+    fixed_us: what every architecture costs in addition: a number, or one for each device.
     device: the name, or D names. The unit is yours: all that says ``us`` is then in it.
-    valid: bool ``[L, C]``, what a layer offers; None: every candidate that has a name.
+    valid: bool ``[L, C]``, a tensor or nested lists: what a layer offers; None: every candidate that has a name.
     layers: L names; empty: ``layer1``, ``layer2``, ...
 
     The model decodes, encodes, prices, is saved and is held by a ``PricedNetwork`` as any other. It has no space, so that
@@ -83,11 +83,24 @@ def from_table(
     without a valid candidate, and for names that are empty or occur twice in their list.
     """
     table = torch.as_tensor(table_us, dtype=torch.float64)
-    per_layer = all(not isinstance(entry, str) for entry in candidates)
-    names = [list(entry) for entry in candidates] if per_layer else [list(candidates)] * (table.shape[-2] if table.dim() > 1 else 1)
-    devices = [device] if isinstance(device, str) else list(device)
+    num_layers = table.shape[-2] if table.dim() > 1 else 1
+    if isinstance(candidates, str):
+        raise ValueError(f"candidates must be a list of names, or one for each layer, got the text {candidates!r}")
+    is_flat = all(isinstance(entry, str) for entry in candidates)
+    names = [list(candidates)] * num_layers if is_flat else [_names("candidates", entry) for entry in candidates]
+    devices = [device] if isinstance(device, str) else _names("device", device)
     fixed = torch.as_tensor(fixed_us, dtype=torch.float64)
-    return torch.classes.latgrad.LatencyModel.from_table(table, names, fixed, devices, valid, list(layers))
+    offered = None if valid is None else torch.as_tensor(valid)
+    return torch.classes.latgrad.LatencyModel.from_table(
+        table, names, fixed, devices, offered, _names("layers", layers)
+    )
+
+
+def _names(what: str, given: Any) -> List[str]:
+    names = [given] if isinstance(given, str) or not hasattr(given, "__iter__") else list(given)
+    if isinstance(given, str) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{what} must be lists of names, got {given!r}")
+    return names
 
 
 LatencyModel.from_table = from_table

@@ -30,6 +30,7 @@ class MixedLayer(nn.Module):
 
     num_candidates: int
     offered: List[int]
+    single_path = False
 
     def __init__(self, blocks: Sequence[Optional[nn.Module]], single_path: bool = False) -> None:
         super().__init__()
@@ -59,36 +60,29 @@ class MixedLayer(nn.Module):
         if isinstance(x, Tensor):
             _check_batch(weights, x)
         candidates = [_chosen(weights, self.offered)] if self.single_path else self.offered
-        total: List[Any] = []
-        form = None
+        total: Any = None
         for candidate in candidates:
             output = self.blocks[str(candidate)](x, *arguments, **named)
-            leaves, own_form = tree_flatten(output)
-            for leaf in leaves:
-                _check_leaf(leaf, candidate, weights)
-            if form is not None and own_form != form:
-                raise ValueError(
-                    "blocks must return the same tuples, lists or dictionaries of tensors, got "
-                    f"{_described(output)} from block {candidate} and {_described(tree_unflatten(total, form))} before it; "
-                    "a module around a block can return the part that is mixed"
-                )
-            scaled = [None if leaf is None else _scaled(leaf, weights, candidate) for leaf in leaves]
-            total = scaled if form is None else [_added_leaf(one, other, candidate) for one, other in zip(total, scaled)]
-            form = own_form
-        assert form is not None
-        return tree_unflatten(total, form)
+            total = _mixed(total, output, weights, candidate)
+        return total
 
     def __prepare_scriptable__(self) -> nn.Module:
+        if self.single_path:
+            raise ValueError("a layer with single_path cannot be scripted: TorchScript would run every block")
         scriptable = _ScriptableMixedLayer.__new__(_ScriptableMixedLayer)
         scriptable.__dict__ = self.__dict__
         return scriptable
 
 
-class _ScriptableMixedLayer(nn.Module):
-    """What TorchScript compiles, which knows no further arguments."""
+class _ScriptableMixedLayer(MixedLayer):
+    """What TorchScript compiles, which knows no further arguments. It puts this in the place of the layer that it was given."""
 
     num_candidates: int
     offered: List[int]
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        self.__class__ = MixedLayer  # which it was
+        return self(*arguments, **named)
 
     def forward(self, x: Tensor, weights: Tensor) -> Tensor:
         _check_weights(weights, self.num_candidates)
@@ -144,6 +138,11 @@ def _check_leaf(leaf: Any, candidate: int, weights: Tensor) -> None:
             "a block must return a tensor of floating point numbers, or a tuple, list or dictionary of such tensors and "
             f"None, got {what} from block {candidate}"
         )
+    if weights.dim() == 2 and (leaf.dim() == 0 or leaf.shape[0] != weights.shape[0]):
+        raise ValueError(
+            f"weights per element need outputs with the batch of weights first, {weights.shape[0]}, got {list(leaf.shape)} "
+            f"from block {candidate}"
+        )
     if leaf.device != weights.device:
         raise ValueError(
             f"weights must be on the device of the blocks' outputs, {leaf.device}, got {weights.device}: move theta there"
@@ -164,6 +163,39 @@ def _added(total: Tensor, scaled: Tensor, candidate: int) -> Tensor:
             f"and {list(total.shape)} before it"
         )
     return total + scaled
+
+
+def _mixed(total: Any, output: Any, weights: Tensor, candidate: int) -> Any:
+    """total + weight * output, leaf by leaf; of the first block, whose `total` is None, weight * output."""
+    if isinstance(output, Tensor) and (total is None or isinstance(total, Tensor)):
+        _check_leaf(output, candidate, weights)
+        scaled = _scaled(output, weights, candidate)
+        return scaled if total is None else _added(total, scaled, candidate)
+    leaves, form = tree_flatten(output if total is None else _in_order_of(total, output))
+    for leaf in leaves:
+        _check_leaf(leaf, candidate, weights)
+    scaled_leaves = [None if leaf is None else _scaled(leaf, weights, candidate) for leaf in leaves]
+    if total is None:
+        return tree_unflatten(scaled_leaves, form)
+    total_leaves, total_form = tree_flatten(total)
+    if form != total_form:
+        raise ValueError(
+            "blocks must return the same tuples, lists or dictionaries of tensors, got "
+            f"{_described(output)} from block {candidate} and {_described(total)} before it; "
+            "a module around a block can return the part that is mixed"
+        )
+    return tree_unflatten(
+        [_added_leaf(one, other, candidate) for one, other in zip(total_leaves, scaled_leaves)], form
+    )
+
+
+def _in_order_of(first: Any, output: Any) -> Any:
+    """Dictionaries with the keys of `first` in its order, which is part of their form."""
+    if isinstance(first, dict) and isinstance(output, dict) and type(first) is type(output) and first.keys() == output.keys():
+        return type(output)((key, _in_order_of(first[key], output[key])) for key in first)
+    if type(first) in (tuple, list) and type(first) is type(output) and len(first) == len(output):
+        return type(output)(_in_order_of(one, other) for one, other in zip(first, output))
+    return output
 
 
 def _added_leaf(total: Optional[Tensor], scaled: Optional[Tensor], candidate: int) -> Optional[Tensor]:

@@ -126,21 +126,26 @@ class Network(nn.Module):
 
 
 class PricedNetwork(nn.Module):
-    """A network that carries its latency in itself, to be scripted and saved.
+    """A network that carries its latency in itself, to be saved: exported or scripted.
 
     model: the ``LatencyModel`` of its space. arch: its architecture, int64 ``[L]``. statistic: by which ``latency_us()``
     prices it, as in ``LatencyModel``.
 
-        torch.jit.save(torch.jit.script(latgrad.PricedNetwork(network, model, arch)), "network.pt")
-        torch.jit.load("network.pt").latency_us()       # needs no table
+        priced = latgrad.PricedNetwork(network, model, arch)
+        latgrad.save_network(priced, "network.pt2", images)             # torch.export; the model beside it
+        torch.jit.save(torch.jit.script(priced), "network.pt")          # TorchScript
+        torch.jit.load("network.pt").latency_us()                       # needs no table
 
-    Raises ValueError for an architecture that the model's space does not have, and for an unknown statistic.
+    Raises ValueError for an architecture that the model's space does not have, for an unknown statistic, and for a model of
+    several devices.
     """
 
     statistic: str
 
     def __init__(self, network: nn.Module, model: torch.ScriptObject, arch: Tensor, statistic: str = "p50") -> None:
         super().__init__()
+        if len(model.devices()) != 1:
+            raise ValueError(f"a network carries the model of one device, got one of {', '.join(model.devices())}")
         model.estimate(arch, statistic)  # checks both
         self.network = network
         self.model = model

@@ -12,14 +12,22 @@ from torch import Tensor
 Number = Union[float, Tensor]
 
 
-def _is_compiling() -> bool:
-    compiler = getattr(torch, "compiler", None)  # came with torch 2.1
-    return compiler is not None and compiler.is_compiling()
+def _never() -> bool:
+    return False
+
+
+# In torch 2.0 and 2.1 it is elsewhere, and before there is nothing to ask.
+_is_compiling = getattr(getattr(torch, "compiler", None), "is_compiling", None) or getattr(
+    getattr(torch, "_dynamo", None), "is_compiling", _never
+)
 
 
 def is_traced(*numbers: Number) -> bool:
     """Whether an operator must take these numbers as tensors."""
-    return _is_compiling() or any(isinstance(number, Tensor) for number in numbers)
+    for number in numbers:
+        if isinstance(number, Tensor):
+            return True
+    return _is_compiling()
 
 
 def is_float(number: Number) -> bool:

@@ -69,6 +69,7 @@ def gumbel_latency(
                 logits, table_us, as_tensor(temperature), valid, hard, generator
             )
         return torch.ops.latgrad.gumbel_latency.default(logits, table_us, temperature, valid, hard, generator)
+    # TorchScript chooses the overload by the type that the condition leaves.
     if isinstance(temperature, Tensor):
         return torch.ops.latgrad.gumbel_latency(logits, table_us, temperature, valid, hard, generator)
     return torch.ops.latgrad.gumbel_latency(logits, table_us, temperature, valid, hard, generator)

@@ -8,7 +8,9 @@ The files are read in C++ with torch (``latgrad::load_latency_model``) and witho
 (``latgrad::search::load_latency_model``).
 """
 
+import copy
 import os
+import tempfile
 import zipfile
 from typing import Any, Dict, Optional, Tuple, Union
 
@@ -46,13 +48,14 @@ def save_network(
 ) -> None:
     """Exports a ``PricedNetwork`` to a ``.pt2`` package that holds its latency model and architecture as an extra file.
 
-    images: an input that it is traced with. dynamic_shapes: as ``torch.export.export`` takes them.
+    The network is exported as it is in ``eval()``. images: an input that it is traced with. dynamic_shapes: as
+    ``torch.export.export`` takes them.
     compiled: a package of AOTInductor, compiled for the device and the instruction set at hand, which
     ``torch._inductor.aoti_load_package`` and C++'s ``AOTIModelPackageLoader`` run; else one of ``torch.export``, which
     ``torch.export.load`` reads.
 
-    Raises RuntimeError for a torch that has no ``torch.export`` (2.1 and later) or no packages of AOTInductor (2.6 and
-    later): save TorchScript there, ``torch.jit.save(torch.jit.script(network), path)``.
+    Raises RuntimeError for a torch that has no ``torch.export``, or no packages of AOTInductor (2.6 and later have them):
+    save TorchScript there, ``torch.jit.save(torch.jit.script(network), path)``.
     """
     if not hasattr(torch, "export"):
         raise RuntimeError(
@@ -60,17 +63,23 @@ def save_network(
             "torch.jit.save(torch.jit.script(network), path)"
         )
     # What stays of the model is the extra file: the exported program is that of the network alone.
-    program = torch.export.export(network.network, (images,), dynamic_shapes=dynamic_shapes)
+    shapes = {} if dynamic_shapes is None else {"dynamic_shapes": dynamic_shapes}
+    program = torch.export.export(copy.deepcopy(network.network).eval(), (images,), **shapes)
     model = network.model.text(network.arch, network.statistic)
-    if not compiled:
-        torch.export.save(program, os.fspath(path), extra_files={_MODEL_NAME: model})
-        return
     package = getattr(torch._inductor, "aoti_compile_and_package", None)
-    if package is None:
+    if compiled and package is None:
         raise RuntimeError(
             f"torch {torch.__version__} writes no packages of AOTInductor (2.6 and later do): save with compiled=False"
         )
-    package(program, package_path=os.fspath(path))
-    with zipfile.ZipFile(path, "a") as archive:
-        folder = archive.namelist()[0].split("/")[0]
-        archive.writestr(f"{folder}/extra/{_MODEL_NAME}", model)
+    target = os.path.abspath(os.fspath(path))
+    # Beside the target, which is replaced in one step.
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(target), prefix=".latgrad-") as folder:
+        written = os.path.join(folder, os.path.basename(target))
+        if not compiled:
+            torch.export.save(program, written, extra_files={_MODEL_NAME: model})
+        else:
+            package(program, package_path=written)
+            with zipfile.ZipFile(written, "a") as archive:
+                root = archive.namelist()[0].split("/")[0]
+                archive.writestr(f"{root}/extra/{_MODEL_NAME}", model)
+        os.replace(written, target)

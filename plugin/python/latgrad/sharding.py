@@ -1,8 +1,8 @@
 """How the operators are sharded over a DTensor's mesh: FSDP2's parameters, tensor parallelism.
 
-What is shared by the ways below: the batch is cut freely; layers are cut where the table is cut with them, and the latency is
-then a sum over the mesh; so are candidates, but not under a softmax; devices of a fleet stay where their tables are. A seed
-stands for the noise of the whole sample, so that a sample is not cut. Ranks must be seeded alike.
+The batch is sharded freely. Layers are sharded with the table, and the latency is then a sum over the mesh; so are candidates,
+but not under a softmax. The devices of a fleet stay where their tables are. A seed stands for the noise of the whole sample,
+so that a sample from the CPU's generator is replicated, and the ranks must have the same seed.
 
 Registered once ``torch.distributed.tensor`` is imported, which latgrad itself does not.
 """
@@ -10,6 +10,7 @@ Registered once ``torch.distributed.tensor`` is imported, which latgrad itself d
 import importlib.abc
 import importlib.util
 import sys
+import warnings
 from typing import Any, Callable, List, Optional, Tuple
 
 import torch
@@ -29,15 +30,22 @@ def _register(ops: Any) -> None:
     def optional(argument: Any, placement: Any) -> Any:
         return None if argument is None else placement
 
+    def fills(spec: Any, dim: int) -> bool:
+        """Whether every part of a mesh gets some of a dimension: a table without layers has no latency."""
+        size = spec.shape[dim]
+        parts = [*spec.mesh.shape, spec.mesh.size()]
+        return all(size > 0 and -(-size // -(-size // part)) == part for part in parts)
+
     def ways_of_rows(rows: Any, table: Any, over_candidates: bool) -> List[Tuple[Any, Any, Any, Any]]:
         """The placements of latency, rows [..., L, C], table and mask."""
         latency_dims = rows.ndim - 2 + (table.ndim - 2)
         ways = [(Replicate(), Replicate(), Replicate(), Replicate())]
         ways += [(Shard(dim), Shard(dim), Replicate(), Replicate()) for dim in range(rows.ndim - 2)]
-        ways.append((Partial(), cut(rows.ndim, 2), cut(table.ndim, 2), Shard(0)))
-        if over_candidates:
+        if fills(table, table.ndim - 2):
+            ways.append((Partial(), cut(rows.ndim, 2), cut(table.ndim, 2), Shard(0)))
+        if over_candidates and fills(table, table.ndim - 1):
             ways.append((Partial(), cut(rows.ndim, 1), cut(table.ndim, 1), Shard(1)))
-        if table.ndim == 3:
+        if table.ndim == 3 and fills(table, 0):
             ways.append((cut(latency_dims, 1), Replicate(), Shard(0), Replicate()))
         return ways
 
@@ -106,8 +114,9 @@ def _register(ops: Any) -> None:
         dims = arch.ndim - 1
         ways: List[_Way] = [([Replicate()], [Replicate(), Replicate()])]
         ways += [([Shard(dim)], [Shard(dim), Replicate()]) for dim in range(dims)]
-        ways.append(([Partial()], [Shard(dims), cut(table.ndim, 2)]))
-        if table.ndim == 3:
+        if fills(table, table.ndim - 2):
+            ways.append(([Partial()], [Shard(dims), cut(table.ndim, 2)]))
+        if table.ndim == 3 and fills(table, 0):
             ways.append(([Shard(dims)], [Replicate(), Shard(0)]))
         return ways
 
@@ -127,22 +136,36 @@ def _register(ops: Any) -> None:
             info.static_argnum = len(backward._schema.arguments) - 1
 
 
+def _register_or_warn() -> None:
+    """A torch whose interface has changed must not fail to import a module of its own because of latgrad."""
+    try:
+        _register(torch.ops.latgrad)
+    except Exception as error:
+        warnings.warn(f"latgrad's operators do not take DTensors with torch {torch.__version__}: {error}")
+
+
 class _Finder(importlib.abc.MetaPathFinder):
-    """Runs a function behind the import of one module."""
+    """Runs a function after the import of one module."""
 
     def __init__(self, name: str, then: Callable[[], None]) -> None:
         self.name = name
         self.then = then
+        self.is_asking = False  # the other finders
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Optional[Any]:
-        if name != self.name:
+        if name != self.name or self.is_asking:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        self.is_asking = True
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self.is_asking = False
         if spec is not None and spec.loader is not None:
             load = spec.loader.exec_module
 
             def load_and_register(module: Any) -> None:
+                if self in sys.meta_path:
+                    sys.meta_path.remove(self)
                 load(module)
                 self.then()
 
@@ -158,6 +181,6 @@ def register_shardings() -> None:
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 5):
         return
     if _MODULE in sys.modules:
-        _register(torch.ops.latgrad)
+        _register_or_warn()
     else:
-        sys.meta_path.insert(0, _Finder(_MODULE, lambda: _register(torch.ops.latgrad)))
+        sys.meta_path.insert(0, _Finder(_MODULE, _register_or_warn))

@@ -29,6 +29,9 @@ class _Fake:
     def __init__(self, contents: Dict[str, Any]) -> None:
         self.contents = contents
 
+    def __deepcopy__(self, memo: Any) -> "_Fake":
+        return self  # as immutable as the real object
+
 
 class _FakeSearchSpace(_Fake):
     def valid(self) -> Tensor:

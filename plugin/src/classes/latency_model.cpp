@@ -358,6 +358,8 @@ c10::intrusive_ptr<LatencyModel> LatencyModel::load(const std::string& path) {
     for (size_t i = 0; i < offered.size(); ++i) cells[layer][static_cast<int64_t>(i)] = offered[i];
   }
   if (saved.space.empty()) {
+    TORCH_CHECK_VALUE(num_figures == 1 && saved.figures.front().statistic == "p50",
+                      "a model made of a table must have one statistic, p50: ", path);
     std::vector<Names> candidates;
     Names layers;
     for (const search::SavedModel::Layer& layer : saved.layers) {
@@ -505,9 +507,10 @@ std::vector<std::string> LatencyModel::decode(const at::Tensor& arch) const {
 }
 
 at::Tensor LatencyModel::estimate(const at::Tensor& arch, const std::string& statistic) const {
-  const at::Tensor fixed_us = fixed_by_device_us(statistic);
-  return arch_latency(checked(arch), table_us(statistic)) +
-         (impl_->has_one_device() ? fixed_us[0] : fixed_us);
+  const int64_t index = index_of(statistic);
+  const at::Tensor fixed_us = impl_->fixed_us[index];
+  const at::Tensor tables = impl_->has_one_device() ? impl_->table_us[index][0] : impl_->table_us[index];
+  return arch_latency(checked(arch), tables) + (impl_->has_one_device() ? fixed_us[0] : fixed_us);
 }
 
 std::string LatencyModel::netdef(const at::Tensor& arch) const {

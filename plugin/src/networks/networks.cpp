@@ -126,6 +126,8 @@ PricedNetworkImpl::PricedNetworkImpl(Network network_, c10::intrusive_ptr<Latenc
       model_(std::move(model)),
       arch_(arch.detach().cpu().clone()),
       statistic_(std::move(statistic)) {
+  TORCH_CHECK_VALUE(model_->devices().size() == 1, "a network carries the model of one device, got one of ",
+                    model_->devices().size());
   model_->estimate(arch_, statistic_);  // checks both
   register_module("network", network);
   register_buffer("arch", arch_);

@@ -1,7 +1,7 @@
 // Under torch.func.vmap the operators are those of `composite`, whose ATen operators know how to take a batch
-// dimension anywhere. A sample keeps vmap's own loop: the seed of the CPU has no composite. So does
-// log_latency, whose kernel for the CPU checks the values. The losses and the fleet are made of ATen
-// operators anyway.
+// dimension anywhere. A sample that is drawn keeps vmap's own loop: the seed of the CPU has no composite. So
+// does log_latency, whose kernel for the CPU checks the values. gumbel_latency, the losses and the fleet are
+// registered with their kernels.
 
 #include "torch_compat.h"
 

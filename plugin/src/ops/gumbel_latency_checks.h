@@ -20,7 +20,8 @@ inline void check_temperature(double temperature) {
 inline void check_temperature_form(const at::Tensor& temperature, const at::Tensor& rows) {
   check_number(temperature, "temperature");
   TORCH_CHECK(temperature.is_cpu() || temperature.device() == rows.device(),
-              "temperature must be on the CPU or on ", rows.device(), ", got ", temperature.device());
+              "temperature must be on the CPU or the device of ", rows.device(), ", got ",
+              temperature.device());
 }
 
 inline void check_gumbel_latency(const at::Tensor& logits, const at::Tensor& table_us,
@@ -39,7 +40,6 @@ inline void check_gumbel_latency_sample(const at::Tensor& logits, const at::Tens
   TORCH_CHECK(noise.device() == logits.device(), "noise must be on the device of logits, ", logits.device(),
               ", got ", noise.device());
   TORCH_CHECK(noise.layout() == at::kStrided, "noise must be a dense tensor, got ", noise.layout());
-  TORCH_CHECK(!noise.requires_grad(), "noise must not require a gradient");
   if (is_seed(noise)) {
     TORCH_CHECK(noise.dim() == 0, "noise as a seed must be one int64 value, got ", noise.sym_sizes());
     return;

@@ -1,4 +1,4 @@
-// A zip archive in memory, as others have written it.
+// A zip archive in memory, written by any program.
 //
 //   const ZipArchive archive(mapped.bytes(), "network.pt2");
 //   for (const std::string& name : archive.names()) ...

@@ -9,7 +9,7 @@
 // no file, and can be part of a TorchScript module: torch.jit.save writes the text of the space and the
 // numbers, and torch.jit.load gives the same model on a machine that has neither file. Thread-safe.
 //
-// Whoever has numbers and no LUT (block tables, energy, bytes) makes one of them, for one device or several:
+// Without a LUT it is made of figures (a block table, energy, bytes), for one device or several:
 //
 //   auto model = latgrad::LatencyModel::from_table(table_us, {{"conv", "skip"}, {"conv", "skip"}});
 //
@@ -57,7 +57,7 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
   //
   //   table_us    [L, C] or [D, L, C], floating point: what every candidate costs
   //   candidates  L lists of at most C names
-  //   fixed_us    [] or [D]: what every architecture costs beside; undefined: nothing
+  //   fixed_us    [] or [D]: what every architecture costs in addition; undefined: nothing
   //   devices     D names; of [L, C] one
   //   valid       [L, C], bool: what is offered; undefined: every candidate that has a name
   //   layers      L names; empty: layer1, layer2, ...

@@ -9,8 +9,9 @@
 // L layers, C candidates of the widest layer, D devices. An undefined tensor stands for an argument that is
 // not given. Every function goes through the dispatcher: to its own kernel on the CPU, to ATen operators on
 // other devices (no copy to the host, no synchronisation), and to meta kernels for shapes. Under
-// torch.func.vmap the CPU uses ATen operators, too, and does not check values. Thread-safe. Large batches run
-// on at::get_num_threads() threads; the number of threads never changes a value.
+// torch.func.vmap the CPU uses ATen operators, too, which do not check values; a sample and log_latency do.
+// Thread-safe. Large batches run on at::get_num_threads() threads; the number of threads never changes a
+// value.
 
 #pragma once
 
@@ -86,10 +87,12 @@ LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> softmax_latency_backwar
 //
 // Differentiable in logits, table and temperature through both outputs, any number of times. On the CPU a
 // sample takes one number from the generator, and each value depends only on that number and on its position:
-// it is the same for any number of threads. Other devices draw the noise themselves. Cost: O(numel(logits) *
-// D). Errors: as softmax_latency; for a temperature that is not positive and finite, unless it is a tensor
-// and logits are on another device, which reading it would wait for. Source: Jang et al., Categorical
-// reparameterization with Gumbel-softmax (2017); FBNet, equations 2, 3, 5.
+// it is the same for any number of threads. Other devices draw the noise themselves.
+//
+// Cost: O(numel(logits) * D).
+// Errors: as softmax_latency; for a temperature that is not positive and finite, except where it is a tensor
+// and logits are not on the CPU: reading it would wait for the device.
+// Source: Jang et al., Categorical reparameterization with Gumbel-softmax (2017); FBNet, equations 2, 3, 5.
 LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency(
     const at::Tensor& logits, const at::Tensor& table_us, double temperature, const at::Tensor& valid = {},
     bool hard = false, const at::Generator& generator = {});
@@ -111,8 +114,7 @@ LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency_sample(
 // The Gumbel noise that a seed stands for, on the CPU.
 //
 //   seed      int64 []
-//   like      [..., L, C], float32 or float64: shape and dtype of the result, the noise of logits of this
-//   dtype
+//   like      [..., L, C]            float32 or float64: the result has this shape and dtype
 LATGRAD_PLUGIN_EXPORT at::Tensor gumbel_noise(const at::Tensor& seed, const at::Tensor& like);
 
 // The gradients of a sample for `logits` and `table_us`.

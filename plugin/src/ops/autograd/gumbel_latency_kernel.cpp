@@ -58,6 +58,7 @@ Tensor noise_of(const Tensor& noise, const Tensor& logits) {
 std::tuple<Tensor, Tensor> gumbel_latency_sample(const Tensor& logits, const Tensor& table_us,
                                                  const Tensor& noise, const Tensor& temperature,
                                                  const Optional<Tensor>& valid, bool hard) {
+  TORCH_CHECK(!noise.requires_grad() && !has_tangent(noise), "noise must not require a gradient");
   if (has_tangent(logits, table_us, temperature)) {
     check_gumbel_latency_sample(logits, table_us, noise, temperature, valid);
     return composite::gumbel_latency_sample(logits, table_us, noise_of(noise, logits), temperature, valid,

@@ -5,6 +5,7 @@
 
 #include "ops/fleet_checks.h"
 #include "ops/number_checks.h"
+#include "ops/wide_dtype.h"
 #include "torch_compat.h"
 
 namespace latgrad::ops {
@@ -40,10 +41,6 @@ at::Tensor smooth_max(const at::Tensor& wide, const Number& temperature_us) {
   return top.squeeze(-1) + excess_us;
 }
 
-at::Tensor in_wide_dtype(const at::Tensor& tensor) {
-  return tensor.to(at::toOpMathType(tensor.scalar_type()));
-}
-
 at::Tensor fleet_smooth_max(const at::Tensor& latency_us, double temperature_us) {
   check_fleet_latency(latency_us);
   TORCH_CHECK(std::isfinite(temperature_us) && temperature_us > 0,
@@ -58,13 +55,19 @@ at::Tensor fleet_smooth_max_of_tensor(const at::Tensor& latency_us, const at::Te
   return smooth_max(wide, temperature_us.to(wide.scalar_type())).to(latency_us.scalar_type());
 }
 
-}  // namespace
-
-TORCH_LIBRARY_IMPL(latgrad, CompositeImplicitAutograd, m) {
+void register_fleet(torch::Library& m) {
   m.impl("fleet_sum", TORCH_FN(fleet_sum));
   m.impl("fleet_max", TORCH_FN(fleet_max));
   m.impl("fleet_smooth_max", TORCH_FN(fleet_smooth_max));
   m.impl("fleet_smooth_max.Tensor", TORCH_FN(fleet_smooth_max_of_tensor));
 }
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(latgrad, CompositeImplicitAutograd, m) { register_fleet(m); }
+
+#ifdef LATGRAD_HAS_BATCHED_DECOMPOSITION
+TORCH_LIBRARY_IMPL(latgrad, FuncTorchBatchedDecomposition, m) { register_fleet(m); }
+#endif
 
 }  // namespace latgrad::ops

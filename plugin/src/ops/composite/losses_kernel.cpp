@@ -1,10 +1,11 @@
-#include <ATen/OpMathType.h>
 #include <torch/library.h>
 
 #include <cmath>
 
 #include "latgrad/plugin/losses.h"
 #include "ops/loss_checks.h"
+#include "ops/wide_dtype.h"
+#include "torch_compat.h"
 
 namespace latgrad::ops {
 namespace {
@@ -13,8 +14,6 @@ using at::Tensor;
 
 // A number is a double or a tensor []. As a tensor it must not decide the dtype of the result, as it would
 // beside another tensor without dimensions: what it is combined with stays in float32 or wider until the end.
-
-Tensor in_wide_dtype(const Tensor& tensor) { return tensor.to(at::toOpMathType(tensor.scalar_type())); }
 
 double beside(const Tensor&, double number) { return number; }
 Tensor beside(const Tensor& wide, const Tensor& number) { return number.to(wide.scalar_type()); }
@@ -87,9 +86,7 @@ Tensor hinge_penalty(const Tensor& latency_us, Number target_us) {
   return relative_excess(latency_us, target_us).relu().to(latency_us.scalar_type());
 }
 
-}  // namespace
-
-TORCH_LIBRARY_IMPL(latgrad, CompositeImplicitAutograd, m) {
+void register_losses(torch::Library& m) {
   m.impl("fbnet_loss", TORCH_FN(fbnet_loss<double>));
   m.impl("fbnet_loss.Tensor", TORCH_FN(fbnet_loss<const Tensor&>));
   m.impl("proxylessnas_loss", TORCH_FN(proxylessnas_loss<double>));
@@ -101,5 +98,13 @@ TORCH_LIBRARY_IMPL(latgrad, CompositeImplicitAutograd, m) {
   m.impl("hinge_penalty", TORCH_FN(hinge_penalty<double>));
   m.impl("hinge_penalty.Tensor", TORCH_FN(hinge_penalty<const Tensor&>));
 }
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(latgrad, CompositeImplicitAutograd, m) { register_losses(m); }
+
+#ifdef LATGRAD_HAS_BATCHED_DECOMPOSITION
+TORCH_LIBRARY_IMPL(latgrad, FuncTorchBatchedDecomposition, m) { register_losses(m); }
+#endif
 
 }  // namespace latgrad::ops

@@ -123,7 +123,10 @@ void backward(const Upstream<T>& grad, const at::Tensor& soft, const at::Tensor&
 }
 
 double checked_value(const at::Tensor& temperature) {
-  const double value = temperature.item<double>();
+  // item() would go through the dispatcher.
+  const double value = temperature.is_cpu() && temperature.scalar_type() == at::kDouble
+                           ? *temperature.data_ptr<double>()
+                           : temperature.item<double>();
   check_temperature(value);
   return value;
 }

@@ -19,7 +19,8 @@ struct FlatTable {
   int64_t entries;
 };
 
-// latency_us[n, d] = sum over e of rows[n, e] * table_us[d, e], in an order that depends on E alone.
+// latency_us[n, d] = sum over e of rows[n, e] * table_us[d, e], in an order that depends on E and the
+// instruction set alone.
 template <typename T>
 void row_dots(const T* rows, const FlatTable<T>& table, int64_t batch, T* latency_us);
 
