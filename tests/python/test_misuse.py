@@ -84,6 +84,7 @@ OTHERS = [
       for temperature, text in ((0.0, "0"), (-1.0, "-1"), (float("nan"), "nan"), (float("inf"), "inf"), (1e-50, "1e-50"))],
     ("gumbel_latency_backward", (None, None, X, X, T, torch.tensor(0.0), None, MASK), "temperature must be positive and finite, and so its inverse in float32, got 0"),
     ("gumbel_latency_sample.Tensor", (X, T, SEED, torch.ones(1), None, False), "temperature as a tensor must have no dimension, got [1]"),
+    ("gumbel_latency_sample.Tensor", (X, T, SEED, ONE.to("meta"), None, False), "temperature must be on the CPU or where the logits are, cpu, got meta"),
     ("gumbel_latency_sample.Tensor", (X, T, SEED, torch.tensor(1), None, False), "temperature as a tensor must be float16, bfloat16, float32 or float64, got Long"),
     ("gumbel_latency_sample", (X, T, torch.tensor([1, 2]), 1.0, None, False), "noise as a seed must be one int64 value, got [2]"),
     ("gumbel_latency_sample", (X, T, X.double(), 1.0, None, False), "noise must be a seed (int64) or have the dtype of logits, Float, got Double"),
@@ -171,7 +172,7 @@ def test_torchscript_says_which_rule_a_call_breaks(op, args, message):
 
 def reads_no_value(call):
     tensors = [arg for arg in call[1] if isinstance(arg, torch.Tensor)]
-    is_form = not re.search(r"inverse in float32, got 0$|finite and not negative|candidate indexes|got none|got -1 (in|at)|got 200|(same device|on the device)", call[2])
+    is_form = not re.search(r"inverse in float32, got 0$|finite and not negative|candidate indexes|got none|got -1 (in|at)|got 200|(same device|on the device|where the logits are)", call[2])
     return is_form and all(tensor.layout == torch.strided for tensor in tensors)
 
 

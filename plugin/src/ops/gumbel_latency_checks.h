@@ -20,7 +20,7 @@ inline void check_temperature(double temperature) {
 inline void check_temperature_form(const at::Tensor& temperature, const at::Tensor& rows) {
   check_number(temperature, "temperature");
   TORCH_CHECK(temperature.is_cpu() || temperature.device() == rows.device(),
-              "temperature must be on the CPU or the device of ", rows.device(), ", got ",
+              "temperature must be on the CPU or where the logits are, ", rows.device(), ", got ",
               temperature.device());
 }
 

@@ -84,8 +84,10 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
   // From the JSON, or from a .pt2 package that holds it.
   static c10::intrusive_ptr<LatencyModel> load(const std::string& path);
 
-  // What every candidate costs: float64 [L, C], or [D, L, C] if there are several devices; a copy, 0 where
-  // not valid. Errors: for an unknown statistic; for one other than p50 where the model was made of a table.
+  // What every candidate costs: float64 [L, C], or [D, L, C] if there are several devices; a copy; 0 where
+  // not valid.
+  //
+  // Errors: for an unknown statistic; for one other than p50 where the model was made of a table.
   at::Tensor table_us(const std::string& statistic = "p50") const;
   // The latency that all architectures share: stem, head, layout changes.
   // Errors: as table_us; if there are several devices.
