@@ -199,6 +199,20 @@ def test_supernet_with_a_one_hot_sample_is_the_network(tiny):
         assert torch.allclose(supernet(images, one_hot(arch, 4)), expected, atol=1e-5)
 
 
+def test_supernet_of_a_single_path_runs_the_chosen_blocks_alone(tiny):
+    supernet = latgrad.Supernet(tiny, single_path=True).eval()
+    ran = []
+    for layer in supernet.layers:
+        for name, block in layer.blocks.items():
+            block.register_forward_hook(lambda *_, name=name: ran.append(int(name)))
+    arch = tiny.parse_architecture("smallest")
+    images = torch.randn(2, 3, 32, 32)
+    assert torch.allclose(supernet(images, one_hot(arch, 4)), supernet.network(arch).eval()(images), atol=1e-5)
+    assert ran[: len(arch)] == arch.tolist()
+    with pytest.raises(ValueError, match="where single_path is set"):
+        supernet(images, torch.full((4, 4), 0.25))
+
+
 def test_supernet_mixes_an_image_of_its_own_each(tiny):
     supernet = latgrad.Supernet(tiny).eval()
     images = torch.randn(2, 3, 32, 32)

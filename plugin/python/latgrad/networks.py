@@ -26,7 +26,8 @@ class Supernet(nn.Module):
     """Every candidate of every layer, mixed by weights.
 
     space: a ``SearchSpace``. precision: ``int8`` or ``fp32``, that of the latency model, as a space may have other ReLUs in
-    one than in the other. norm: makes the normalisation of so many channels.
+    one than in the other. norm: makes the normalisation of so many channels. single_path: as in ``MixedLayer``, for one-hot
+    weights: only the chosen block of each layer runs.
 
     ``stem``, ``layers`` (of ``MixedLayer``), ``head`` and ``classifier`` are its submodules. In each of the space's fragments a
     submodule with parameters is called as these are in the fragment: ``layers.1.blocks.2.expand.conv.weight``.
@@ -35,7 +36,11 @@ class Supernet(nn.Module):
     """
 
     def __init__(
-        self, space: torch.ScriptObject, precision: str = "int8", norm: Norm = nn.BatchNorm2d
+        self,
+        space: torch.ScriptObject,
+        precision: str = "int8",
+        norm: Norm = nn.BatchNorm2d,
+        single_path: bool = False,
     ) -> None:
         super().__init__()
         self.stem = fragment_module(space.stem(precision), norm)
@@ -47,7 +52,8 @@ class Supernet(nn.Module):
                     [
                         fragment_module(space.block(layer, candidate, precision), norm) if offered[candidate] else None
                         for candidate in candidates
-                    ]
+                    ],
+                    single_path,
                 )
             )
         self.head = fragment_module(space.head(precision), norm)
