@@ -24,6 +24,22 @@ function(_latgrad_ask_python interpreter version folder)
   endif()
 endfunction()
 
+# Sets what find_package(Torch) sets, for a wheel built with CUDA. Its TorchConfig demands the CUDA toolkit, which latgrad,
+# linking no CUDA, does not need. libtorch brings libtorch_cuda into C++ programs at run time.
+macro(_latgrad_take_cuda_wheel folder)
+  set(Torch_DIR ${folder}/share/cmake/Torch)
+  set(TORCH_LIBRARY ${folder}/lib/libtorch.so)
+  file(STRINGS ${Torch_DIR}/TorchConfig.cmake TORCH_CXX_FLAGS REGEX "_GLIBCXX_USE_CXX11_ABI=0")
+  set(TORCH_LIBRARIES _latgrad_torch_of_wheel)
+  if(NOT TARGET _latgrad_torch_of_wheel)
+    add_library(_latgrad_torch_of_wheel INTERFACE IMPORTED)
+    target_include_directories(_latgrad_torch_of_wheel INTERFACE
+      ${folder}/include ${folder}/include/torch/csrc/api/include)
+    target_link_libraries(_latgrad_torch_of_wheel INTERFACE
+      ${TORCH_LIBRARY} ${folder}/lib/libtorch_cpu.so ${folder}/lib/libc10.so)
+  endif()
+endmacro()
+
 macro(_latgrad_find_torch)
   set(_latgrad_user_prefix_path ${CMAKE_PREFIX_PATH})
   # Wherever a user may have named a torch; `:` separates folders in the environment.
@@ -75,18 +91,27 @@ macro(_latgrad_find_torch)
   # The wheel's folder itself goes to the front, not its share/cmake, which torch.utils.cmake_prefix_path
   # names: TorchConfig looks for libtorch.so on the prefix path, and with share/cmake alone it takes the
   # system's libtorch with the wheel's headers.
+  set(_latgrad_wheel "")
   if(_latgrad_python_version AND EXISTS ${_latgrad_python_folder}/share/cmake/Torch/TorchConfig.cmake)
-    list(PREPEND CMAKE_PREFIX_PATH ${_latgrad_python_folder})
+    set(_latgrad_wheel ${_latgrad_python_folder})
   else()
     foreach(_latgrad_prefix IN LISTS _latgrad_named_prefixes)
       if(EXISTS ${_latgrad_prefix}/../../lib/libtorch.so AND EXISTS ${_latgrad_prefix}/Torch/TorchConfig.cmake)
         cmake_path(SET _latgrad_wheel NORMALIZE ${_latgrad_prefix}/../..)
-        list(PREPEND CMAKE_PREFIX_PATH ${_latgrad_wheel})
+      elseif(EXISTS ${_latgrad_prefix}/lib/libtorch.so AND EXISTS ${_latgrad_prefix}/share/cmake/Torch/TorchConfig.cmake)
+        cmake_path(SET _latgrad_wheel NORMALIZE ${_latgrad_prefix})
       endif()
     endforeach()
   endif()
-  find_package(Torch REQUIRED)
-  set(CMAKE_PREFIX_PATH ${_latgrad_user_prefix_path})
+  if(_latgrad_wheel AND EXISTS ${_latgrad_wheel}/lib/libtorch_cuda.so)
+    _latgrad_take_cuda_wheel(${_latgrad_wheel})
+  else()
+    if(_latgrad_wheel)
+      list(PREPEND CMAKE_PREFIX_PATH ${_latgrad_wheel})
+    endif()
+    find_package(Torch REQUIRED)
+    set(CMAKE_PREFIX_PATH ${_latgrad_user_prefix_path})
+  endif()
 endmacro()
 
 _latgrad_find_torch()
