@@ -25,12 +25,13 @@ using base::Json;
 namespace {
 
 constexpr const char* kDescription =
-    "Price a Caffe2 network with a look-up table: the time of every operator, and their sum";
+    "Price a Caffe2 network or an ONNX model with a look-up table: the time of every operator, and their sum";
 
 constexpr const char* kFooter =
     "Examples:\n"
     "  latgrad net models/FBNet-C/int8 --lut SM-G950U-7.0-24-op_lut_database.json.zip\n"
     "  latgrad net model.pb --init model_init.pb --input data=1,3,224,224 --lut lut.json --json\n"
+    "  latgrad net model.onnx --input x=1,3,224,224 --lut lut.json\n"
     "  latgrad net models/FBNet-C/int8 --shapes\n\n"
     "Exit codes: 0 every operator has a time, 3 some have none (so there is no total), 1 error,\n"
     "2 wrong usage.";
@@ -84,6 +85,9 @@ std::string shapes_json(const net::Net& net, const net::NetShapes& shapes) {
       const auto found = shapes.blobs.find(blob);
       add_member(blobs, blob, found == shapes.blobs.end() ? Json() : Json(found->second.shape));
     }
+  }
+  for (const auto& [blob, info] : net.constants) {
+    if (written.insert(blob).second) add_member(blobs, blob, info.shape);
   }
   return base::json_text({{"inputs", blob_shapes(net.inputs)},
                           {"params", blob_shapes(net.parameters)},
@@ -243,11 +247,13 @@ Command add_net_command(CLI::App& parent) {
   CLI::App* app = parent.add_subcommand("net", kDescription);
   app->footer(kFooter);
   auto options = std::make_shared<NetOptions>();
-  app->add_option("MODEL", options->model, "A folder with model.pb or model.pbtxt, or such a file")
+  app->add_option("MODEL", options->model,
+                  "A Caffe2 network or an ONNX model: a folder with model.pb, model.pbtxt or model.onnx, or "
+                  "such a file")
       ->required();
   add_pricing_options(*app, options->pricing);
   app->add_option("--init", options->init,
-                  "The init net, for the shapes of the parameters [found next to MODEL]")
+                  "The init net of a Caffe2 network, for the shapes of its parameters [found next to MODEL]")
       ->type_name("FILE");
   add_input_option(*app, options->inputs);
   app->add_flag("--json", options->json, "Print JSON: total_us, found_us, all_found, macs, params, ops");

@@ -11,8 +11,9 @@
 namespace latgrad::cli {
 
 void add_net_options(CLI::App& app, profile::NetFiles& files) {
-  app.add_option("--net", files.nets,
-                 "Network to measure: a folder with model.pb or model.pbtxt, or such a file (repeatable)")
+  app.add_option(
+         "--net", files.nets,
+         "Network to measure: a folder with model.pb, model.pbtxt or model.onnx, or such a file (repeatable)")
       ->type_name("MODEL")
       ->allow_extra_args(false);
   app.add_option(

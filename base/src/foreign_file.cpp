@@ -58,6 +58,8 @@ bool is_caffe_text(std::string_view bytes) {
   }
 }
 
+}  // namespace
+
 // ONNX's first field is the version of its format, a small number; a NetDef never begins with a number.
 bool is_onnx(std::string_view bytes) {
   constexpr auto kIrVersion = '\x08';
@@ -66,8 +68,6 @@ bool is_onnx(std::string_view bytes) {
   return std::string_view("\x12\x1a\x22\x2a\x32\x3a\x42\x72").find(bytes[2]) != std::string_view::npos ||
          bytes[2] == '\x28';
 }
-
-}  // namespace
 
 std::optional<std::string> foreign_format(std::string_view bytes) {
   if (is_zip(bytes)) return zip_format(bytes);

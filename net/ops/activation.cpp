@@ -40,6 +40,10 @@ void followed(OpContext& ctx) {
 double absolute(double value) { return std::abs(value); }
 double ceiling(double value) { return std::ceil(value); }
 double floor_of(double value) { return std::floor(value); }
+double reciprocal(double value) { return 1 / value; }
+double round_to_even(double value) { return std::nearbyint(value); }
+double square_root(double value) { return std::sqrt(value); }
+double exponential(double value) { return std::exp(value); }
 double square(double value) { return value * value; }
 
 void mod(OpContext& ctx) {
@@ -76,6 +80,7 @@ constexpr DefaultArgument kClip[] = {{"min", std::numeric_limits<float>::lowest(
                                      {"max", std::numeric_limits<float>::max()}};
 constexpr DefaultArgument kDropout[] = {{"ratio", 0.5F}, {"is_test", int64_t{0}}};
 constexpr DefaultArgument kElu[] = {{"alpha", 1.0F}};
+constexpr DefaultArgument kGelu[] = {{"fast_gelu", int64_t{0}}};
 constexpr DefaultArgument kHardSigmoid[] = {{"alpha", 0.2F}, {"beta", 0.5F}};
 constexpr DefaultArgument kLeakyRelu[] = {{"alpha", 0.01F}};
 constexpr DefaultArgument kMod[] = {{"sign_follow_divisor", int64_t{0}}};
@@ -99,20 +104,24 @@ constexpr OperatorType kRows[] = {
     {.type = "Dropout", .outputs = {1, 2}, .defaults = kDropout, .infer = dropout},
     {.type = "Elu", .defaults = kElu, .infer = same_as_input},
     {.type = "EnsureCPUOutput", .moves = true, .infer = copy},
-    {.type = "Exp", .infer = same_as_input},
+    {.type = "Erf", .infer = same_as_input},
+    {.type = "Exp", .infer = followed<exponential>},
     {.type = "Floor", .infer = followed<floor_of>},
-    {.type = "Gelu", .infer = same_as_input},
+    {.type = "Gelu", .defaults = kGelu, .infer = same_as_input},
     {.type = "HardSigmoid", .defaults = kHardSigmoid, .infer = same_as_input},
     {.type = "HardSwish", .infer = same_as_input},
     {.type = "LeakyRelu", .defaults = kLeakyRelu, .infer = same_as_input},
     {.type = "Log", .infer = same_as_input},
     {.type = "Log1p", .infer = same_as_input},
+    {.type = "Mish", .infer = same_as_input},
     {.type = "Mod", .defaults = kMod, .infer = mod},
     {.type = "Negative", .infer = followed<std::negate<>{}>},
     {.type = "PRelu", .inputs = {2, 2}, .infer = prelu},
+    {.type = "Reciprocal", .infer = followed<reciprocal>},
     {.type = "Relu", .infer = same_as_input},
     {.type = "Relu6", .infer = same_as_input},
     {.type = "ReluN", .defaults = kReluN, .infer = same_as_input},
+    {.type = "Round", .infer = followed<round_to_even>},
     {.type = "Rsqrt", .infer = same_as_input},
     {.type = "Scale", .defaults = kScale, .infer = same_as_input},
     {.type = "Selu", .defaults = kSelu, .infer = same_as_input},
@@ -122,7 +131,7 @@ constexpr OperatorType kRows[] = {
     {.type = "Softplus", .infer = same_as_input},
     {.type = "Softsign", .infer = same_as_input},
     {.type = "Sqr", .infer = followed<square>},
-    {.type = "Sqrt", .infer = same_as_input},
+    {.type = "Sqrt", .infer = followed<square_root>},
     {.type = "StopGradient", .moves = true, .infer = copy},
     {.type = "Swish", .infer = same_as_input},
     {.type = "Tanh", .infer = same_as_input},

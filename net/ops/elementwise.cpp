@@ -51,8 +51,6 @@ void broadcast(OpContext& ctx) { ctx.add_output(broadcast_shape(ctx)); }
 
 void compare(OpContext& ctx) { ctx.add_output({broadcast_shape(ctx), DataType::kBool}); }
 
-// The values of both inputs under `function`, where they are known and one of them is not stretched along
-// more than a whole.
 // The values of both inputs under `function`, where they are known and none of them is stretched but a single
 // one.
 template <typename Function>
@@ -105,6 +103,24 @@ void negation(OpContext& ctx) {
   if (ctx.values(0) == nullptr) return;
   Values values = *ctx.values(0);
   for (double& value : values) value = value == 0 ? 1 : 0;
+  ctx.set_values(std::move(values));
+}
+
+// Where the first input is true, the second, else the third.
+void where(OpContext& ctx) {
+  const Shape chosen = broadcast_shapes(ctx, ctx.activation(1).shape, ctx.activation(2).shape);
+  ctx.add_output({broadcast_shapes(ctx, ctx.activation(0).shape, chosen), ctx.activation(1).dtype});
+  const Values* condition = ctx.values(0);
+  const Values* a = ctx.values(1);
+  const Values* b = ctx.values(2);
+  if (condition == nullptr || a == nullptr || b == nullptr) return;
+  const size_t count = std::max({condition->size(), a->size(), b->size()});
+  Values values;
+  const auto at = [](const Values& from, size_t i) { return from.size() == 1 ? from[0] : from[i]; };
+  for (const Values* input : {condition, a, b}) {
+    if (input->size() != count && input->size() != 1) return;
+  }
+  for (size_t i = 0; i < count; ++i) values.push_back(at(*condition, i) != 0 ? at(*a, i) : at(*b, i));
   ctx.set_values(std::move(values));
 }
 
@@ -166,7 +182,9 @@ constexpr OperatorType kRows[] = {
     pairwise("NE", comparison<std::not_equal_to<>{}>),
     pairwise("Or", compare),
     {.type = "Pow", .inputs = {1, 2}, .activations = kAll, .defaults = kBroadcast, .infer = broadcast},
+    pairwise("Xor", compare),
     {.type = "Not", .infer = negation},
+    {.type = "Where", .inputs = {3, 3}, .activations = kAll, .infer = where},
     {.type = "ElementwiseLinear", .inputs = {3, 3}, .defaults = kAxisOne, .infer = elementwise_linear},
 };
 

@@ -1,7 +1,10 @@
-// Joining and cutting: Concat, Split, Slice, Gather, Tile.
+// Joining and cutting: Concat, Split, Slice, Gather, Tile, Expand.
 // Source: caffe2/operators/{concat_split_op,slice_op,gather_op,tile_op}.h, quantized/int8_concat_op.h.
 
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
 
 #include "rows.h"
 
@@ -105,6 +108,13 @@ void slice(OpContext& ctx) {
                                           "dimensions, got {} and {}",
                                           to_string(shape), to_string(starts), to_string(ends)));
   }
+  // ONNX's: every so many elements; negative ones go from the end to the start.
+  std::vector<int64_t> steps = ctx.args().integers("steps");
+  if (steps.empty()) steps.assign(starts.size(), 1);
+  if (steps.size() != starts.size() || std::ranges::find(steps, 0) != steps.end()) {
+    ctx.fail_at_arg("steps", fmt::format("steps must have {} values, none of them 0, got {}", starts.size(),
+                                         to_string(steps)));
+  }
   size_t first = 0;
   for (size_t i = 0; i < starts.size(); ++i) {
     // -1 is the end, not the last element.
@@ -118,15 +128,46 @@ void slice(OpContext& ctx) {
                       fmt::format("a slice must not end before it starts, got [{}, {}) of dimension {} of {}",
                                   starts[i], ends[i], i, to_string(ctx.activation(0).shape)));
     }
-    shape[i] = end - start;
-    first = static_cast<size_t>(start);
+    const int64_t step = std::min(std::abs(steps[i]), kMaxDim);
+    shape[i] = (end - start + step - 1) / step;
+    first = static_cast<size_t>(steps[i] > 0 ? start : end - 1);
   }
   const bool is_list = shape.size() == 1;
-  const auto length = static_cast<std::ptrdiff_t>(is_list ? shape[0] : 0);
+  const int64_t length = is_list ? shape[0] : 0;
   ctx.add_output(std::move(shape));
   if (const Values* values = ctx.values(0); is_list && values != nullptr) {
-    const auto from = values->begin() + static_cast<std::ptrdiff_t>(first);
-    ctx.set_values(Values(from, from + length));
+    Values chosen;
+    for (int64_t i = 0; i < length; ++i) {
+      chosen.push_back((*values)[static_cast<size_t>(static_cast<int64_t>(first) + i * steps[0])]);
+    }
+    ctx.set_values(std::move(chosen));
+  }
+}
+
+// The input stretched to a shape, as numpy broadcasts it.
+void expand(OpContext& ctx) {
+  const Shape& input = ctx.activation(0).shape;
+  const bool is_given = ctx.num_inputs() == 1;
+  const Shape wanted = is_given ? ctx.args().integers("shape") : ctx.known_integers(1, "the shape of Expand");
+  Shape shape(std::max(input.size(), wanted.size()), 1);
+  for (size_t i = 0; i < shape.size(); ++i) {
+    const size_t from_end = shape.size() - i;
+    const int64_t had = from_end <= input.size() ? input[input.size() - from_end] : 1;
+    // -1 keeps what is there.
+    const int64_t given = from_end <= wanted.size() ? wanted[wanted.size() - from_end] : 1;
+    const int64_t asked = given == -1 ? had : given;
+    if (asked < 0 || (asked != had && asked != 1 && had != 1)) {
+      ctx.fail_at_arg("shape", fmt::format("shape must broadcast with the input {}, got {}", to_string(input),
+                                           to_string(wanted)));
+    }
+    shape[i] = had == 1 ? asked : had;
+  }
+  ctx.product(shape, 0, shape.size());
+  ctx.add_output(shape);
+  if (const Values* values = ctx.values(0); values != nullptr && values->size() == 1) {
+    const int64_t count = num_elements(shape);
+    if (count <= static_cast<int64_t>(kMaxValues))
+      ctx.set_values(Values(static_cast<size_t>(count), (*values)[0]));
   }
 }
 
@@ -197,6 +238,7 @@ constexpr OperatorType kRows[] = {
      .parameter_types = kIndices,
      .defaults = kNoAddedAxis,
      .infer = split},
+    {.type = "Expand", .inputs = {1, 2}, .parameter_types = kLengths, .infer = expand},
     {.type = "Gather",
      .inputs = {2, 2},
      .activations = kAll,

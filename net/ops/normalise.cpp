@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "rows.h"
 
 namespace latgrad::net::ops {
@@ -71,6 +73,30 @@ void normalised_from_axis(OpContext& ctx, bool keep_one) {
 void layer_norm(OpContext& ctx) { normalised_from_axis(ctx, true); }
 void rms_norm(OpContext& ctx) { normalised_from_axis(ctx, false); }
 
+// ONNX's: scale and bias broadcast to the dimensions from `axis` on; behind the first output stand the
+// moments.
+void onnx_norm(OpContext& ctx) {
+  const TensorInfo input = ctx.activation(0, 1);
+  const size_t axis = ctx.axis(ctx.args().integer("axis", -1), input.shape.size(), "axis");
+  const Shape normalised(input.shape.begin() + static_cast<std::ptrdiff_t>(axis), input.shape.end());
+  for (size_t i = 1; i < ctx.num_inputs(); ++i) {
+    const Shape& scale = ctx.parameter(i).shape;
+    const size_t missing = normalised.size() - std::min(scale.size(), normalised.size());
+    bool fits = scale.size() <= normalised.size();
+    for (size_t dim = 0; fits && dim < scale.size(); ++dim) {
+      fits = scale[dim] == 1 || scale[dim] == normalised[missing + dim];
+    }
+    if (!fits) {
+      ctx.fail_at_input(i, fmt::format("the scale or bias must broadcast to {}, got {}",
+                                       to_string(normalised), to_string(scale)));
+    }
+  }
+  ctx.add_output(input);
+  Shape moments = input.shape;
+  std::fill(moments.begin() + static_cast<std::ptrdiff_t>(axis), moments.end(), 1);
+  for (size_t i = 1; i < ctx.num_outputs(); ++i) ctx.add_output({moments, DataType::kFloat});
+}
+
 void same_shapes(OpContext& ctx) {
   for (size_t i = 0; i < ctx.num_outputs(); ++i) ctx.add_output(ctx.activation(0).shape);
 }
@@ -82,6 +108,7 @@ constexpr DefaultArgument kLastAxis[] = {{"axis", int64_t{-1}}};
 constexpr DefaultArgument kLayerNorm[] = {
     {"axis", int64_t{1}}, {"epsilon", 1e-5F}, {"elementwise_affine", int64_t{0}}};
 constexpr DefaultArgument kLrn[] = {{"bias", 1.0F}};
+constexpr DefaultArgument kOnnxNorm[] = {{"axis", int64_t{-1}}, {"epsilon", 1e-5F}};
 constexpr DefaultArgument kSpatialBn[] = {
     {"epsilon", 1e-5F}, {"momentum", 0.9F}, {"is_test", int64_t{0}}, {"num_batches", int64_t{1}}};
 
@@ -95,8 +122,14 @@ constexpr OperatorType kRows[] = {
      .infer = instance_norm},
     {.type = "LRN", .outputs = {1, 2}, .defaults = kLrn, .infer = same_shapes},
     {.type = "LayerNorm", .inputs = {1, 3}, .outputs = {3, 3}, .defaults = kLayerNorm, .infer = layer_norm},
+    {.type = "LayerNormalization",
+     .inputs = {2, 3},
+     .outputs = {1, 3},
+     .defaults = kOnnxNorm,
+     .infer = onnx_norm},
     {.type = "LogSoftmax", .defaults = kAxisOne, .infer = same_shapes},
     {.type = "Normalize", .defaults = kLastAxis, .infer = same_shapes},
+    {.type = "RMSNormalization", .inputs = {2, 2}, .defaults = kOnnxNorm, .infer = onnx_norm},
     {.type = "RMSNorm", .inputs = {3, 3}, .outputs = {2, 2}, .defaults = kAxisOne, .infer = rms_norm},
     {.type = "Softmax", .defaults = kAxisOne, .infer = same_shapes},
     {.type = "SpatialBN", .inputs = {5, 7}, .outputs = {1, 5}, .defaults = kSpatialBn, .infer = spatial_bn},

@@ -88,17 +88,7 @@ void OpContext::expect_parameter(size_t index, const Shape& shape, std::string_v
 std::vector<int64_t> OpContext::known_integers(size_t index, std::string_view what) const {
   const Values* values = this->values(index);
   if (values == nullptr) fail_unknown(index, what);
-  std::vector<int64_t> integers;
-  for (const double value : *values) {
-    // Ends of slices are often as big as a number gets.
-    constexpr double kBig = 9e18;
-    if (!(value > -kBig && value < kBig)) {
-      integers.push_back(value > 0 ? INT64_MAX : INT64_MIN);
-    } else {
-      integers.push_back(static_cast<int64_t>(value));
-    }
-  }
-  return integers;
+  return to_integers(*values);
 }
 
 size_t OpContext::channel_axis(size_t rank) const { return args_.is_nhwc() ? rank - 1 : 1; }

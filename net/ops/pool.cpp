@@ -32,6 +32,30 @@ void pad_image(OpContext& ctx) {
   ctx.add_output(join_image(image, order));
 }
 
+// ONNX's: of any dimensions.
+void pad(OpContext& ctx) {
+  Shape shape = ctx.activation(0, 1).shape;
+  const std::vector<int64_t> pads = ctx.args().integers("pads");
+  if (pads.size() != 2 * shape.size()) {
+    ctx.fail_at_arg("pads", fmt::format("pads must have two values for each dimension of {}, got {}",
+                                        to_string(shape), to_string(pads)));
+  }
+  for (size_t dim = 0; dim < shape.size(); ++dim) {
+    for (const int64_t pad : {pads[dim], pads[shape.size() + dim]}) {
+      if (pad < -kMaxDim || pad > kMaxDim) {
+        ctx.fail_at_arg("pads", fmt::format("pads must fit 32 bits, got {}", to_string(pads)));
+      }
+      shape[dim] += pad;
+    }
+    if (shape[dim] < 0) {
+      ctx.fail_at_arg("pads",
+                      fmt::format("negative pads must not take more than there is, got {} of input {}",
+                                  to_string(pads), to_string(ctx.activation(0).shape)));
+    }
+  }
+  ctx.add_output(std::move(shape));
+}
+
 constexpr DefaultArgument kAverage[] = {{"count_include_pad", int64_t{0}}};
 constexpr DefaultArgument kLp[] = {{"p", 2.0F}};
 constexpr DefaultArgument kPadImage[] = {{"mode", "constant"}, {"value", 0.0F}};
@@ -47,6 +71,7 @@ constexpr OperatorType kRows[] = {
     {.type = "MaxPool2D", .window = WindowKind::kImage, .infer = pool},
     {.type = "MaxPool3D", .window = WindowKind::kImage, .infer = pool},
     {.type = "MaxPoolWithIndex", .outputs = {2, 2}, .window = WindowKind::kImage, .infer = pool},
+    {.type = "Pad", .defaults = kPadImage, .infer = pad},
     {.type = "PadImage", .defaults = kPadImage, .window = WindowKind::kImage, .infer = pad_image},
     {.type = "Int8AveragePool", .defaults = kAverage, .window = WindowKind::kImage, .infer = pool},
     {.type = "Int8AveragePoolRelu", .defaults = kAverage, .window = WindowKind::kImage, .infer = pool},

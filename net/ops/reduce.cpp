@@ -35,6 +35,16 @@ void reduce(OpContext& ctx) {
   ctx.add_output(std::move(shape));
 }
 
+// Sizes are often computed so.
+void reduce_product(OpContext& ctx) {
+  reduce(ctx);
+  const Values* values = ctx.values(0);
+  if (values == nullptr || num_elements(ctx.outputs()[0].shape) != 1) return;
+  double product = 1;
+  for (const double value : *values) product *= value;
+  ctx.set_values({product});
+}
+
 void reduce_front(OpContext& ctx) {
   const Shape& input = ctx.activation(0).shape;
   const size_t count = num_reduce_dim(ctx, input.size());
@@ -128,10 +138,13 @@ constexpr OperatorType kRows[] = {
      .infer = reduce_front},
     {.type = "ReduceL1", .defaults = kKeepDims, .infer = reduce},
     {.type = "ReduceL2", .defaults = kKeepDims, .infer = reduce},
+    {.type = "ReduceLogSumExp", .defaults = kKeepDims, .infer = reduce},
     {.type = "ReduceMax", .defaults = kKeepDims, .infer = reduce},
     {.type = "ReduceMean", .defaults = kKeepDims, .infer = reduce},
     {.type = "ReduceMin", .defaults = kKeepDims, .infer = reduce},
+    {.type = "ReduceProd", .defaults = kKeepDims, .infer = reduce_product},
     {.type = "ReduceSum", .defaults = kKeepDims, .infer = reduce},
+    {.type = "ReduceSumSquare", .defaults = kKeepDims, .infer = reduce},
     {.type = "TopK",
      .inputs = {1, 2},
      .outputs = {2, 3},

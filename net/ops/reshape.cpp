@@ -191,10 +191,32 @@ void channel_shuffle(OpContext& ctx) {
   ctx.add_output(input);
 }
 
+// Blocks of an image become channels, or channels blocks.
+template <bool to_space>
+void between_depth_and_space(OpContext& ctx) {
+  Shape shape = ctx.activation(0).shape;
+  const int64_t block = ctx.args().integer("blocksize", 0);
+  if (shape.size() != 4) {
+    ctx.fail_at_input(0, fmt::format("the input must have 4 dimensions, got {}", to_string(shape)));
+  }
+  if (block < 1) ctx.fail_at_arg("blocksize", fmt::format("blocksize must be positive, got {}", block));
+  const int64_t area = ctx.multiply(block, block);
+  const bool divides = to_space ? shape[1] % area == 0 : shape[2] % block == 0 && shape[3] % block == 0;
+  if (!divides) {
+    ctx.fail_at_arg("blocksize", fmt::format("blocksize must divide {}, got {}", to_string(shape), block));
+  }
+  shape[1] = to_space ? shape[1] / area : ctx.multiply(shape[1], area);
+  for (const size_t dim : {2, 3})
+    shape[dim] = to_space ? ctx.multiply(shape[dim], block) : shape[dim] / block;
+  ctx.add_output(std::move(shape));
+}
+
+constexpr DefaultArgument kDepthToSpace[] = {{"mode", "DCR"}};
 constexpr DefaultArgument kOneGroup[] = {{"group", int64_t{1}}};
 
 constexpr OperatorType kRows[] = {
     {.type = "ChannelShuffle", .defaults = kOneGroup, .infer = channel_shuffle},
+    {.type = "DepthToSpace", .defaults = kDepthToSpace, .infer = between_depth_and_space<true>},
     {.type = "ExpandDims", .moves = true, .infer = expand_dims},
     {.type = "Flatten", .defaults = kAxisOne, .moves = true, .infer = flatten},
     {.type = "FlattenToVec", .moves = true, .infer = flatten_to_vec},
@@ -209,6 +231,7 @@ constexpr OperatorType kRows[] = {
      .moves = true,
      .infer = reshape},
     {.type = "ResizeLike", .inputs = {2, 2}, .activations = kAll, .moves = true, .infer = resize_like},
+    {.type = "SpaceToDepth", .infer = between_depth_and_space<false>},
     {.type = "Squeeze", .moves = true, .infer = squeeze},
     {.type = "Transpose", .moves = true, .infer = transpose},
     {.type = "Int8ChannelShuffle", .defaults = kOneGroup, .infer = channel_shuffle},

@@ -53,10 +53,22 @@ void upsample_nearest(OpContext& ctx) {
   ctx.add_output(std::move(shape));
 }
 
+// ONNX's: all dimensions to `sizes`.
+void resize_to(OpContext& ctx) {
+  const Shape& input = ctx.activation(0).shape;
+  const Shape sizes = ctx.args().integers("sizes");
+  if (sizes.size() != input.size()) {
+    ctx.fail_at_arg("sizes", fmt::format("sizes must have one value for each dimension of {}, got {}",
+                                         to_string(input), to_string(sizes)));
+  }
+  ctx.add_output(sizes);
+}
+
 constexpr DefaultArgument kScale[] = {{"scale", int64_t{2}}};
 constexpr DefaultArgument kScales[] = {{"height_scale", 1.0F}, {"width_scale", 1.0F}};
 
 constexpr OperatorType kRows[] = {
+    {.type = "Resize", .infer = resize_to},
     {.type = "ResizeNearest", .inputs = {1, 2}, .defaults = kScales, .infer = resize},
     {.type = "UpsampleBilinear", .inputs = {1, 2}, .defaults = kScales, .infer = resize},
     {.type = "UpsampleNearest", .defaults = kScale, .infer = upsample_nearest},

@@ -76,6 +76,12 @@ class Inference {
     return infer_operator();
   }
 
+  // The shape and type of a blob that an operator has written or read, or null.
+  const TensorInfo* info_of(const std::string& blob) const {
+    const auto it = values_.find(blob);
+    return it == values_.end() || it->second.state != Value::kKnown ? nullptr : &it->second.info;
+  }
+
   // The values of a blob at this moment, or null.
   const Values* values_of(const std::string& blob) const {
     const auto it = values_.find(blob);

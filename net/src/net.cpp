@@ -30,6 +30,17 @@ Argument Argument::of_string(std::string name, std::string value) {
   return arg;
 }
 
+std::vector<int64_t> to_integers(const Values& values) {
+  constexpr double kBig = 9e18;
+  std::vector<int64_t> integers;
+  integers.reserve(values.size());
+  for (const double value : values) {
+    const bool fits = value > -kBig && value < kBig;
+    integers.push_back(fits ? static_cast<int64_t>(value) : value > 0 ? INT64_MAX : INT64_MIN);
+  }
+  return integers;
+}
+
 bool Argument::operator==(const Argument& other) const = default;
 
 std::vector<const Net*> Operator::subnets() const {

@@ -24,7 +24,7 @@ constexpr size_t kImageRank = 3;
 
 bool reads_as_image(const Net& net, const Operator& op, size_t input) {
   const OperatorType* row = find_operator_type(op.type);
-  if (row == nullptr || !row->reads_activation(input)) return false;
+  if (net.has_exact_parameters || row == nullptr || !row->reads_activation(input)) return false;
   const std::string& blob = op.inputs[input];
   if (row->window != WindowKind::kNone) return true;
   const Shape* shape = filled_shape(net, blob);
@@ -35,7 +35,8 @@ bool reads_as_image(const Net& net, const Operator& op, size_t input) {
 
 bool reads_placeholder(const Net& net, const Operator& op, size_t input) {
   const OperatorType* row = find_operator_type(op.type);
-  if (row == nullptr || !row->reads_activation(input) || takes_constants(*row)) return false;
+  if (net.has_exact_parameters || row == nullptr || !row->reads_activation(input) || takes_constants(*row))
+    return false;
   const std::string& blob = op.inputs[input];
   const Shape* shape = filled_shape(net, blob);
   const bool says_nothing = shape != nullptr && (shape->empty() || (shape->size() == 1 && (*shape)[0] <= 1));

@@ -11,6 +11,7 @@
 #include "latgrad/base/mapped_file.h"
 #include "latgrad/net/init_net.h"
 #include "latgrad/net/netdef.h"
+#include "latgrad/net/onnx.h"
 #include "shapes_json.h"
 #include "text_or_binary.h"
 
@@ -30,11 +31,12 @@ std::optional<fs::path> first_that_exists(const std::vector<fs::path>& candidate
 fs::path model_file(const fs::path& model) {
   std::error_code ignored;  // opening the path will tell
   if (!fs::is_directory(model, ignored)) return model;
-  const auto found = first_that_exists(
-      {model / "model.pb", model / "model.pbtxt", model / "predict_net.pb", model / "predict_net.pbtxt"});
+  const auto found = first_that_exists({model / "model.pb", model / "model.pbtxt", model / "predict_net.pb",
+                                        model / "predict_net.pbtxt", model / "model.onnx"});
   if (!found) {
-    throw IoError("a model folder must hold model.pb, model.pbtxt, predict_net.pb or predict_net.pbtxt",
-                  {.file = model.string()});
+    throw IoError(
+        "a model folder must hold model.pb, model.pbtxt, predict_net.pb, predict_net.pbtxt or model.onnx",
+        {.file = model.string()});
   }
   return *found;
 }
@@ -52,19 +54,23 @@ std::optional<fs::path> init_beside(const fs::path& file) {
   return first_that_exists(candidates);
 }
 
-}  // namespace
+// Many a foreign or cut file is well-formed, of unknown fields alone.
+void check_has_operators(const Net& net) {
+  if (net.ops.empty()) {
+    throw ParseError("a network must have at least one operator, got none", {.file = net.source});
+  }
+}
 
-Net read_net(const fs::path& model, const std::optional<fs::path>& init) {
-  const fs::path file = model_file(model);
-  const base::MappedFile mapped(file);
-  const std::string_view bytes = mapped.bytes();
-  base::refuse_foreign_file(bytes, "a Caffe2 network", file.string());
+// A name that ends in .onnx settles what the first bytes leave open.
+bool is_onnx_file(std::string_view bytes, const fs::path& file) {
+  return base::is_onnx(bytes) || (file.extension() == ".onnx" && !base::foreign_format(bytes));
+}
+
+Net read_caffe2_net(std::string_view bytes, const fs::path& file, const std::optional<fs::path>& init) {
+  base::refuse_foreign_file(bytes, "a Caffe2 network or an ONNX model", file.string());
   Net net =
       is_binary(bytes) ? parse_netdef_binary(bytes, file.string()) : parse_netdef_text(bytes, file.string());
-  // Many a foreign or cut file is a well-formed NetDef of unknown fields alone.
-  if (net.ops.empty()) {
-    throw ParseError("a network must have at least one operator, got none", {.file = file.string()});
-  }
+  check_has_operators(net);
   const auto init_file = init ? init : init_beside(file);
   if (init_file) {
     const base::MappedFile mapped_init(*init_file);
@@ -73,6 +79,28 @@ Net read_net(const fs::path& model, const std::optional<fs::path>& init) {
   if (const auto shapes = first_that_exists({file.parent_path() / "shapes.json"})) {
     const base::MappedFile mapped_shapes(*shapes);
     add_shapes_json(net, mapped_shapes.bytes(), shapes->string());
+  }
+  return net;
+}
+
+}  // namespace
+
+Net read_net(const fs::path& model, const std::optional<fs::path>& init,
+             const std::vector<InputShape>& inputs) {
+  const fs::path file = model_file(model);
+  const base::MappedFile mapped(file);
+  if (is_onnx_file(mapped.bytes(), file)) {
+    if (init) {
+      throw ValueError("an ONNX model needs no init net: its initializers tell the shapes",
+                       {.file = init->string()});
+    }
+    Net net = read_onnx(mapped.bytes(), file.string(), inputs);
+    check_has_operators(net);
+    return net;
+  }
+  Net net = read_caffe2_net(mapped.bytes(), file, init);
+  for (const InputShape& input : inputs) {
+    if (is_read_from_outside(net, input.blob)) set_input(net, input.blob, input.shape, input.dtype);
   }
   return net;
 }

@@ -31,7 +31,7 @@ std::vector<NamedNet> read_nets(const NetFiles& files) {
   std::vector<NamedNet> nets;
   for (size_t i = 0; i < files.nets.size(); ++i) {
     const auto init = files.inits.empty() ? std::nullopt : std::optional(files.inits[i]);
-    nets.push_back({short_name(files.nets[i]), net::read_net(files.nets[i], init), {}});
+    nets.push_back({short_name(files.nets[i]), net::read_net(files.nets[i], init, files.inputs), {}});
   }
   for (const net::InputShape& input : files.inputs) {
     const auto set_where = [&](auto is_meant) {

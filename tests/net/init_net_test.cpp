@@ -163,8 +163,9 @@ TEST(InitNetTest, WhoReadsAParameterThatIsLoadedIsToldSo) {
       "model.pbtxt");
   net.inputs["x"] = {{1, 4}};
   add_init_net(net, "op { type: \"Load\" output: \"w\" output: \"b\" }", "init.pbtxt");
-  LATGRAD_EXPECT_ERROR(infer_shapes(net), NetError,
-                       AllOf(HasSubstr("op 0 \"Load\" of init.pbtxt makes this one"), HasSubstr("blob \"w\"")));
+  LATGRAD_EXPECT_ERROR(
+      infer_shapes(net), NetError,
+      AllOf(HasSubstr("op 0 \"Load\" of init.pbtxt makes this one"), HasSubstr("blob \"w\"")));
   net.parameters = {{"w", {{3, 4}}}, {"b", {{3}}}};
   EXPECT_EQ(infer_shapes(net).blobs.at("y").shape, (Shape{1, 3}));
 }

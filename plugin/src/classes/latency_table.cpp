@@ -147,7 +147,9 @@ c10::intrusive_ptr<NetEstimate> LatencyTable::estimate_net(
     const lut::EstimateOptions options{.device = resolve_device(device),
                                        .mode = lut::parse_mode(mode),
                                        .statistic = lut::parse_statistic(statistic)};
-    net::Net net = init.empty() ? net::read_net(model) : net::read_net(model, init);
+    std::vector<net::InputShape> inputs;
+    for (const auto& entry : input_dims) inputs.push_back({entry.key(), entry.value(), std::nullopt});
+    net::Net net = net::read_net(model, init.empty() ? std::nullopt : std::optional(init), inputs);
     for (const auto& entry : input_dims) net::set_input(net, entry.key(), entry.value());
     net::inline_branches(net);
     const lut::Estimate estimate = lut::estimate(net, net::infer_shapes(net), impl_->table, options);

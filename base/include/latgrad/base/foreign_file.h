@@ -14,6 +14,9 @@ namespace latgrad::base {
 // O(1): reads the first few hundred bytes, and the names in a zip.
 std::optional<std::string> foreign_format(std::string_view bytes);
 
+// Whether that is a binary ONNX model.
+bool is_onnx(std::string_view bytes);
+
 // Errors: ParseError that names the format of a foreign file; `wanted` ("a Caffe2 network") is expected.
 void refuse_foreign_file(std::string_view bytes, std::string_view wanted, const std::string& source);
 

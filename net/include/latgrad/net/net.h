@@ -74,6 +74,8 @@ struct Operator {
 using Values = std::vector<double>;
 // Longer tensors are not followed.
 inline constexpr size_t kMaxValues = 128;
+// As 64-bit integers; what is greater, as ends of slices often are, becomes the greatest.
+std::vector<int64_t> to_integers(const Values& values);
 
 struct Net {
   std::string name;
@@ -92,6 +94,13 @@ struct Net {
   // Parameters that an init net creates with an operator without a known shape, and that operator: `op 1
   // "Load" of init.pb`.
   std::map<std::string, std::string, std::less<>> unfilled_parameters;
+  // What the reader of an ONNX file computed itself, and no operator writes: values that follow from
+  // parameters and shapes alone, and second names of other blobs. Those that an operator reads are parameters
+  // as well.
+  std::map<std::string, TensorInfo, std::less<>> constants;
+  // Whether the file tells parameters from inputs, as ONNX does: an init net may hold a placeholder of an
+  // input.
+  bool has_exact_parameters = false;
   // Shapes and types of the data inputs, by blob name.
   std::map<std::string, TensorInfo, std::less<>> inputs;
   // Where it was read from, for error messages; not part of the network.

@@ -1,0 +1,155 @@
+#include "onnx_node.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "latgrad/base/error.h"
+#include "onnx_reader.h"
+
+namespace latgrad::net {
+
+OnnxNode::OnnxNode(OnnxReader& reader, const onnx::NodeProto& node, int64_t opset,
+                   std::vector<std::string> inputs, std::vector<std::string> outputs)
+    : reader_(reader), node_(node), opset_(opset), inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
+
+const onnx::AttributeProto* OnnxNode::find(std::string_view name) const {
+  const auto& attributes = node_.attribute();
+  const auto it = std::ranges::find(attributes, name, &onnx::AttributeProto::name);
+  return it == attributes.end() ? nullptr : &*it;
+}
+
+int64_t OnnxNode::integer(std::string_view name, int64_t otherwise) const {
+  const onnx::AttributeProto* attribute = find(name);
+  return attribute == nullptr ? otherwise : attribute->i();
+}
+
+float OnnxNode::number(std::string_view name, float otherwise) const {
+  const onnx::AttributeProto* attribute = find(name);
+  return attribute == nullptr ? otherwise : attribute->f();
+}
+
+std::string_view OnnxNode::text(std::string_view name, std::string_view otherwise) const {
+  const onnx::AttributeProto* attribute = find(name);
+  return attribute == nullptr ? otherwise : std::string_view(attribute->s());
+}
+
+std::vector<int64_t> OnnxNode::integers(std::string_view name) const {
+  const onnx::AttributeProto* attribute = find(name);
+  if (attribute == nullptr) return {};
+  return {attribute->ints().begin(), attribute->ints().end()};
+}
+
+bool OnnxNode::is_constant(size_t index) const {
+  return has_input(index) && reader_.is_constant(inputs_[index]);
+}
+
+const TensorInfo& OnnxNode::info(size_t index) const {
+  if (!has_input(index)) fail(fmt::format("{} must have at least {} inputs", type(), index + 1));
+  const TensorInfo* info = reader_.find_info(inputs_[index]);
+  if (info == nullptr) throw UnknownShape();
+  return *info;
+}
+
+const Values* OnnxNode::values(size_t index) const {
+  return has_input(index) ? reader_.find_values(inputs_[index]) : nullptr;
+}
+
+std::vector<int64_t> OnnxNode::known_integers(size_t index) const {
+  const Values* values = this->values(index);
+  if (values == nullptr) throw UnknownShape();
+  return to_integers(*values);
+}
+
+double OnnxNode::known_number(size_t index) const {
+  const Values* values = this->values(index);
+  if (values == nullptr) throw UnknownShape();
+  if (values->size() != 1) fail(fmt::format("input {} must be one number, got {}", index, values->size()));
+  return (*values)[0];
+}
+
+std::optional<std::vector<int64_t>> OnnxNode::integers_at(std::string_view name, size_t input) const {
+  if (has(name)) return integers(name);
+  if (has_input(input)) return known_integers(input);
+  return std::nullopt;
+}
+
+std::optional<double> OnnxNode::number_at(std::string_view name, size_t input) const {
+  if (has(name)) return number(name, 0);
+  if (has_input(input)) return known_number(input);
+  return std::nullopt;
+}
+
+int64_t OnnxNode::axis(int64_t value, size_t rank) const {
+  const auto signed_rank = static_cast<int64_t>(rank);
+  if (value < -signed_rank || value >= signed_rank) {
+    fail(fmt::format("an axis must be in [{}, {}), got {}", -signed_rank, signed_rank, value));
+  }
+  return value < 0 ? value + signed_rank : value;
+}
+
+Operator OnnxNode::make(std::string_view type, std::vector<std::string> inputs,
+                        std::vector<std::string> outputs) const {
+  Operator op;
+  op.type = type;
+  op.name = node_.name();
+  op.inputs = std::move(inputs);
+  op.outputs = std::move(outputs);
+  return op;
+}
+
+Operator OnnxNode::as(std::string_view type) const { return make(type, inputs_, outputs_); }
+
+Operator OnnxNode::as(std::string_view type, std::initializer_list<size_t> inputs) const {
+  std::vector<std::string> blobs;
+  for (const size_t input : inputs) {
+    if (!has_input(input)) fail(fmt::format("{} must have at least {} inputs", node_.op_type(), input + 1));
+    blobs.push_back(inputs_[input]);
+  }
+  return make(type, std::move(blobs), {outputs_.at(0)});
+}
+
+void OnnxNode::emit(Operator op) { reader_.emit(std::move(op)); }
+
+void OnnxNode::pass(size_t input, size_t output) {
+  const TensorInfo* info = reader_.find_info(inputs_[input]);
+  if (info != nullptr) reader_.net_.constants[outputs_[output]] = *info;
+  outputs_[output] = inputs_[input];
+}
+
+void OnnxNode::emit_constant(TensorInfo info, std::optional<Values> values) {
+  if (values && values->size() > kMaxValues) values.reset();
+  reader_.add_constant(outputs_.at(0), std::move(info), values ? &*values : nullptr);
+}
+
+std::string OnnxNode::temporary(std::string_view suffix) {
+  return reader_.unused_blob(fmt::format("{}/{}", outputs_.at(0), suffix));
+}
+
+std::string OnnxNode::reshaped_parameter(size_t input, Shape shape) {
+  const DataType dtype = info(input).dtype;
+  std::string blob = reader_.unused_blob(fmt::format("{}/reshaped", inputs_[input]));
+  reader_.net_.parameters[blob] = {std::move(shape), dtype};
+  if (const Values* values = this->values(input)) reader_.net_.parameter_values[blob] = *values;
+  return blob;
+}
+
+void OnnxNode::fail(const std::string& message) const { throw NetError(message, reader_.place()); }
+
+Argument integers_argument(std::string name, std::vector<int64_t> values) {
+  Argument arg;
+  arg.name = std::move(name);
+  arg.ints = std::move(values);
+  return arg;
+}
+
+void add_integer(Operator& op, std::string name, int64_t value, int64_t otherwise) {
+  if (value != otherwise) op.args.push_back(Argument::of_int(std::move(name), value));
+}
+
+void add_number(Operator& op, std::string name, float value, float otherwise) {
+  if (value != otherwise) op.args.push_back(Argument::of_float(std::move(name), value));
+}
+
+}  // namespace latgrad::net

@@ -1,0 +1,432 @@
+#include "onnx_reader.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <utility>
+
+#include "latgrad/base/error.h"
+#include "onnx_types.h"
+#include "ops/lowering_rows.h"
+#include "tensor_values.h"
+
+namespace latgrad::net {
+namespace {
+
+constexpr size_t kMaxOperators = 1'000'000;
+constexpr int kMaxDepth = 64;
+constexpr int64_t kOldestOpset = 7;
+constexpr int64_t kNewestOpset = 28;
+
+// The default domain has two names.
+std::string_view domain_of(std::string_view domain) { return domain == "ai.onnx" ? "" : domain; }
+
+std::string function_key(std::string_view domain, std::string_view name) {
+  return fmt::format("{}:{}", domain_of(domain), name);
+}
+
+const onnx::AttributeProto* find_attribute(const onnx::NodeProto& node, std::string_view name) {
+  const auto& attributes = node.attribute();
+  const auto it = std::ranges::find(attributes, name, &onnx::AttributeProto::name);
+  return it == attributes.end() ? nullptr : &*it;
+}
+
+// Replaces the references to attributes of a function by what the calling node says, or the function's
+// default.
+void bind_attributes(onnx::NodeProto& node, const onnx::NodeProto& caller,
+                     const onnx::FunctionProto& function) {
+  auto& attributes = *node.mutable_attribute();
+  for (int i = attributes.size() - 1; i >= 0; --i) {
+    onnx::AttributeProto& attribute = attributes[i];
+    const auto bind_graph = [&](onnx::GraphProto& graph) {
+      for (onnx::NodeProto& inner : *graph.mutable_node()) bind_attributes(inner, caller, function);
+    };
+    if (attribute.has_g()) bind_graph(*attribute.mutable_g());
+    for (onnx::GraphProto& graph : *attribute.mutable_graphs()) bind_graph(graph);
+    if (!attribute.has_ref_attr_name()) continue;
+    const onnx::AttributeProto* value = find_attribute(caller, attribute.ref_attr_name());
+    if (value == nullptr) {
+      const auto& defaults = function.attribute_proto();
+      const auto it = std::ranges::find(defaults, attribute.ref_attr_name(), &onnx::AttributeProto::name);
+      if (it != defaults.end()) value = &*it;
+    }
+    if (value == nullptr) {
+      attributes.DeleteSubrange(i, 1);  // an attribute that is left out
+      continue;
+    }
+    const std::string name = attribute.name();
+    attribute = *value;
+    attribute.set_name(name);
+  }
+}
+
+Argument argument_of(const onnx::AttributeProto& attribute) {
+  Argument arg;
+  arg.name = attribute.name();
+  if (attribute.has_f()) arg.f = attribute.f();
+  if (attribute.has_i()) arg.i = attribute.i();
+  if (attribute.has_s()) arg.s = attribute.s();
+  arg.floats.assign(attribute.floats().begin(), attribute.floats().end());
+  arg.ints.assign(attribute.ints().begin(), attribute.ints().end());
+  arg.strings.assign(attribute.strings().begin(), attribute.strings().end());
+  return arg;
+}
+
+}  // namespace
+
+OnnxReader::OnnxReader(const onnx::ModelProto& model, const std::string& source)
+    : model_(model), inference_(net_, {.allow_unknown = true, .allow_open_inputs = true}) {
+  net_.source = source;
+  net_.has_exact_parameters = true;
+  for (const onnx::FunctionProto& function : model.functions()) {
+    functions_.emplace(function_key(function.domain(), function.name()), &function);
+  }
+}
+
+Net OnnxReader::read(const std::vector<InputShape>& inputs) && {
+  const onnx::GraphProto& graph = model_.graph();
+  Scope scope;
+  read_opsets(model_.opset_import(), scope);
+  net_.name = graph.name();
+  // Older files list their initializers as inputs, too.
+  add_initializers(graph, scope);
+  for (const onnx::ValueInfoProto& input : graph.input()) {
+    if (!scope.blobs.contains(input.name())) declare(input.name(), scope);
+  }
+  add_inputs(graph, inputs);
+  lower_nodes(graph.node(), scope);
+  add_outputs(graph, scope);
+  net_.ops.assign(std::move_iterator(ops_.begin()), std::move_iterator(ops_.end()));
+  drop_unread_constants();
+  return std::move(net_);
+}
+
+Place OnnxReader::place() const {
+  Place place{.file = net_.source};
+  if (node_ == nullptr) return place;
+  place.op_index = node_index_;
+  place.op_type = node_->op_type();
+  if (node_->output_size() > 0) place.blob = node_->output(0);
+  return place;
+}
+
+void OnnxReader::read_opsets(const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto>& imports,
+                             Scope& scope) const {
+  for (const onnx::OperatorSetIdProto& import : imports) {
+    const std::string domain(domain_of(import.domain()));
+    if (domain.empty() && (import.version() < kOldestOpset || import.version() > kNewestOpset)) {
+      throw NetError(fmt::format("the opset must be from {} to {}, got {}", kOldestOpset, kNewestOpset,
+                                 import.version()),
+                     place());
+    }
+    scope.opsets[domain] = import.version();
+  }
+}
+
+void OnnxReader::add_initializers(const onnx::GraphProto& graph, Scope& scope) {
+  const auto add = [&](const onnx::TensorProto& tensor, const Shape& shape) {
+    const std::string blob = declare(tensor.name(), scope);
+    net_.parameters[blob] = {shape, data_type_of_onnx(tensor.data_type())};
+    if (auto values = tensor_values(tensor)) net_.parameter_values[blob] = std::move(*values);
+  };
+  for (const onnx::TensorProto& tensor : graph.initializer()) {
+    try {
+      add(tensor, Shape(tensor.dims().begin(), tensor.dims().end()));
+    } catch (const ValueError& error) {
+      throw NetError(error.message(), {.file = net_.source, .blob = tensor.name()});
+    }
+  }
+  for (const onnx::SparseTensorProto& sparse : graph.sparse_initializer()) {
+    add(sparse.values(), Shape(sparse.dims().begin(), sparse.dims().end()));
+  }
+}
+
+void OnnxReader::add_inputs(const onnx::GraphProto& graph, const std::vector<InputShape>& given) {
+  for (const onnx::ValueInfoProto& input : graph.input()) {
+    if (net_.parameters.contains(input.name())) continue;
+    net_.external_inputs.push_back(input.name());
+    const onnx::TypeProto::Tensor& type = input.type().tensor_type();
+    TensorInfo info;
+    bool is_static = type.has_shape();
+    for (const auto& dim : type.shape().dim()) {
+      is_static = is_static && dim.has_dim_value();
+      info.shape.push_back(dim.dim_value());
+    }
+    if (type.has_elem_type()) {
+      try {
+        info.dtype = data_type_of_onnx(type.elem_type());
+      } catch (const ValueError& error) {
+        throw NetError(error.message(), {.file = net_.source, .blob = input.name()});
+      }
+    }
+    const auto it = std::ranges::find(given, input.name(), &InputShape::blob);
+    if (it != given.end()) {
+      info = {it->shape, it->dtype.value_or(info.dtype)};
+    } else if (!is_static) {
+      std::vector<std::string> dims;
+      for (const auto& dim : type.shape().dim()) {
+        dims.push_back(dim.has_dim_value()       ? std::to_string(dim.dim_value())
+                       : dim.dim_param().empty() ? "?"
+                                                 : dim.dim_param());
+      }
+      throw NetError(
+          fmt::format("the shape of every data input must be known, this one is [{}]: give it with --input "
+                      "{}=1,3,224,224",
+                      fmt::join(dims, ", "), input.name()),
+          {.file = net_.source, .blob = input.name()});
+    }
+    net_.inputs[input.name()] = std::move(info);
+  }
+  // Others may be what an operator of unknown type writes.
+  for (const InputShape& input : given) {
+    for (const onnx::NodeProto& node : graph.node()) {
+      if (std::ranges::find(node.output(), input.blob) == node.output().end()) continue;
+      net_.inputs[input.blob] = {input.shape, input.dtype.value_or(DataType::kFloat)};
+    }
+  }
+}
+
+void OnnxReader::add_outputs(const onnx::GraphProto& graph, const Scope& scope) {
+  for (const onnx::ValueInfoProto& output : graph.output()) {
+    const std::string blob = resolve(output.name(), scope);
+    if (blob.empty()) {
+      throw NetError("an output of the graph must be written by a node, got one that nothing writes",
+                     {.file = net_.source, .blob = output.name()});
+    }
+    net_.external_outputs.push_back(blob);
+  }
+}
+
+std::string OnnxReader::resolve(const std::string& name, const Scope& scope) const {
+  for (const Scope* at = &scope; at != nullptr; at = at->outer) {
+    if (const auto it = at->blobs.find(name); it != at->blobs.end()) return it->second;
+  }
+  return {};
+}
+
+std::string OnnxReader::unused_blob(std::string name) {
+  if (blobs_.insert(name).second) return name;
+  for (size_t i = 2;; ++i) {
+    std::string numbered = fmt::format("{}_{}", name, i);
+    if (blobs_.insert(numbered).second) return numbered;
+  }
+}
+
+std::string OnnxReader::declare(const std::string& name, Scope& scope) {
+  if (scope.blobs.contains(name)) {
+    throw NetError("a value must be written once, got one that two nodes write",
+                   {.file = net_.source,
+                    .op_index = node_ == nullptr ? std::nullopt : std::optional(node_index_),
+                    .blob = name});
+  }
+  const auto result = scope.results.find(name);
+  std::string blob = unused_blob(result == scope.results.end() ? scope.prefix + name : result->second);
+  scope.blobs.emplace(name, blob);
+  return blob;
+}
+
+void OnnxReader::lower_nodes(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, Scope& scope) {
+  if (++depth_ > kMaxDepth) {
+    throw NetError(fmt::format("functions and branches may be nested {} deep", kMaxDepth), place());
+  }
+  const onnx::NodeProto* const outer_node = node_;
+  const int64_t outer_index = node_index_;
+  for (int i = 0; i < nodes.size(); ++i) {
+    // Inside functions and branches the node of the graph stands for the place.
+    if (outer_node == nullptr) {
+      node_ = &nodes[i];
+      node_index_ = i;
+    }
+    if (++num_nodes_ > kMaxOperators) {
+      throw NetError(fmt::format("a network must have at most {} operators", kMaxOperators),
+                     {.file = net_.source});
+    }
+    for (const std::string& input : nodes[i].input()) {
+      if (input.empty() || !resolve(input, scope).empty()) continue;
+      const auto writes = [&](const onnx::NodeProto& node) {
+        return std::ranges::find(node.output(), input) != node.output().end();
+      };
+      Place where = place();
+      where.blob = input;
+      throw NetError(
+          std::any_of(nodes.begin() + i, nodes.end(), writes)
+              ? "a value must be written before it is read, got one that only a later node writes: the "
+                "network "
+                "is cyclic or out of order"
+              : "a value must be an input of the graph, an initializer, or written by a node, got one that "
+                "nothing writes",
+          std::move(where));
+    }
+    lower_node(nodes[i], scope);
+  }
+  node_ = outer_node;
+  node_index_ = outer_index;
+  --depth_;
+}
+
+void OnnxReader::lower_node(const onnx::NodeProto& node, Scope& scope) {
+  if (inline_function(node, scope) || inline_branch(node, scope)) return;
+  const std::string domain(domain_of(node.domain()));
+  int64_t opset = 0;
+  for (const Scope* at = &scope; at != nullptr && opset == 0; at = at->outer) {
+    if (const auto it = at->opsets.find(domain); it != at->opsets.end()) opset = it->second;
+  }
+  if (opset == 0 && domain.empty()) {
+    throw NetError("a model must name the opset of its operators, this one has none", place());
+  }
+  std::vector<std::string> inputs;
+  for (const std::string& input : node.input()) {
+    inputs.push_back(input.empty() ? std::string() : resolve(input, scope));
+    if (!input.empty()) read_.insert(inputs.back());
+  }
+  while (!inputs.empty() && inputs.back().empty()) inputs.pop_back();
+  // An output that is left out in the middle still has its place.
+  int num_outputs = node.output_size();
+  while (num_outputs > 1 && node.output(num_outputs - 1).empty()) --num_outputs;
+  std::vector<std::string> outputs;
+  for (int i = 0; i < num_outputs; ++i) {
+    const std::string& output = node.output(i);
+    outputs.push_back(output.empty() ? unused_blob(fmt::format("{}/unused", node.name()))
+                                     : declare(output, scope));
+  }
+  OnnxNode view(*this, node, opset, std::move(inputs), std::move(outputs));
+  const onnx_ops::LoweringRow* row = domain.empty() ? onnx_ops::find_lowering_row(node.op_type()) : nullptr;
+  try {
+    if (row == nullptr) return emit_unlowered(view);
+    row->lower(view, row->target);
+  } catch (const UnknownShape&) {
+    emit_unlowered(view);
+  } catch (const ValueError& error) {
+    throw NetError(error.message(), place());
+  } catch (const NetError& error) {
+    Place where = place();
+    where.field = error.place().field;
+    throw NetError(error.message(), std::move(where));
+  }
+  // A rule may find that the output is another blob.
+  for (int i = 0; i < num_outputs; ++i) {
+    if (node.output(i).empty()) continue;
+    scope.blobs[node.output(i)] = view.output(static_cast<size_t>(i));
+  }
+}
+
+// As it stands in the file: a type that nobody knows, or an operator behind one.
+void OnnxReader::emit_unlowered(OnnxNode& node) {
+  const onnx::NodeProto& proto = node.proto();
+  const std::string_view domain = domain_of(proto.domain());
+  Operator op = node.as(domain.empty() ? proto.op_type() : fmt::format("{}.{}", domain, proto.op_type()));
+  for (const onnx::AttributeProto& attribute : proto.attribute()) op.args.push_back(argument_of(attribute));
+  emit(std::move(op));
+}
+
+bool OnnxReader::inline_function(const onnx::NodeProto& node, Scope& scope) {
+  const auto it = functions_.find(function_key(node.domain(), node.op_type()));
+  if (it == functions_.end()) return false;
+  const onnx::FunctionProto& function = *it->second;
+  Scope body{.prefix = (node.name().empty() ? function.name() : node.name()) + "/"};
+  body.opsets = scope.opsets;
+  read_opsets(function.opset_import(), body);
+  for (int i = 0; i < function.input_size() && i < node.input_size(); ++i) {
+    if (!node.input(i).empty()) body.blobs.emplace(function.input(i), resolve(node.input(i), scope));
+  }
+  google::protobuf::RepeatedPtrField<onnx::NodeProto> nodes = function.node();
+  for (onnx::NodeProto& inner : nodes) bind_attributes(inner, node, function);
+  for (int i = 0; i < function.output_size() && i < node.output_size(); ++i) {
+    if (!node.output(i).empty()) body.results.emplace(function.output(i), scope.prefix + node.output(i));
+  }
+  // Inputs that the call leaves out are left out of the body, too.
+  for (onnx::NodeProto& inner : nodes) {
+    for (std::string& input : *inner.mutable_input()) {
+      const bool is_parameter = std::ranges::find(function.input(), input) != function.input().end();
+      if (is_parameter && !body.blobs.contains(input)) input.clear();
+    }
+  }
+  lower_nodes(nodes, body);
+  for (int i = 0; i < function.output_size() && i < node.output_size(); ++i) {
+    if (node.output(i).empty()) continue;
+    scope.blobs[node.output(i)] = resolve(function.output(i), body);
+  }
+  return true;
+}
+
+bool OnnxReader::inline_branch(const onnx::NodeProto& node, Scope& scope) {
+  if (node.op_type() != "If" || !domain_of(node.domain()).empty() || node.input_size() != 1) return false;
+  const Values* condition = find_values(resolve(node.input(0), scope));
+  const bool is_known = condition != nullptr && condition->size() == 1;
+  const onnx::AttributeProto* branch =
+      find_attribute(node, is_known && (*condition)[0] != 0 ? "then_branch" : "else_branch");
+  if (!is_known || branch == nullptr || !branch->has_g()) {
+    throw NetError("the condition of an If must be known without running the network", place());
+  }
+  const onnx::GraphProto& graph = branch->g();
+  Scope body{.outer = &scope, .prefix = node.name().empty() ? "" : node.name() + "/"};
+  for (int i = 0; i < graph.output_size() && i < node.output_size(); ++i) {
+    if (!node.output(i).empty()) body.results.emplace(graph.output(i).name(), scope.prefix + node.output(i));
+  }
+  add_initializers(graph, body);
+  lower_nodes(graph.node(), body);
+  for (int i = 0; i < graph.output_size() && i < node.output_size(); ++i) {
+    const std::string blob = resolve(graph.output(i).name(), body);
+    if (blob.empty()) {
+      throw NetError("an output of a branch must be written in it, got one that nothing writes", place());
+    }
+    if (!node.output(i).empty()) scope.blobs[node.output(i)] = blob;
+  }
+  return true;
+}
+
+const TensorInfo* OnnxReader::find_info(const std::string& blob) const {
+  if (const auto it = net_.parameters.find(blob); it != net_.parameters.end()) return &it->second;
+  if (const auto it = net_.inputs.find(blob); it != net_.inputs.end()) return &it->second;
+  return inference_.info_of(blob);
+}
+
+const Values* OnnxReader::find_values(const std::string& blob) const {
+  const auto it = net_.parameter_values.find(blob);
+  return it == net_.parameter_values.end() ? nullptr : &it->second;
+}
+
+void OnnxReader::emit(Operator op) {
+  const bool is_known = find_operator_type(op.type) != nullptr;
+  const bool reads_constants =
+      is_known && std::ranges::all_of(op.inputs, [&](const std::string& blob) { return is_constant(blob); });
+  if (ops_.size() >= kMaxOperators) {
+    throw NetError(fmt::format("a network must have at most {} operators", kMaxOperators),
+                   {.file = net_.source});
+  }
+  ops_.push_back(std::move(op));
+  const Operator& added = ops_.back();
+  OpShapes shapes = inference_.step(added, ops_.size() - 1);
+  const bool writes_constants = std::ranges::all_of(
+      added.outputs, [&](const std::string& blob) { return inference_.values_of(blob) != nullptr; });
+  if (!shapes.known || !(reads_constants || writes_constants)) return;
+  for (size_t i = 0; i < added.outputs.size(); ++i) {
+    add_constant(added.outputs[i], shapes.outputs[i], inference_.values_of(added.outputs[i]));
+  }
+  folded_.push_back(std::move(ops_.back()));
+  ops_.pop_back();
+}
+
+void OnnxReader::add_constant(const std::string& blob, TensorInfo info, const Values* values) {
+  net_.constants[blob] = info;
+  net_.parameters[blob] = std::move(info);
+  if (values != nullptr) net_.parameter_values[blob] = *values;
+}
+
+// What went into other constants and arguments is no parameter of the network.
+void OnnxReader::drop_unread_constants() {
+  std::unordered_set<std::string_view> needed(net_.external_outputs.begin(), net_.external_outputs.end());
+  for (const Operator& op : net_.ops) needed.insert(op.inputs.begin(), op.inputs.end());
+  const auto is_left_over = [&](const auto& entry) {
+    const std::string& blob = entry.first;
+    return !needed.contains(blob) && (read_.contains(blob) || net_.constants.contains(blob));
+  };
+  std::erase_if(net_.parameters, is_left_over);
+  std::erase_if(net_.parameter_values,
+                [&](const auto& entry) { return !net_.parameters.contains(entry.first); });
+}
+
+}  // namespace latgrad::net

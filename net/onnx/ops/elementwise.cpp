@@ -1,0 +1,84 @@
+// Arithmetic, comparisons and choices of several tensors.
+
+#include <algorithm>
+
+#include "lowering_rows.h"
+
+namespace latgrad::net::onnx_ops {
+namespace {
+
+bool has_equal_shapes(const OnnxNode& node) {
+  for (size_t i = 1; i < node.num_inputs(); ++i) {
+    if (node.shape(i) != node.shape(0)) return false;
+  }
+  return true;
+}
+
+// Of any number of tensors: one operator where their shapes are equal, as Caffe2 has it, else two at a time.
+void joined(OnnxNode& node, std::string_view target, std::string_view pairwise) {
+  if (node.num_inputs() == 1) return node.pass();
+  if (has_equal_shapes(node)) return node.emit(node.as(target));
+  std::string sum = node.input(0);
+  for (size_t i = 1; i < node.num_inputs(); ++i) {
+    const std::string out = i + 1 == node.num_inputs() ? node.output(0) : node.temporary("partial");
+    node.emit(node.make(pairwise, {sum, node.input(i)}, {out}));
+    sum = out;
+  }
+}
+
+void sum(OnnxNode& node, std::string_view target) { joined(node, target, "Add"); }
+
+// Caffe2 takes the mean and extremes of tensors of one shape only: the smaller ones are stretched.
+void stretched(OnnxNode& node, std::string_view target) {
+  if (node.num_inputs() == 1) return node.pass();
+  Operator op = node.as(target);
+  size_t rank = 0;
+  for (size_t i = 0; i < node.num_inputs(); ++i) rank = std::max(rank, node.shape(i).size());
+  Shape common(rank, 1);
+  for (size_t i = 0; i < node.num_inputs(); ++i) {
+    const Shape& shape = node.shape(i);
+    for (size_t dim = 0; dim < shape.size(); ++dim) {
+      int64_t& size = common[rank - shape.size() + dim];
+      if (size == 1) size = shape[dim];
+    }
+  }
+  for (size_t i = 0; i < node.num_inputs(); ++i) {
+    if (node.shape(i) == common) continue;
+    Operator expand = node.make("Expand", {node.input(i)}, {node.temporary("stretched")});
+    expand.args.push_back(integers_argument("shape", common));
+    op.inputs[i] = expand.outputs[0];
+    node.emit(std::move(expand));
+  }
+  node.emit(std::move(op));
+}
+
+void pow(OnnxNode& node, std::string_view target) {
+  const Values* exponent = node.values(1);
+  if (exponent == nullptr || exponent->size() != 1) return rename(node, target);
+  Operator op = node.as(target, {0});
+  op.args.push_back(Argument::of_float("exponent", static_cast<float>((*exponent)[0])));
+  node.emit(std::move(op));
+}
+
+void mod(OnnxNode& node, std::string_view target) {
+  Operator op = node.as(target, {0});
+  op.args.push_back(Argument::of_int("divisor", static_cast<int64_t>(node.known_number(1))));
+  add_integer(op, "sign_follow_divisor", node.integer("fmod", 0) == 0 ? 1 : 0, 0);
+  node.emit(std::move(op));
+}
+
+constexpr LoweringRow kRows[] = {
+    {"Add", "Add", rename},      {"And", "And", rename},        {"Div", "Div", rename},
+    {"Equal", "EQ", rename},     {"Greater", "GT", rename},     {"GreaterOrEqual", "GE", rename},
+    {"Less", "LT", rename},      {"LessOrEqual", "LE", rename}, {"Max", "Max", stretched},
+    {"Mean", "Mean", stretched}, {"Min", "Min", stretched},     {"Mod", "Mod", mod},
+    {"Mul", "Mul", rename},      {"Or", "Or", rename},          {"Pow", "Pow", pow},
+    {"Sub", "Sub", rename},      {"Sum", "Sum", sum},           {"Where", "Where", rename},
+    {"Xor", "Xor", rename},
+};
+
+}  // namespace
+
+std::span<const LoweringRow> elementwise_lowering() { return kRows; }
+
+}  // namespace latgrad::net::onnx_ops

@@ -1,0 +1,80 @@
+// MaxPool, AveragePool, their global forms, Pad.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "lowering_rows.h"
+#include "window.h"
+
+namespace latgrad::net::onnx_ops {
+namespace {
+
+void pool(OnnxNode& node, std::string_view target) {
+  const OnnxWindow window =
+      read_window(node, spatial_dims(node, node.shape(0)), node.integers("kernel_shape"));
+  // Where each maximum was is read by few.
+  Operator op = node.num_outputs() > 1 ? node.as("MaxPoolWithIndex") : node.as(target);
+  add_window(op, window);
+  add_integer(op, "count_include_pad", node.integer("count_include_pad", 0), 0);
+  add_number(op, "p", static_cast<float>(node.integer("p", 2)), 2.0F);
+  node.emit(std::move(op));
+}
+
+void global_pool(OnnxNode& node, std::string_view target) {
+  Operator op = node.as(target);
+  op.args.push_back(Argument::of_int("global_pooling", 1));
+  add_number(op, "p", static_cast<float>(node.integer("p", 2)), 2.0F);
+  node.emit(std::move(op));
+}
+
+// Of the spatial dimensions of an image: PadImage. Elsewhere ONNX's own Pad.
+void pad(OnnxNode& node, std::string_view) {
+  const Shape& shape = node.shape(0);
+  std::vector<int64_t> pads = node.integers_at("pads", 1).value_or(std::vector<int64_t>());
+  if (const std::vector<int64_t> axes = node.has_input(3) ? node.known_integers(3) : std::vector<int64_t>();
+      !axes.empty()) {
+    if (pads.size() != 2 * axes.size()) {
+      node.fail(fmt::format("pads must have two values for each of the {} axes, got {}", axes.size(),
+                            to_string(pads)));
+    }
+    std::vector<int64_t> all(2 * shape.size(), 0);
+    for (size_t i = 0; i < axes.size(); ++i) {
+      const auto axis = static_cast<size_t>(node.axis(axes[i], shape.size()));
+      all[axis] = pads[i];
+      all[shape.size() + axis] = pads[axes.size() + i];
+    }
+    pads = std::move(all);
+  }
+  if (pads.size() != 2 * shape.size()) {
+    node.fail(fmt::format("pads must have two values for each dimension of {}, got {}", to_string(shape),
+                          to_string(pads)));
+  }
+  if (std::ranges::all_of(pads, [](int64_t pad) { return pad == 0; })) return node.pass();
+  const std::string mode(node.text("mode", "constant"));
+  const double value = mode == "constant" ? node.number_at("value", 2).value_or(0) : 0;
+  const bool is_image = shape.size() == 4 && (mode == "constant" || mode == "reflect" || mode == "edge") &&
+                        pads[0] == 0 && pads[1] == 0 && pads[4] == 0 && pads[5] == 0;
+  Operator op = node.as(is_image ? "PadImage" : "Pad", {0});
+  if (is_image) pads = {pads[2], pads[3], pads[6], pads[7]};
+  op.args.push_back(integers_argument("pads", std::move(pads)));
+  if (mode != "constant") op.args.push_back(Argument::of_string("mode", mode));
+  add_number(op, "value", static_cast<float>(value), 0.0F);
+  node.emit(std::move(op));
+}
+
+constexpr LoweringRow kRows[] = {
+    {"AveragePool", "AveragePool", pool},
+    {"GlobalAveragePool", "AveragePool", global_pool},
+    {"GlobalLpPool", "LpPool", global_pool},
+    {"GlobalMaxPool", "MaxPool", global_pool},
+    {"LpPool", "LpPool", pool},
+    {"MaxPool", "MaxPool", pool},
+    {"Pad", "", pad},
+};
+
+}  // namespace
+
+std::span<const LoweringRow> pool_lowering() { return kRows; }
+
+}  // namespace latgrad::net::onnx_ops

@@ -1,0 +1,65 @@
+// Reductions along axes, extremes and the greatest k.
+
+#include <algorithm>
+
+#include "lowering_rows.h"
+
+namespace latgrad::net::onnx_ops {
+namespace {
+
+void reduce(OnnxNode& node, std::string_view target) {
+  const size_t rank = node.shape(0).size();
+  std::vector<int64_t> axes = node.integers_at("axes", 1).value_or(std::vector<int64_t>());
+  if (axes.empty() && node.integer("noop_with_empty_axes", 0) != 0) return node.pass();
+  for (int64_t& axis : axes) axis = node.axis(axis, rank);
+  std::ranges::sort(axes);
+  Operator op = node.as(target, {0});
+  // All of them are left unsaid.
+  if (!axes.empty() && axes.size() != rank) op.args.push_back(integers_argument("axes", std::move(axes)));
+  add_integer(op, "keepdims", node.integer("keepdims", 1), 1);
+  node.emit(std::move(op));
+}
+
+// The last axis is Caffe2's default.
+void add_axis(Operator& op, const OnnxNode& node, int64_t otherwise) {
+  const size_t rank = node.shape(0).size();
+  const int64_t axis = node.axis(node.integer("axis", otherwise), rank);
+  add_integer(op, "axis", axis, static_cast<int64_t>(rank) - 1);
+}
+
+void arg_extreme(OnnxNode& node, std::string_view target) {
+  Operator op = node.as(target);
+  add_axis(op, node, 0);
+  add_integer(op, "keepdims", node.integer("keepdims", 1), 1);
+  node.emit(std::move(op));
+}
+
+void top_k(OnnxNode& node, std::string_view target) {
+  const auto k = node.integers_at("k", 1);
+  Operator op = node.as(target);
+  op.inputs.resize(1);
+  if (k && k->size() == 1) op.args.push_back(Argument::of_int("k", k->front()));
+  add_axis(op, node, -1);
+  node.emit(std::move(op));
+}
+
+constexpr LoweringRow kRows[] = {
+    {"ArgMax", "ArgMax", arg_extreme},
+    {"ArgMin", "ArgMin", arg_extreme},
+    {"ReduceL1", "ReduceL1", reduce},
+    {"ReduceL2", "ReduceL2", reduce},
+    {"ReduceLogSumExp", "ReduceLogSumExp", reduce},
+    {"ReduceMax", "ReduceMax", reduce},
+    {"ReduceMean", "ReduceMean", reduce},
+    {"ReduceMin", "ReduceMin", reduce},
+    {"ReduceProd", "ReduceProd", reduce},
+    {"ReduceSum", "ReduceSum", reduce},
+    {"ReduceSumSquare", "ReduceSumSquare", reduce},
+    {"TopK", "TopK", top_k},
+};
+
+}  // namespace
+
+std::span<const LoweringRow> reduce_lowering() { return kRows; }
+
+}  // namespace latgrad::net::onnx_ops

@@ -1,0 +1,29 @@
+// The windows of ONNX's convolutions and pools.
+
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "onnx_node.h"
+
+namespace latgrad::net::onnx_ops {
+
+struct OnnxWindow {
+  std::vector<int64_t> kernel;
+  std::vector<int64_t> strides;
+  std::vector<int64_t> dilations;
+  std::vector<int64_t> pads;  // heads, then tails
+};
+
+// Reads the attributes, for a kernel that covers `kernel`. Pads of `auto_pad` and of `ceil_mode` are made
+// explicit for the image `spatial`. Errors: NetError for lists of another length and strides below 1.
+OnnxWindow read_window(const OnnxNode& node, const Shape& spatial, std::vector<int64_t> kernel);
+
+// Adds what differs from the defaults, and the kernel.
+void add_window(Operator& op, const OnnxWindow& window);
+
+// The spatial dimensions of an image [N, C, ...]. Errors: NetError below 3 dimensions.
+Shape spatial_dims(const OnnxNode& node, const Shape& shape);
+
+}  // namespace latgrad::net::onnx_ops

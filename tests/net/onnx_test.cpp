@@ -1,0 +1,350 @@
+#include "latgrad/net/onnx.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "expect_error.h"
+#include "latgrad/base/error.h"
+#include "latgrad/net/infer_shapes.h"
+#include "latgrad/net/read_net.h"
+#include "onnx_model.h"
+#include "shared_data.h"
+
+namespace latgrad::net {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using namespace test;
+
+std::vector<std::string> types(const Net& net) {
+  std::vector<std::string> types;
+  for (const Operator& op : net.ops) types.push_back(op.type);
+  return types;
+}
+
+// The shape of `y` of a graph that reads `x`.
+Shape shape_of(const Net& net, const std::string& blob = "y") {
+  const NetShapes shapes = infer_shapes(net);
+  if (const auto it = shapes.blobs.find(blob); it != shapes.blobs.end()) return it->second.shape;
+  return net.constants.at(blob).shape;
+}
+
+const char* const kRelu = R"(node { op_type: "Relu" input: "x" output: "y" })";
+
+TEST(OnnxTest, AConvolutionIsCaffe2s) {
+  const Net net = read(model(input("x", {1, 3, 32, 32}) + weight("w", {8, 3, 3, 3}) + weight("b", {8}) +
+                             node("Conv", {"x", "w", "b"}, {"y"},
+                                  attribute("kernel_shape", {3, 3}) + attribute("pads", {1, 1, 1, 1}) +
+                                      attribute("strides", {2, 2}) + attribute("dilations", {1, 1})) +
+                             output("y")));
+  ASSERT_EQ(types(net), std::vector<std::string>{"Conv"});
+  EXPECT_EQ(net.ops[0].inputs, (std::vector<std::string>{"x", "w", "b"}));
+  EXPECT_EQ(shape_of(net), (Shape{1, 8, 16, 16}));
+  EXPECT_EQ(net.external_inputs, std::vector<std::string>{"x"});
+  EXPECT_EQ(net.external_outputs, std::vector<std::string>{"y"});
+  const NetShapes shapes = infer_shapes(net);
+  EXPECT_EQ(count_macs(shapes).macs, 8 * 16 * 16 * 27);
+  EXPECT_EQ(count_parameters(net, shapes).weights, 8 * 27);
+  EXPECT_EQ(count_parameters(net, shapes).others, 8);
+}
+
+// Sizes by hand: input 7, kernel 3, stride 2.
+TEST(OnnxTest, PadsOfEveryKindAreMadeExplicit) {
+  const auto pooled = [](const std::string& attributes) {
+    return read(model(input("x", {1, 1, 8, 7}) +
+                      node("MaxPool", {"x"}, {"y"},
+                           attribute("kernel_shape", {3, 3}) + attribute("strides", {2, 2}) + attributes) +
+                      output("y")));
+  };
+  EXPECT_EQ(shape_of(pooled("")), (Shape{1, 1, 3, 3}));
+  EXPECT_EQ(shape_of(pooled(text_attribute("auto_pad", "VALID"))), (Shape{1, 1, 3, 3}));
+  EXPECT_EQ(shape_of(pooled(text_attribute("auto_pad", "SAME_UPPER"))), (Shape{1, 1, 4, 4}));
+  EXPECT_EQ(shape_of(pooled(attribute("ceil_mode", 1))), (Shape{1, 1, 4, 3}));
+  // The head of an odd pad.
+  const auto pads = [&](const std::string& kind) {
+    return pooled(text_attribute("auto_pad", kind)).ops[0].find_arg("pads")->ints;
+  };
+  EXPECT_EQ(pads("SAME_UPPER"), (std::vector<int64_t>{0, 1, 1, 1}));
+  EXPECT_EQ(pads("SAME_LOWER"), (std::vector<int64_t>{1, 1, 0, 1}));
+  // A window that would begin behind the image and its head pad is none.
+  EXPECT_EQ(shape_of(read(model(input("x", {1, 1, 4, 4}) +
+                                node("MaxPool", {"x"}, {"y"},
+                                     attribute("kernel_shape", {1, 1}) + attribute("strides", {2, 2}) +
+                                         attribute("ceil_mode", 1)) +
+                                output("y")))),
+            (Shape{1, 1, 2, 2}));
+}
+
+TEST(OnnxTest, WhatShapesAndConstantsTellIsComputed) {
+  // x.reshape(x.shape[0], -1), as exporters write it.
+  const Net net = read(model(input("x", {2, 3, 4}) + int64s("zero", {0}) + int64s("rest", {-1}) +
+                             node("Shape", {"x"}, {"dims"}) +
+                             node("Gather", {"dims", "zero"}, {"batch"}, attribute("axis", 0)) +
+                             node("Concat", {"batch", "rest"}, {"wanted"}, attribute("axis", 0)) +
+                             node("Reshape", {"x", "wanted"}, {"y"}) + output("y")));
+  ASSERT_EQ(types(net), std::vector<std::string>{"Reshape"});
+  EXPECT_EQ(shape_of(net), (Shape{2, 12}));
+  EXPECT_EQ(net.constants.at("wanted").shape, Shape{2});
+  EXPECT_TRUE(net.parameters.empty());
+  EXPECT_TRUE(unread_parameters(net).empty());
+}
+
+TEST(OnnxTest, WhatIsComputedOfParametersIsAParameter) {
+  const Net net = read(model(input("x", {1, 4}) + weight("w", {4, 4}) +
+                             node("Transpose", {"w"}, {"t"}, attribute("perm", {1, 0})) +
+                             node("MatMul", {"x", "t"}, {"y"}) + output("y")));
+  EXPECT_EQ(types(net), std::vector<std::string>{"MatMul"});
+  EXPECT_EQ(net.parameters.size(), 1);
+  EXPECT_EQ(net.parameters.at("t").shape, (Shape{4, 4}));
+  EXPECT_EQ(count_parameters(net, infer_shapes(net)).weights, 16);
+}
+
+TEST(OnnxTest, IdentityIsASecondName) {
+  const Net net = read(model(input("x", {1, 4}) + node("Identity", {"x"}, {"z"}) +
+                             node("Relu", {"z"}, {"r"}) + node("Dropout", {"r"}, {"y"}) + output("y")));
+  ASSERT_EQ(types(net), std::vector<std::string>{"Relu"});
+  EXPECT_EQ(net.ops[0].inputs[0], "x");
+  EXPECT_EQ(net.external_outputs, std::vector<std::string>{"r"});
+  EXPECT_EQ(net.constants.at("z").shape, (Shape{1, 4}));
+  EXPECT_EQ(net.constants.at("y").shape, (Shape{1, 4}));
+}
+
+TEST(OnnxTest, DynamicDimensionsNeedAShape) {
+  const std::string dynamic = model(
+      R"(input { name: "x" type { tensor_type { elem_type: 1 shape { dim { dim_param: "batch" } dim { dim_value: 3 } } } } })" +
+      std::string(kRelu) + output("y"));
+  LATGRAD_EXPECT_ERROR(read(dynamic), NetError,
+                       AllOf(HasSubstr("this one is [batch, 3]: give it with --input x=1,3,224,224"),
+                             HasSubstr("model.onnx")));
+  EXPECT_EQ(shape_of(read(dynamic, {parse_input_shape("x=5,3")})), (Shape{5, 3}));
+  // Shapes that are given also override those of the file.
+  EXPECT_EQ(shape_of(read(model(input("x", {1, 3}) + std::string(kRelu) + output("y")),
+                          {parse_input_shape("x=9,3")})),
+            (Shape{9, 3}));
+}
+
+TEST(OnnxTest, FunctionsAreInlined) {
+  const std::string function = R"(functions {
+      name: "Scaled" domain: "mine" input: "a" output: "b" attribute: "slope" opset_import { version: 20 }
+      node { op_type: "LeakyRelu" input: "a" output: "c" attribute { name: "alpha" ref_attr_name: "slope" type: 1 } }
+      node { op_type: "Relu" input: "c" output: "b" }
+    } opset_import { domain: "mine" version: 1 })";
+  const Net net =
+      read(model(input("x", {1, 4}) +
+                     node("Scaled", {"x"}, {"y"},
+                          R"(name: "call" domain: "mine" attribute { name: "slope" f: 0.5 type: 1 })") +
+                     node("Scaled", {"y"}, {"z"}, R"(domain: "mine")") + output("z"),
+                 20, function));
+  ASSERT_EQ(types(net), (std::vector<std::string>{"LeakyRelu", "Relu", "LeakyRelu", "Relu"}));
+  EXPECT_EQ(net.ops[0].find_arg("alpha")->f, 0.5F);
+  EXPECT_EQ(net.ops[2].find_arg("alpha"), nullptr);  // left out: the operator's own default
+  EXPECT_EQ(net.ops[1].outputs[0], "y");             // as the call names it
+  EXPECT_NE(net.ops[0].outputs[0], net.ops[2].outputs[0]);
+  EXPECT_EQ(shape_of(net, "z"), (Shape{1, 4}));
+}
+
+TEST(OnnxTest, FunctionsThatCallThemselvesAreAnError) {
+  const std::string function = R"(functions { name: "F" domain: "mine" input: "a" output: "b"
+      node { op_type: "F" domain: "mine" input: "a" output: "b" } })";
+  LATGRAD_EXPECT_ERROR(
+      read(model(input("x", {1}) + node("F", {"x"}, {"y"}, R"(domain: "mine")") + output("y"), 20, function)),
+      NetError, HasSubstr("functions and branches may be nested 64 deep"));
+}
+
+TEST(OnnxTest, ABranchWithAKnownConditionIsInlined) {
+  const auto branch = [](const std::string& name, const std::string& type) {
+    return "attribute { name: \"" + name + "\" type: 5 g { node { op_type: \"" + type +
+           "\" input: \"x\" output: \"inner\" } output { name: \"inner\" } } }";
+  };
+  const auto graph = [&](int64_t rank) {
+    return model(input("x", {1, 4}) + int64s("rank", {rank}) + node("Shape", {"x"}, {"dims"}) +
+                 node("Size", {"dims"}, {"has"}) + node("Equal", {"has", "rank"}, {"is"}) +
+                 node("If", {"is"}, {"y"}, branch("then_branch", "Relu") + branch("else_branch", "Sigmoid")) +
+                 output("y"));
+  };
+  EXPECT_EQ(types(read(graph(2))), std::vector<std::string>{"Relu"});
+  EXPECT_EQ(types(read(graph(3))), std::vector<std::string>{"Sigmoid"});
+  EXPECT_EQ(shape_of(read(graph(3))), (Shape{1, 4}));
+  LATGRAD_EXPECT_ERROR(
+      read(model(input("x", {1}) + input("c", {}, 9) +
+                 node("If", {"c"}, {"y"}, branch("then_branch", "Relu") + branch("else_branch", "Sigmoid")) +
+                 output("y"))),
+      NetError, HasSubstr("the condition of an If must be known without running the network"));
+}
+
+TEST(OnnxTest, GemmWithParametersIsAFullyConnectedLayer) {
+  const auto gemm = [](const Shape& b, const Shape& c, const std::string& attributes) {
+    return read(model(input("x", {2, 4}) + weight("b", b) + weight("c", c) +
+                      node("Gemm", {"x", "b", "c"}, {"y"}, attributes) + output("y")));
+  };
+  EXPECT_EQ(types(gemm({8, 4}, {8}, attribute("transB", 1))), std::vector<std::string>{"FC"});
+  EXPECT_EQ(types(gemm({4, 8}, {1, 8}, "")), std::vector<std::string>{"FCTransposed"});
+  EXPECT_EQ(shape_of(gemm({4, 8}, {1, 8}, "")), (Shape{2, 8}));
+  const std::string half = R"(attribute { name: "alpha" f: 0.5 type: 1 })";
+  EXPECT_EQ(types(gemm({4, 8}, {8}, half)), (std::vector<std::string>{"MatMul", "Scale", "Add"}));
+  EXPECT_EQ(shape_of(gemm({4, 8}, {8}, half)), (Shape{2, 8}));
+}
+
+// Before opset 13 all dimensions from the axis on, as Caffe2; since then one.
+TEST(OnnxTest, SoftmaxIsThatOfItsOpset) {
+  const auto softmax = [](int opset, int64_t axis) {
+    return read(model(
+        input("x", {2, 3, 4}) + node("Softmax", {"x"}, {"y"}, attribute("axis", axis)) + output("y"), opset));
+  };
+  EXPECT_EQ(types(softmax(11, 1)), std::vector<std::string>{"Softmax"});
+  EXPECT_EQ(types(softmax(13, 1)), (std::vector<std::string>{"Transpose", "Softmax", "Transpose"}));
+  EXPECT_EQ(types(softmax(13, -1)), std::vector<std::string>{"Softmax"});
+  EXPECT_EQ(softmax(13, -1).ops[0].find_arg("axis")->i, 2);
+  EXPECT_EQ(shape_of(softmax(13, 1)), (Shape{2, 3, 4}));
+}
+
+TEST(OnnxTest, ASliceMayHaveStepsAndGoBackwards) {
+  const auto slice = [](const std::vector<int64_t>& starts, const std::vector<int64_t>& ends,
+                        const std::vector<int64_t>& axes, const std::vector<int64_t>& steps) {
+    return shape_of(
+        read(model(input("x", {10, 7}) + int64s("s", starts) + int64s("e", ends) + int64s("a", axes) +
+                   int64s("p", steps) + node("Slice", {"x", "s", "e", "a", "p"}, {"y"}) + output("y"))));
+  };
+  EXPECT_EQ(slice({2}, {INT64_MAX}, {0}, {1}), (Shape{8, 7}));
+  EXPECT_EQ(slice({1, -3}, {-1, 7}, {0, 1}, {3, 1}), (Shape{3, 3}));
+  EXPECT_EQ(slice({-1}, {INT64_MIN}, {0}, {-1}), (Shape{10, 7}));
+  EXPECT_EQ(slice({8}, {2}, {0}, {-2}), (Shape{3, 7}));
+  EXPECT_EQ(slice({5}, {5}, {1}, {1}), (Shape{10, 0}));
+}
+
+TEST(OnnxTest, WeightsAreNotRead) {
+  // 400 kilobytes inside the file, and a file that is never opened.
+  const std::string bytes = model(
+      input("x", {1, 1000}) + "initializer { name: \"w\" data_type: 1 dims: 1000 dims: 100 raw_data: \"" +
+      std::string(400000, 'w') + "\" }" + weight("v", {100, 10}) + node("MatMul", {"x", "w"}, {"z"}) +
+      node("MatMul", {"z", "v"}, {"y"}) + output("y"));
+  const Net net = read(bytes);
+  EXPECT_EQ(shape_of(net), (Shape{1, 10}));
+  EXPECT_TRUE(net.parameter_values.empty());
+}
+
+TEST(OnnxTest, AnUnknownOperatorKeepsItsName) {
+  const std::string bytes =
+      model(input("x", {1, 4}) + node("FusedThing", {"x"}, {"z"}, R"(domain: "com.vendor")") +
+            node("Relu", {"z"}, {"y"}) + output("y"));
+  const Net net = read(bytes);
+  ASSERT_EQ(types(net), (std::vector<std::string>{"com.vendor.FusedThing", "Relu"}));
+  LATGRAD_EXPECT_ERROR(infer_shapes(net), NetError, HasSubstr("got \"com.vendor.FusedThing\""));
+  EXPECT_FALSE(infer_shapes(net, {.allow_unknown = true}).ops[1].known);
+  // What it writes may be given.
+  const Net told = read(bytes, {parse_input_shape("z=1,9")});
+  EXPECT_EQ(infer_shapes(told, {.allow_unknown = true}).ops[1].outputs[0].shape, (Shape{1, 9}));
+}
+
+TEST(OnnxTest, ParametersThatNoNodeReadsAreLeftOver) {
+  const Net net = read(model(input("x", {1, 4}) + weight("w", {4, 4}) + std::string(kRelu) + output("y")));
+  EXPECT_EQ(unread_parameters(net), std::vector<std::string>{"w"});
+}
+
+TEST(OnnxErrorTest, GraphsThatDoNotHoldTogether) {
+  const std::string x = input("x", {1, 4});
+  LATGRAD_EXPECT_ERROR(
+      read(model(x + node("Relu", {"nowhere"}, {"y"}) + output("y"))), NetError,
+      AllOf(HasSubstr("got one that nothing writes"), HasSubstr("nowhere"), HasSubstr("op 0 \"Relu\"")));
+  LATGRAD_EXPECT_ERROR(
+      read(model(x + node("Add", {"x", "b"}, {"a"}) + node("Relu", {"a"}, {"b"}) + output("b"))), NetError,
+      HasSubstr("only a later node writes: the network is cyclic or out of order"));
+  LATGRAD_EXPECT_ERROR(read(model(x + std::string(kRelu) + std::string(kRelu) + output("y"))), NetError,
+                       HasSubstr("a value must be written once"));
+  LATGRAD_EXPECT_ERROR(read(model(x + std::string(kRelu) + output("z"))), NetError,
+                       HasSubstr("an output of the graph must be written by a node"));
+  LATGRAD_EXPECT_ERROR(read(model(x + weight("w", {5, 4}) + node("MatMul", {"x", "w"}, {"y"}) + output("y"))),
+                       NetError, AllOf(HasSubstr("must have 4 rows"), HasSubstr("op 0 \"MatMul\"")));
+}
+
+TEST(OnnxErrorTest, OpsetsThatAreNotSupported) {
+  for (const int opset : {6, 1000, -1}) {
+    LATGRAD_EXPECT_ERROR(read(model(input("x", {1}) + kRelu + output("y"), opset)), NetError,
+                         HasSubstr("the opset must be from 7 to"));
+  }
+}
+
+TEST(OnnxErrorTest, HugeDimensions) {
+  LATGRAD_EXPECT_ERROR(read(model(input("x", {1LL << 40, 4}) + std::string(kRelu) + output("y"))), NetError,
+                       HasSubstr("must be from 0 to 2^31 - 1"));
+  LATGRAD_EXPECT_ERROR(read(model(input("x", {1, 4}) + int64s("r", {1LL << 62, 1LL << 62}) +
+                                  node("Tile", {"x", "r"}, {"y"}) + output("y"))),
+                       NetError, HasSubstr("op 0 \"Tile\""));
+  LATGRAD_EXPECT_ERROR(
+      read(model(input("x", {1}) + int64s("s", {1LL << 40}) + node("ConstantOfShape", {"s"}, {"c"}) +
+                 node("Add", {"x", "c"}, {"y"}) + output("y"))),
+      NetError, HasSubstr("must be from 0 to 2^31 - 1"));
+}
+
+TEST(OnnxErrorTest, EveryCutAndEveryChangedByteIsAnErrorOrANetwork) {
+  const std::string bytes =
+      model(input("x", {1, 3, 8, 8}) + weight("w", {4, 3, 3, 3}) + int64s("s", {1, -1}) +
+            node("Conv", {"x", "w"}, {"c"}, attribute("pads", {1, 1, 1, 1})) +
+            node("Reshape", {"c", "s"}, {"y"}) + output("y"));
+  const auto survives = [](const std::string& changed) {
+    try {
+      infer_shapes(read(changed), {.allow_unknown = true});
+    } catch (const Error&) {
+    }
+  };
+  for (size_t size = 0; size < bytes.size(); ++size) survives(bytes.substr(0, size));
+  for (size_t at = 0; at < bytes.size(); ++at) {
+    for (const char value : {'\x00', '\x7f', '\xff', '\x01'}) {
+      std::string changed = bytes;
+      changed[at] = value;
+      survives(changed);
+    }
+  }
+}
+
+TEST(OnnxErrorTest, GraphsNestedTooDeep) {
+  onnx::ModelProto message;
+  message.set_ir_version(9);
+  onnx::GraphProto* graph = message.mutable_graph();
+  for (int i = 0; i < 90; ++i) {
+    onnx::AttributeProto* branch = graph->add_node()->add_attribute();
+    branch->set_name("then_branch");
+    // Longer than what is copied unseen.
+    branch->set_s(std::string(2000, 's'));
+    graph = branch->mutable_g();
+  }
+  LATGRAD_EXPECT_ERROR(read(message.SerializeAsString()), ParseError,
+                       HasSubstr("the ONNX model is malformed"));
+}
+
+nlohmann::json facts_of(const std::filesystem::path& folder) {
+  return nlohmann::json::parse(std::ifstream(folder / "facts.json"));
+}
+
+// Every value of the published networks, as ONNX Runtime produced it.
+TEST(PublishedOnnxTest, ShapesMacsAndWeights) {
+  LATGRAD_NEED_SHARED("onnx");
+  size_t networks = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(shared_data("onnx"))) {
+    const nlohmann::json facts = facts_of(entry.path());
+    SCOPED_TRACE(facts.at("name").get<std::string>());
+    const Net net = read_net(entry.path());
+    const NetShapes shapes = infer_shapes(net);
+    for (const auto& [value, shape] : facts.at("shapes").items()) {
+      const auto it = shapes.blobs.find(value);
+      const Shape& inferred = it == shapes.blobs.end() ? net.constants.at(value).shape : it->second.shape;
+      EXPECT_EQ(inferred, shape.get<Shape>()) << value;
+    }
+    EXPECT_EQ(count_macs(shapes).total(), facts.at("macs").get<int64_t>());
+    const ParameterCount params = count_parameters(net, shapes);
+    const auto weights = facts.at("weights").get<double>();
+    EXPECT_NEAR(static_cast<double>(params.weights + params.others), weights, 0.005 * weights);
+    EXPECT_TRUE(unread_parameters(net).empty());
+    ++networks;
+  }
+  EXPECT_GE(networks, 15);
+}
+
+}  // namespace
+}  // namespace latgrad::net
