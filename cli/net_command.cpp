@@ -221,7 +221,8 @@ int run(const NetOptions& options) {
   }
   profile::NamedNet named = std::move(profile::read_nets(options.files()).front());
   net::Net& net = named.net;
-  net::NetShapes shapes = net::infer_shapes(net, {.allow_unknown = options.allow_unknown});
+  net::NetShapes shapes =
+      net::infer_shapes(net, {.allow_unknown = options.allow_unknown, .list_blobs = options.shapes});
   if (options.shapes) {
     write_output(shapes_json(net, shapes));
     return kComplete;

@@ -9,7 +9,8 @@
 
 namespace latgrad::net {
 
-Net read_onnx(std::string_view bytes, const std::string& source, const std::vector<InputShape>& inputs) {
+NetAndShapes read_onnx(std::string_view bytes, const std::string& source,
+                       const std::vector<InputShape>& inputs) {
   google::protobuf::Arena arena;
   auto* model = google::protobuf::Arena::CreateMessage<onnx::ModelProto>(&arena);
   parse_onnx(bytes, source, *model);

@@ -11,7 +11,7 @@
 namespace latgrad::net {
 
 OnnxNode::OnnxNode(OnnxReader& reader, const onnx::NodeProto& node, int64_t opset,
-                   std::vector<std::string> inputs, std::vector<std::string> outputs)
+                   std::vector<OnnxBlob*> inputs, std::vector<OnnxBlob*> outputs)
     : reader_(reader), node_(node), opset_(opset), inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
 
 const onnx::AttributeProto* OnnxNode::find(std::string_view name) const {
@@ -41,19 +41,27 @@ std::vector<int64_t> OnnxNode::integers(std::string_view name) const {
   return {attribute->ints().begin(), attribute->ints().end()};
 }
 
-bool OnnxNode::is_constant(size_t index) const {
-  return has_input(index) && reader_.is_constant(inputs_[index]);
+const std::string& OnnxNode::input(size_t index) const {
+  if (!has_input(index)) fail(fmt::format("{} must have at least {} inputs", type(), index + 1));
+  return inputs_[index]->name;
 }
+
+const std::string& OnnxNode::output(size_t index) const {
+  if (index >= outputs_.size()) fail(fmt::format("{} must have at least {} outputs", type(), index + 1));
+  return outputs_[index]->name;
+}
+
+bool OnnxNode::is_constant(size_t index) const { return has_input(index) && inputs_[index]->is_constant; }
 
 const TensorInfo& OnnxNode::info(size_t index) const {
   if (!has_input(index)) fail(fmt::format("{} must have at least {} inputs", type(), index + 1));
-  const TensorInfo* info = reader_.find_info(inputs_[index]);
+  const TensorInfo* info = inputs_[index]->info;
   if (info == nullptr) throw UnknownShape();
   return *info;
 }
 
 const Values* OnnxNode::values(size_t index) const {
-  return has_input(index) ? reader_.find_values(inputs_[index]) : nullptr;
+  return has_input(index) ? inputs_[index]->values : nullptr;
 }
 
 std::vector<int64_t> OnnxNode::known_integers(size_t index) const {
@@ -99,40 +107,53 @@ Operator OnnxNode::make(std::string_view type, std::vector<std::string> inputs,
   return op;
 }
 
-Operator OnnxNode::as(std::string_view type) const { return make(type, inputs_, outputs_); }
+Operator OnnxNode::as(std::string_view type) const {
+  for (size_t i = 0; i < inputs_.size(); ++i) input(i);  // must be there
+  return as_it_stands(type);
+}
+
+Operator OnnxNode::as_it_stands(std::string_view type) const {
+  std::vector<std::string> inputs;
+  inputs.reserve(inputs_.size());
+  for (const OnnxBlob* blob : inputs_) {
+    if (blob != nullptr) inputs.push_back(blob->name);
+  }
+  std::vector<std::string> outputs;
+  outputs.reserve(outputs_.size());
+  for (const OnnxBlob* blob : outputs_) outputs.push_back(blob->name);
+  return make(type, std::move(inputs), std::move(outputs));
+}
 
 Operator OnnxNode::as(std::string_view type, std::initializer_list<size_t> inputs) const {
   std::vector<std::string> blobs;
-  for (const size_t input : inputs) {
-    if (!has_input(input)) fail(fmt::format("{} must have at least {} inputs", node_.op_type(), input + 1));
-    blobs.push_back(inputs_[input]);
-  }
-  return make(type, std::move(blobs), {outputs_.at(0)});
+  for (const size_t index : inputs) blobs.push_back(input(index));
+  return make(type, std::move(blobs), {output(0)});
 }
 
 void OnnxNode::emit(Operator op) { reader_.emit(std::move(op)); }
 
-void OnnxNode::pass(size_t input, size_t output) {
-  const TensorInfo* info = reader_.find_info(inputs_[input]);
-  if (info != nullptr) reader_.net_.constants[outputs_[output]] = *info;
-  outputs_[output] = inputs_[input];
+void OnnxNode::pass() {
+  input(0);  // must be there
+  if (inputs_[0]->info != nullptr) reader_.net_.constants[output(0)] = *inputs_[0]->info;
+  outputs_[0] = inputs_[0];
 }
 
 void OnnxNode::emit_constant(TensorInfo info, std::optional<Values> values) {
   if (values && values->size() > kMaxValues) values.reset();
-  reader_.add_constant(outputs_.at(0), std::move(info), values ? &*values : nullptr);
+  reader_.net_.constants[output(0)] = info;
+  reader_.set_constant(*outputs_[0], std::move(info), std::move(values));
 }
 
 std::string OnnxNode::temporary(std::string_view suffix) {
-  return reader_.unused_blob(fmt::format("{}/{}", outputs_.at(0), suffix));
+  return reader_.new_blob(fmt::format("{}/{}", output(0), suffix))->name;
 }
 
-std::string OnnxNode::reshaped_parameter(size_t input, Shape shape) {
-  const DataType dtype = info(input).dtype;
-  std::string blob = reader_.unused_blob(fmt::format("{}/reshaped", inputs_[input]));
-  reader_.net_.parameters[blob] = {std::move(shape), dtype};
-  if (const Values* values = this->values(input)) reader_.net_.parameter_values[blob] = *values;
-  return blob;
+std::string OnnxNode::reshaped_parameter(size_t index, Shape shape) {
+  OnnxBlob* blob = reader_.new_blob(fmt::format("{}/reshaped", input(index)));
+  const Values* values = this->values(index);
+  reader_.set_constant(*blob, {std::move(shape), info(index).dtype},
+                       values == nullptr ? std::nullopt : std::optional(*values));
+  return blob->name;
 }
 
 void OnnxNode::fail(const std::string& message) const { throw NetError(message, reader_.place()); }

@@ -25,13 +25,13 @@
 namespace latgrad::net {
 
 class OnnxReader;
+struct OnnxBlob;
 
 class OnnxNode {
  public:
-  // `node` has the names of its graph; `inputs` and `outputs` are the blobs of the network, empty where left
-  // out.
-  OnnxNode(OnnxReader& reader, const onnx::NodeProto& node, int64_t opset, std::vector<std::string> inputs,
-           std::vector<std::string> outputs);
+  // `node` has the names of its graph; `inputs` are the blobs of the network, null where left out.
+  OnnxNode(OnnxReader& reader, const onnx::NodeProto& node, int64_t opset, std::vector<OnnxBlob*> inputs,
+           std::vector<OnnxBlob*> outputs);
 
   const onnx::NodeProto& proto() const { return node_; }
   std::string_view type() const { return node_.op_type(); }
@@ -46,8 +46,8 @@ class OnnxNode {
   std::vector<int64_t> integers(std::string_view name) const;  // empty: none
 
   size_t num_inputs() const { return inputs_.size(); }
-  bool has_input(size_t index) const { return index < inputs_.size() && !inputs_[index].empty(); }
-  const std::string& input(size_t index) const { return inputs_[index]; }
+  bool has_input(size_t index) const { return index < inputs_.size() && inputs_[index] != nullptr; }
+  const std::string& input(size_t index) const;
   // Known without running the network: an initializer, or computed from those.
   bool is_constant(size_t index) const;
   // Errors: UnknownShape.
@@ -65,19 +65,22 @@ class OnnxNode {
   int64_t axis(int64_t value, size_t rank) const;
 
   size_t num_outputs() const { return outputs_.size(); }
-  const std::string& output(size_t index) const { return outputs_[index]; }
+  const std::string& output(size_t index) const;
+  OnnxBlob* output_blob(size_t index) const { return outputs_[index]; }
 
   // An operator with all inputs and outputs of the node, or with its first output and the inputs at these
   // places.
   Operator as(std::string_view type) const;
   Operator as(std::string_view type, std::initializer_list<size_t> inputs) const;
+  // The same for an operator that nobody knows: without the inputs that are left out.
+  Operator as_it_stands(std::string_view type) const;
   Operator make(std::string_view type, std::vector<std::string> inputs,
                 std::vector<std::string> outputs) const;
   // Appends the operator to the network; a constant takes its place where its inputs or its outputs are
   // known.
   void emit(Operator op);
-  // The output is the input itself.
-  void pass(size_t input = 0, size_t output = 0);
+  // The first output is the first input itself.
+  void pass();
   // The output has these elements.
   void emit_constant(TensorInfo info, std::optional<Values> values);
   // A blob of its own, called after the first output.
@@ -92,8 +95,8 @@ class OnnxNode {
   OnnxReader& reader_;
   const onnx::NodeProto& node_;
   const int64_t opset_;
-  std::vector<std::string> inputs_;
-  std::vector<std::string> outputs_;
+  std::vector<OnnxBlob*> inputs_;
+  std::vector<OnnxBlob*> outputs_;
 };
 
 // A rule needs the shape or the values of an input, which only running the network would tell.

@@ -86,22 +86,21 @@ OnnxReader::OnnxReader(const onnx::ModelProto& model, const std::string& source)
   }
 }
 
-Net OnnxReader::read(const std::vector<InputShape>& inputs) && {
+NetAndShapes OnnxReader::read(const std::vector<InputShape>& inputs) && {
   const onnx::GraphProto& graph = model_.graph();
-  Scope scope;
-  read_opsets(model_.opset_import(), scope);
+  Scope scope{.blobs = Blobs(&memory_)};
+  read_opset(model_.opset_import(), scope);
   net_.name = graph.name();
-  // Older files list their initializers as inputs, too.
+  const auto num_values = static_cast<size_t>(graph.node_size() + graph.initializer_size());
+  blobs_.reserve(num_values);
+  scope.blobs.reserve(num_values);
   add_initializers(graph, scope);
-  for (const onnx::ValueInfoProto& input : graph.input()) {
-    if (!scope.blobs.contains(input.name())) declare(input.name(), scope);
-  }
-  add_inputs(graph, inputs);
+  add_inputs(graph, inputs, scope);
   lower_nodes(graph.node(), scope);
   add_outputs(graph, scope);
   net_.ops.assign(std::move_iterator(ops_.begin()), std::move_iterator(ops_.end()));
-  drop_unread_constants();
-  return std::move(net_);
+  add_parameters();
+  return {std::move(net_), {.ops = std::move(shapes_), .blobs = {}, .values = {}}};
 }
 
 Place OnnxReader::place() const {
@@ -113,40 +112,42 @@ Place OnnxReader::place() const {
   return place;
 }
 
-void OnnxReader::read_opsets(const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto>& imports,
-                             Scope& scope) const {
+void OnnxReader::read_opset(const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto>& imports,
+                            Scope& scope) const {
   for (const onnx::OperatorSetIdProto& import : imports) {
-    const std::string domain(domain_of(import.domain()));
-    if (domain.empty() && (import.version() < kOldestOpset || import.version() > kNewestOpset)) {
-      throw NetError(fmt::format("the opset must be from {} to {}, got {}", kOldestOpset, kNewestOpset,
-                                 import.version()),
-                     place());
+    if (!domain_of(import.domain()).empty()) continue;
+    scope.opset = import.version();
+    if (scope.opset < kOldestOpset || scope.opset > kNewestOpset) {
+      throw NetError(
+          fmt::format("the opset must be from {} to {}, got {}", kOldestOpset, kNewestOpset, scope.opset),
+          place());
     }
-    scope.opsets[domain] = import.version();
   }
 }
 
 void OnnxReader::add_initializers(const onnx::GraphProto& graph, Scope& scope) {
-  const auto add = [&](const onnx::TensorProto& tensor, const Shape& shape) {
-    const std::string blob = declare(tensor.name(), scope);
-    net_.parameters[blob] = {shape, data_type_of_onnx(tensor.data_type())};
-    if (auto values = tensor_values(tensor)) net_.parameter_values[blob] = std::move(*values);
-  };
-  for (const onnx::TensorProto& tensor : graph.initializer()) {
+  const auto add = [&](const onnx::TensorProto& tensor, const auto& dims, std::optional<Values> values) {
     try {
-      add(tensor, Shape(tensor.dims().begin(), tensor.dims().end()));
+      set_constant(*declare(tensor.name(), scope),
+                   {Shape(dims.begin(), dims.end()), data_type_of_onnx(tensor.data_type())},
+                   std::move(values));
     } catch (const ValueError& error) {
       throw NetError(error.message(), {.file = net_.source, .blob = tensor.name()});
     }
-  }
+  };
+  for (const onnx::TensorProto& tensor : graph.initializer())
+    add(tensor, tensor.dims(), tensor_values(tensor));
   for (const onnx::SparseTensorProto& sparse : graph.sparse_initializer()) {
-    add(sparse.values(), Shape(sparse.dims().begin(), sparse.dims().end()));
+    add(sparse.values(), sparse.dims(), std::nullopt);
   }
 }
 
-void OnnxReader::add_inputs(const onnx::GraphProto& graph, const std::vector<InputShape>& given) {
+void OnnxReader::add_inputs(const onnx::GraphProto& graph, const std::vector<InputShape>& given,
+                            Scope& scope) {
   for (const onnx::ValueInfoProto& input : graph.input()) {
-    if (net_.parameters.contains(input.name())) continue;
+    // Older files list their initializers as inputs, too.
+    if (scope.blobs.contains(input.name())) continue;
+    OnnxBlob& blob = *declare(input.name(), scope);
     net_.external_inputs.push_back(input.name());
     const onnx::TypeProto::Tensor& type = input.type().tensor_type();
     TensorInfo info;
@@ -155,12 +156,10 @@ void OnnxReader::add_inputs(const onnx::GraphProto& graph, const std::vector<Inp
       is_static = is_static && dim.has_dim_value();
       info.shape.push_back(dim.dim_value());
     }
-    if (type.has_elem_type()) {
-      try {
-        info.dtype = data_type_of_onnx(type.elem_type());
-      } catch (const ValueError& error) {
-        throw NetError(error.message(), {.file = net_.source, .blob = input.name()});
-      }
+    try {
+      if (type.has_elem_type()) info.dtype = data_type_of_onnx(type.elem_type());
+    } catch (const ValueError& error) {
+      throw NetError(error.message(), {.file = net_.source, .blob = input.name()});
     }
     const auto it = std::ranges::find(given, input.name(), &InputShape::blob);
     if (it != given.end()) {
@@ -173,12 +172,12 @@ void OnnxReader::add_inputs(const onnx::GraphProto& graph, const std::vector<Inp
                                                  : dim.dim_param());
       }
       throw NetError(
-          fmt::format("the shape of every data input must be known, this one is [{}]: give it with --input "
-                      "{}=1,3,224,224",
+          fmt::format("the shape of every data input must be known, this one is [{}]: give it with "
+                      "--input {}=1,3,224,224",
                       fmt::join(dims, ", "), input.name()),
           {.file = net_.source, .blob = input.name()});
     }
-    net_.inputs[input.name()] = std::move(info);
+    blob.info = &(net_.inputs[input.name()] = std::move(info));
   }
   // Others may be what an operator of unknown type writes.
   for (const InputShape& input : given) {
@@ -191,41 +190,45 @@ void OnnxReader::add_inputs(const onnx::GraphProto& graph, const std::vector<Inp
 
 void OnnxReader::add_outputs(const onnx::GraphProto& graph, const Scope& scope) {
   for (const onnx::ValueInfoProto& output : graph.output()) {
-    const std::string blob = resolve(output.name(), scope);
-    if (blob.empty()) {
+    OnnxBlob* blob = resolve(output.name(), scope);
+    if (blob == nullptr) {
       throw NetError("an output of the graph must be written by a node, got one that nothing writes",
                      {.file = net_.source, .blob = output.name()});
     }
-    net_.external_outputs.push_back(blob);
+    blob->is_read_by_op = true;
+    net_.external_outputs.push_back(blob->name);
   }
 }
 
-std::string OnnxReader::resolve(const std::string& name, const Scope& scope) const {
+OnnxBlob* OnnxReader::resolve(std::string_view name, const Scope& scope) const {
   for (const Scope* at = &scope; at != nullptr; at = at->outer) {
     if (const auto it = at->blobs.find(name); it != at->blobs.end()) return it->second;
   }
-  return {};
+  return nullptr;
 }
 
-std::string OnnxReader::unused_blob(std::string name) {
-  if (blobs_.insert(name).second) return name;
-  for (size_t i = 2;; ++i) {
-    std::string numbered = fmt::format("{}_{}", name, i);
-    if (blobs_.insert(numbered).second) return numbered;
+OnnxBlob* OnnxReader::new_blob(std::string name) {
+  if (blobs_.contains(name)) {
+    const std::string taken = std::move(name);
+    for (size_t i = 2; name = fmt::format("{}_{}", taken, i), blobs_.contains(name); ++i) {
+    }
   }
+  OnnxBlob& blob = all_blobs_.emplace_back();
+  blob.name = std::move(name);
+  blobs_.emplace(blob.name, &blob);
+  return &blob;
 }
 
-std::string OnnxReader::declare(const std::string& name, Scope& scope) {
-  if (scope.blobs.contains(name)) {
-    throw NetError("a value must be written once, got one that two nodes write",
-                   {.file = net_.source,
-                    .op_index = node_ == nullptr ? std::nullopt : std::optional(node_index_),
-                    .blob = name});
+OnnxBlob* OnnxReader::declare(std::string_view name, Scope& scope) {
+  const auto [it, is_new] = scope.blobs.try_emplace(name, nullptr);
+  if (!is_new) {
+    Place where = place();
+    where.blob = name;
+    throw NetError("a value must be written once, got one that two nodes write", std::move(where));
   }
   const auto result = scope.results.find(name);
-  std::string blob = unused_blob(result == scope.results.end() ? scope.prefix + name : result->second);
-  scope.blobs.emplace(name, blob);
-  return blob;
+  it->second = new_blob(result == scope.results.end() ? scope.prefix + std::string(name) : result->second);
+  return it->second;
 }
 
 void OnnxReader::lower_nodes(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, Scope& scope) {
@@ -244,22 +247,7 @@ void OnnxReader::lower_nodes(const google::protobuf::RepeatedPtrField<onnx::Node
       throw NetError(fmt::format("a network must have at most {} operators", kMaxOperators),
                      {.file = net_.source});
     }
-    for (const std::string& input : nodes[i].input()) {
-      if (input.empty() || !resolve(input, scope).empty()) continue;
-      const auto writes = [&](const onnx::NodeProto& node) {
-        return std::ranges::find(node.output(), input) != node.output().end();
-      };
-      Place where = place();
-      where.blob = input;
-      throw NetError(
-          std::any_of(nodes.begin() + i, nodes.end(), writes)
-              ? "a value must be written before it is read, got one that only a later node writes: the "
-                "network "
-                "is cyclic or out of order"
-              : "a value must be an input of the graph, an initializer, or written by a node, got one that "
-                "nothing writes",
-          std::move(where));
-    }
+    check_inputs(nodes, i, scope);
     lower_node(nodes[i], scope);
   }
   node_ = outer_node;
@@ -267,32 +255,53 @@ void OnnxReader::lower_nodes(const google::protobuf::RepeatedPtrField<onnx::Node
   --depth_;
 }
 
-void OnnxReader::lower_node(const onnx::NodeProto& node, Scope& scope) {
-  if (inline_function(node, scope) || inline_branch(node, scope)) return;
-  const std::string domain(domain_of(node.domain()));
-  int64_t opset = 0;
-  for (const Scope* at = &scope; at != nullptr && opset == 0; at = at->outer) {
-    if (const auto it = at->opsets.find(domain); it != at->opsets.end()) opset = it->second;
+void OnnxReader::check_inputs(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, int at,
+                              const Scope& scope) {
+  for (const std::string& input : nodes[at].input()) {
+    if (input.empty()) continue;
+    if (OnnxBlob* blob = resolve(input, scope); blob != nullptr) {
+      blob->is_read_by_node = true;
+      continue;
+    }
+    const auto writes = [&](const onnx::NodeProto& node) {
+      return std::ranges::find(node.output(), input) != node.output().end();
+    };
+    Place where = place();
+    where.blob = input;
+    throw NetError(
+        std::any_of(nodes.begin() + at, nodes.end(), writes)
+            ? "a value must be written before it is read, got one that only a later node writes: the "
+              "network is cyclic or out of order"
+            : "a value must be an input of the graph, an initializer, or written by a node, got one "
+              "that nothing writes",
+        std::move(where));
   }
-  if (opset == 0 && domain.empty()) {
+}
+
+void OnnxReader::lower_node(const onnx::NodeProto& node, Scope& scope) {
+  const std::string_view domain = domain_of(node.domain());
+  if (!functions_.empty()) {
+    const auto it = functions_.find(function_key(domain, node.op_type()));
+    if (it != functions_.end()) return inline_function(*it->second, node, scope);
+  }
+  if (domain.empty() && node.op_type() == "If") return inline_branch(node, scope);
+  if (scope.opset == 0 && domain.empty()) {
     throw NetError("a model must name the opset of its operators, this one has none", place());
   }
-  std::vector<std::string> inputs;
-  for (const std::string& input : node.input()) {
-    inputs.push_back(input.empty() ? std::string() : resolve(input, scope));
-    if (!input.empty()) read_.insert(inputs.back());
-  }
-  while (!inputs.empty() && inputs.back().empty()) inputs.pop_back();
+  std::vector<OnnxBlob*> inputs;
+  for (const std::string& input : node.input())
+    inputs.push_back(input.empty() ? nullptr : resolve(input, scope));
+  while (!inputs.empty() && inputs.back() == nullptr) inputs.pop_back();
   // An output that is left out in the middle still has its place.
   int num_outputs = node.output_size();
   while (num_outputs > 1 && node.output(num_outputs - 1).empty()) --num_outputs;
-  std::vector<std::string> outputs;
+  std::vector<OnnxBlob*> outputs;
   for (int i = 0; i < num_outputs; ++i) {
     const std::string& output = node.output(i);
-    outputs.push_back(output.empty() ? unused_blob(fmt::format("{}/unused", node.name()))
+    outputs.push_back(output.empty() ? new_blob(fmt::format("{}/unused", node.name()))
                                      : declare(output, scope));
   }
-  OnnxNode view(*this, node, opset, std::move(inputs), std::move(outputs));
+  OnnxNode view(*this, node, scope.opset, std::move(inputs), std::move(outputs));
   const onnx_ops::LoweringRow* row = domain.empty() ? onnx_ops::find_lowering_row(node.op_type()) : nullptr;
   try {
     if (row == nullptr) return emit_unlowered(view);
@@ -308,8 +317,7 @@ void OnnxReader::lower_node(const onnx::NodeProto& node, Scope& scope) {
   }
   // A rule may find that the output is another blob.
   for (int i = 0; i < num_outputs; ++i) {
-    if (node.output(i).empty()) continue;
-    scope.blobs[node.output(i)] = view.output(static_cast<size_t>(i));
+    if (!node.output(i).empty()) scope.blobs[node.output(i)] = view.output_blob(static_cast<size_t>(i));
   }
 }
 
@@ -317,28 +325,28 @@ void OnnxReader::lower_node(const onnx::NodeProto& node, Scope& scope) {
 void OnnxReader::emit_unlowered(OnnxNode& node) {
   const onnx::NodeProto& proto = node.proto();
   const std::string_view domain = domain_of(proto.domain());
-  Operator op = node.as(domain.empty() ? proto.op_type() : fmt::format("{}.{}", domain, proto.op_type()));
+  Operator op =
+      node.as_it_stands(domain.empty() ? proto.op_type() : fmt::format("{}.{}", domain, proto.op_type()));
   for (const onnx::AttributeProto& attribute : proto.attribute()) op.args.push_back(argument_of(attribute));
   emit(std::move(op));
 }
 
-bool OnnxReader::inline_function(const onnx::NodeProto& node, Scope& scope) {
-  const auto it = functions_.find(function_key(node.domain(), node.op_type()));
-  if (it == functions_.end()) return false;
-  const onnx::FunctionProto& function = *it->second;
-  Scope body{.prefix = (node.name().empty() ? function.name() : node.name()) + "/"};
-  body.opsets = scope.opsets;
-  read_opsets(function.opset_import(), body);
+void OnnxReader::inline_function(const onnx::FunctionProto& function, const onnx::NodeProto& node,
+                                 Scope& scope) {
+  Scope body{.prefix = scope.prefix + (node.name().empty() ? function.name() : node.name()) + "/",
+             .blobs = Blobs(&memory_),
+             .opset = scope.opset};
+  read_opset(function.opset_import(), body);
   for (int i = 0; i < function.input_size() && i < node.input_size(); ++i) {
     if (!node.input(i).empty()) body.blobs.emplace(function.input(i), resolve(node.input(i), scope));
   }
-  google::protobuf::RepeatedPtrField<onnx::NodeProto> nodes = function.node();
-  for (onnx::NodeProto& inner : nodes) bind_attributes(inner, node, function);
   for (int i = 0; i < function.output_size() && i < node.output_size(); ++i) {
     if (!node.output(i).empty()) body.results.emplace(function.output(i), scope.prefix + node.output(i));
   }
-  // Inputs that the call leaves out are left out of the body, too.
+  google::protobuf::RepeatedPtrField<onnx::NodeProto> nodes = function.node();
   for (onnx::NodeProto& inner : nodes) {
+    bind_attributes(inner, node, function);
+    // Inputs that the call leaves out are left out of the body, too.
     for (std::string& input : *inner.mutable_input()) {
       const bool is_parameter = std::ranges::find(function.input(), input) != function.input().end();
       if (is_parameter && !body.blobs.contains(input)) input.clear();
@@ -347,86 +355,91 @@ bool OnnxReader::inline_function(const onnx::NodeProto& node, Scope& scope) {
   lower_nodes(nodes, body);
   for (int i = 0; i < function.output_size() && i < node.output_size(); ++i) {
     if (node.output(i).empty()) continue;
-    scope.blobs[node.output(i)] = resolve(function.output(i), body);
+    OnnxBlob* blob = resolve(function.output(i), body);
+    if (blob == nullptr) {
+      throw NetError("an output of a function must be written in it, got one that nothing writes", place());
+    }
+    scope.blobs[node.output(i)] = blob;
   }
-  return true;
 }
 
-bool OnnxReader::inline_branch(const onnx::NodeProto& node, Scope& scope) {
-  if (node.op_type() != "If" || !domain_of(node.domain()).empty() || node.input_size() != 1) return false;
-  const Values* condition = find_values(resolve(node.input(0), scope));
-  const bool is_known = condition != nullptr && condition->size() == 1;
+void OnnxReader::inline_branch(const onnx::NodeProto& node, Scope& scope) {
+  const OnnxBlob* condition =
+      node.input_size() == 1 && !node.input(0).empty() ? resolve(node.input(0), scope) : nullptr;
+  const Values* values = condition == nullptr ? nullptr : condition->values;
+  const bool is_known = values != nullptr && values->size() == 1;
   const onnx::AttributeProto* branch =
-      find_attribute(node, is_known && (*condition)[0] != 0 ? "then_branch" : "else_branch");
+      find_attribute(node, is_known && (*values)[0] != 0 ? "then_branch" : "else_branch");
   if (!is_known || branch == nullptr || !branch->has_g()) {
     throw NetError("the condition of an If must be known without running the network", place());
   }
   const onnx::GraphProto& graph = branch->g();
-  Scope body{.outer = &scope, .prefix = node.name().empty() ? "" : node.name() + "/"};
+  Scope body{.outer = &scope,
+             .prefix = scope.prefix + (node.name().empty() ? "" : node.name() + "/"),
+             .blobs = Blobs(&memory_),
+             .opset = scope.opset};
   for (int i = 0; i < graph.output_size() && i < node.output_size(); ++i) {
     if (!node.output(i).empty()) body.results.emplace(graph.output(i).name(), scope.prefix + node.output(i));
   }
   add_initializers(graph, body);
   lower_nodes(graph.node(), body);
   for (int i = 0; i < graph.output_size() && i < node.output_size(); ++i) {
-    const std::string blob = resolve(graph.output(i).name(), body);
-    if (blob.empty()) {
+    OnnxBlob* blob = resolve(graph.output(i).name(), body);
+    if (blob == nullptr) {
       throw NetError("an output of a branch must be written in it, got one that nothing writes", place());
     }
     if (!node.output(i).empty()) scope.blobs[node.output(i)] = blob;
   }
-  return true;
-}
-
-const TensorInfo* OnnxReader::find_info(const std::string& blob) const {
-  if (const auto it = net_.parameters.find(blob); it != net_.parameters.end()) return &it->second;
-  if (const auto it = net_.inputs.find(blob); it != net_.inputs.end()) return &it->second;
-  return inference_.info_of(blob);
-}
-
-const Values* OnnxReader::find_values(const std::string& blob) const {
-  const auto it = net_.parameter_values.find(blob);
-  return it == net_.parameter_values.end() ? nullptr : &it->second;
 }
 
 void OnnxReader::emit(Operator op) {
-  const bool is_known = find_operator_type(op.type) != nullptr;
-  const bool reads_constants =
-      is_known && std::ranges::all_of(op.inputs, [&](const std::string& blob) { return is_constant(blob); });
   if (ops_.size() >= kMaxOperators) {
     throw NetError(fmt::format("a network must have at most {} operators", kMaxOperators),
                    {.file = net_.source});
   }
+  bool is_constant = find_operator_type(op.type) != nullptr;
+  read_.clear();
+  for (const std::string& input : op.inputs) {
+    read_.push_back(&blob(input));
+    is_constant = is_constant && read_.back()->is_constant;
+  }
   ops_.push_back(std::move(op));
   const Operator& added = ops_.back();
   OpShapes shapes = inference_.step(added, ops_.size() - 1);
-  const bool writes_constants = std::ranges::all_of(
-      added.outputs, [&](const std::string& blob) { return inference_.values_of(blob) != nullptr; });
-  if (!shapes.known || !(reads_constants || writes_constants)) return;
+  const auto has_values = [&](const std::string& name) { return inference_.values_of(name) != nullptr; };
+  is_constant = is_constant || std::ranges::all_of(added.outputs, has_values);
+  if (!shapes.known || !is_constant) {
+    for (OnnxBlob* input : read_) input->is_read_by_op = true;
+    for (const std::string& output : added.outputs) blob(output).info = inference_.info_of(output);
+    shapes_.push_back(std::move(shapes));
+    return;
+  }
   for (size_t i = 0; i < added.outputs.size(); ++i) {
-    add_constant(added.outputs[i], shapes.outputs[i], inference_.values_of(added.outputs[i]));
+    const Values* values = inference_.values_of(added.outputs[i]);
+    OnnxBlob& output = blob(added.outputs[i]);
+    net_.constants[output.name] = shapes.outputs[i];
+    set_constant(output, std::move(shapes.outputs[i]),
+                 values == nullptr ? std::nullopt : std::optional(*values));
   }
   folded_.push_back(std::move(ops_.back()));
   ops_.pop_back();
 }
 
-void OnnxReader::add_constant(const std::string& blob, TensorInfo info, const Values* values) {
-  net_.constants[blob] = info;
-  net_.parameters[blob] = std::move(info);
-  if (values != nullptr) net_.parameter_values[blob] = *values;
+void OnnxReader::set_constant(OnnxBlob& blob, TensorInfo info, std::optional<Values> values) {
+  const Inference::Told told = inference_.tell(blob.name, std::move(info), std::move(values));
+  blob.is_constant = true;
+  blob.info = told.info;
+  blob.values = told.values;
 }
 
-// What went into other constants and arguments is no parameter of the network.
-void OnnxReader::drop_unread_constants() {
-  std::unordered_set<std::string_view> needed(net_.external_outputs.begin(), net_.external_outputs.end());
-  for (const Operator& op : net_.ops) needed.insert(op.inputs.begin(), op.inputs.end());
-  const auto is_left_over = [&](const auto& entry) {
-    const std::string& blob = entry.first;
-    return !needed.contains(blob) && (read_.contains(blob) || net_.constants.contains(blob));
-  };
-  std::erase_if(net_.parameters, is_left_over);
-  std::erase_if(net_.parameter_values,
-                [&](const auto& entry) { return !net_.parameters.contains(entry.first); });
+// What went into other constants and arguments alone is no parameter of the network.
+void OnnxReader::add_parameters() {
+  for (const OnnxBlob& blob : all_blobs_) {
+    const bool is_left_over = !blob.is_read_by_node && !net_.constants.contains(blob.name);
+    if (!blob.is_constant || !(blob.is_read_by_op || is_left_over)) continue;
+    net_.parameters.emplace(blob.name, *blob.info);
+    if (blob.values != nullptr) net_.parameter_values.emplace(blob.name, *blob.values);
+  }
 }
 
 }  // namespace latgrad::net

@@ -3,19 +3,30 @@
 #pragma once
 
 #include <deque>
-#include <map>
+#include <memory_resource>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "inference.h"
 #include "latgrad/net/input_shape.h"
+#include "latgrad/net/onnx.h"
 #include "latgrad/onnx.pb.h"
 #include "onnx_node.h"
 
 namespace latgrad::net {
+
+// A blob of the network, while it is read.
+struct OnnxBlob {
+  std::string name;
+  const TensorInfo* info = nullptr;  // once it is known
+  const Values* values = nullptr;    // of a constant, where they are known
+  bool is_constant = false;          // an initializer, or computed from those and from shapes
+  bool is_read_by_node = false;      // initializers that no node reads are left over
+  bool is_read_by_op = false;
+};
 
 class OnnxReader {
  public:
@@ -23,52 +34,56 @@ class OnnxReader {
   OnnxReader(const onnx::ModelProto& model, const std::string& source);
 
   // The object is used up.
-  Net read(const std::vector<InputShape>& inputs) &&;
+  NetAndShapes read(const std::vector<InputShape>& inputs) &&;
 
  private:
   friend class OnnxNode;
 
-  // The names of a graph or function body, and what they stand for.
+  using Blobs = std::pmr::unordered_map<std::string_view, OnnxBlob*>;
+
+  // The names of a graph or function body, which outlive it, and what they stand for.
   struct Scope {
-    const Scope* outer = nullptr;                               // whose names are seen, too: of a branch
-    std::string prefix = {};                                    // of the blobs written in it
-    std::unordered_map<std::string, std::string> results = {};  // blobs that have a name outside
-    std::unordered_map<std::string, std::string> blobs = {};
-    std::unordered_map<std::string, int64_t> opsets = {};  // by domain
+    const Scope* outer = nullptr;                                    // whose names are seen, too: of a branch
+    std::string prefix = {};                                         // of the blobs written in it
+    std::unordered_map<std::string_view, std::string> results = {};  // blobs that have a name outside
+    Blobs blobs;
+    int64_t opset = 0;  // of ONNX's own operators
   };
 
-  void read_opsets(const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto>& imports,
-                   Scope& scope) const;
+  void read_opset(const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto>& imports,
+                  Scope& scope) const;
   void add_initializers(const onnx::GraphProto& graph, Scope& scope);
-  void add_inputs(const onnx::GraphProto& graph, const std::vector<InputShape>& given);
+  void add_inputs(const onnx::GraphProto& graph, const std::vector<InputShape>& given, Scope& scope);
   void add_outputs(const onnx::GraphProto& graph, const Scope& scope);
   void lower_nodes(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, Scope& scope);
   void lower_node(const onnx::NodeProto& node, Scope& scope);
-  bool inline_function(const onnx::NodeProto& node, Scope& scope);
-  bool inline_branch(const onnx::NodeProto& node, Scope& scope);
+  void inline_function(const onnx::FunctionProto& function, const onnx::NodeProto& node, Scope& scope);
+  void inline_branch(const onnx::NodeProto& node, Scope& scope);
   void emit_unlowered(OnnxNode& node);
+  void check_inputs(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, int at,
+                    const Scope& scope);
 
-  std::string resolve(const std::string& name, const Scope& scope) const;
-  std::string declare(const std::string& name, Scope& scope);
-  std::string unused_blob(std::string name);
+  OnnxBlob* resolve(std::string_view name, const Scope& scope) const;  // null for what nothing writes
+  OnnxBlob* declare(std::string_view name, Scope& scope);
+  OnnxBlob* new_blob(std::string name);
+  OnnxBlob& blob(std::string_view name) { return *blobs_.at(name); }
 
-  bool is_constant(const std::string& blob) const { return net_.parameters.contains(blob); }
-  const TensorInfo* find_info(const std::string& blob) const;
-  const Values* find_values(const std::string& blob) const;
   void emit(Operator op);
-  void fold(const Operator& op, OpShapes shapes);
-  void add_constant(const std::string& blob, TensorInfo info, const Values* values);
-  void drop_unread_constants();
+  void set_constant(OnnxBlob& blob, TensorInfo info, std::optional<Values> values);
+  void add_parameters();
   Place place() const;
 
+  std::pmr::monotonic_buffer_resource memory_;
   const onnx::ModelProto& model_;
   std::unordered_map<std::string, const onnx::FunctionProto*> functions_;  // by domain and name
   Net net_;
   Inference inference_;
-  std::deque<Operator> ops_;     // whose addresses stay
-  std::deque<Operator> folded_;  // likewise
-  std::unordered_set<std::string> blobs_;
-  std::unordered_set<std::string> read_;  // by a node: parameters that fold away are not left over
+  std::deque<Operator> ops_;      // whose addresses stay
+  std::vector<OpShapes> shapes_;  // of ops_
+  std::deque<Operator> folded_;   // likewise
+  std::deque<OnnxBlob> all_blobs_;
+  Blobs blobs_{&memory_};
+  std::vector<OnnxBlob*> read_;  // by the operator at hand; kept for its memory
   const onnx::NodeProto* node_ = nullptr;
   int64_t node_index_ = -1;
   size_t num_nodes_ = 0;  // lowered so far, function bodies included

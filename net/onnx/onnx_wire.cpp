@@ -19,14 +19,27 @@ using google::protobuf::internal::WireFormatLite;
 constexpr size_t kShortBytes = 1024;
 constexpr int kMaxNesting = 64;
 
-// A message and its fields that may hold the data of tensors.
-enum class Kind { kModel, kGraph, kFunction, kNode, kAttribute, kSparseTensor, kTensor, kData };
+// Messages, their fields that may hold the data of tensors, and notes that nobody reads: exporters write
+// kilobytes about each node.
+enum class Kind { kModel, kGraph, kFunction, kNode, kAttribute, kSparseTensor, kTensor, kData, kNote };
 struct Field {
   Kind message;
   int number;
   Kind kind;
 };
 constexpr Field kFields[] = {
+    {Kind::kGraph, 10, Kind::kNote},     // doc_string
+    {Kind::kGraph, 13, Kind::kNote},     // value_info
+    {Kind::kGraph, 14, Kind::kNote},     // quantization_annotation
+    {Kind::kGraph, 16, Kind::kNote},     // metadata_props
+    {Kind::kNode, 6, Kind::kNote},       // doc_string
+    {Kind::kNode, 9, Kind::kNote},       // metadata_props
+    {Kind::kNode, 10, Kind::kNote},      // device_configurations
+    {Kind::kFunction, 8, Kind::kNote},   // doc_string
+    {Kind::kFunction, 12, Kind::kNote},  // value_info
+    {Kind::kFunction, 14, Kind::kNote},  // metadata_props
+    {Kind::kTensor, 12, Kind::kNote},    // doc_string
+    {Kind::kTensor, 16, Kind::kNote},    // metadata_props
     {Kind::kModel, onnx::ModelProto::kGraphFieldNumber, Kind::kGraph},
     {Kind::kModel, onnx::ModelProto::kFunctionsFieldNumber, Kind::kFunction},
     {Kind::kGraph, onnx::GraphProto::kNodeFieldNumber, Kind::kNode},
@@ -120,6 +133,7 @@ class Pruner {
         const auto* field = std::ranges::find_if(kFields, [&](const Field& candidate) {
           return candidate.message == message && static_cast<uint64_t>(candidate.number) == number;
         });
+        if (field != std::end(kFields) && field->kind == Kind::kNote) return;
         // What is short holds nothing long.
         if (length <= kShortBytes || field == std::end(kFields)) break;
         if (field->kind == Kind::kData) return;

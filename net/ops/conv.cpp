@@ -109,7 +109,9 @@ void conv_transpose(OpContext& ctx) {
       ctx.fail_at_arg("adj", fmt::format("adj must be between 0 and the stride {}, got {}",
                                          window.stride[dim], window.adj[dim]));
     }
-    const int64_t size = (in.spatial[dim] - 1) * window.stride[dim] + window.kernel[dim] + window.adj[dim] -
+    // Dilation is ONNX's: Caffe2 knows none here.
+    const int64_t extent = window.dilation[dim] * (window.kernel[dim] - 1) + 1;
+    const int64_t size = (in.spatial[dim] - 1) * window.stride[dim] + extent + window.adj[dim] -
                          window.pads[dim] - window.pads[spatial_rank + dim];
     if (size < 1) {
       ctx.fail_at_arg(

@@ -8,7 +8,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <limits>
+#include <memory_resource>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -60,6 +63,7 @@ class Inference {
     shapes.ops.reserve(net_.ops.size());
     for (size_t i = 0; i < net_.ops.size(); ++i) shapes.ops.push_back(step(net_.ops[i], i));
     check_external_outputs();
+    if (!options_.list_blobs) return shapes;
     for (auto& [blob, value] : values_) {
       if (value.state != Value::kKnown) continue;
       shapes.blobs.emplace(blob, std::move(value.info));
@@ -80,6 +84,18 @@ class Inference {
   const TensorInfo* info_of(const std::string& blob) const {
     const auto it = values_.find(blob);
     return it == values_.end() || it->second.state != Value::kKnown ? nullptr : &it->second.info;
+  }
+
+  // Tells the shape, and maybe the elements, of a blob before any operator reads it. The name must outlive
+  // the object. The pointers stay valid, and hold what was told last.
+  struct Told {
+    const TensorInfo* info;
+    const Values* values;
+  };
+  Told tell(std::string_view blob, TensorInfo info, std::optional<Values> values) {
+    Value& value = values_[blob];
+    value = {Value::kKnown, std::move(info), std::move(values)};
+    return {&value.info, value.values ? &*value.values : nullptr};
   }
 
   // The values of a blob at this moment, or null.
@@ -262,6 +278,7 @@ class Inference {
     }
     OpShapes shapes;
     shapes.macs = context.macs();
+    shapes.inputs.reserve(op().inputs.size());
     for (size_t i = 0; i < op().inputs.size(); ++i) {
       // Parameters that the operator determined are known from now on; inputs that it ignores may stay open.
       const TensorInfo* input = context.inputs()[i].info();
@@ -358,7 +375,9 @@ class Inference {
   const Net& net_;
   const ShapeOptions options_;
   const std::unordered_set<std::string_view> external_inputs_;
-  std::unordered_map<std::string_view, Value> values_;
+  std::array<std::byte, 4096> first_buffer_;
+  std::pmr::monotonic_buffer_resource memory_{first_buffer_.data(), first_buffer_.size()};
+  std::pmr::unordered_map<std::string_view, Value> values_{&memory_};
   std::unordered_set<std::string_view> settled_;  // of the inputs: those whose shape has counted
   const Operator* op_ = nullptr;
   size_t op_index_ = 0;

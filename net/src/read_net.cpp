@@ -2,14 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "latgrad/base/error.h"
 #include "latgrad/base/foreign_file.h"
 #include "latgrad/base/mapped_file.h"
 #include "latgrad/net/init_net.h"
+#include "latgrad/net/inline_branches.h"
 #include "latgrad/net/netdef.h"
 #include "latgrad/net/onnx.h"
 #include "shapes_json.h"
@@ -83,10 +86,12 @@ Net read_caffe2_net(std::string_view bytes, const fs::path& file, const std::opt
   return net;
 }
 
-}  // namespace
+struct Read {
+  Net net;
+  std::optional<NetShapes> shapes;  // where the format is read with them
+};
 
-Net read_net(const fs::path& model, const std::optional<fs::path>& init,
-             const std::vector<InputShape>& inputs) {
+Read read(const fs::path& model, const std::optional<fs::path>& init, const std::vector<InputShape>& inputs) {
   const fs::path file = model_file(model);
   const base::MappedFile mapped(file);
   if (is_onnx_file(mapped.bytes(), file)) {
@@ -94,15 +99,37 @@ Net read_net(const fs::path& model, const std::optional<fs::path>& init,
       throw ValueError("an ONNX model needs no init net: its initializers tell the shapes",
                        {.file = init->string()});
     }
-    Net net = read_onnx(mapped.bytes(), file.string(), inputs);
+    auto [net, shapes] = read_onnx(mapped.bytes(), file.string(), inputs);
     check_has_operators(net);
-    return net;
+    return {std::move(net), std::move(shapes)};
   }
   Net net = read_caffe2_net(mapped.bytes(), file, init);
   for (const InputShape& input : inputs) {
     if (is_read_from_outside(net, input.blob)) set_input(net, input.blob, input.shape, input.dtype);
   }
-  return net;
+  return {std::move(net), std::nullopt};
+}
+
+}  // namespace
+
+Net read_net(const fs::path& model, const std::optional<fs::path>& init,
+             const std::vector<InputShape>& inputs) {
+  return std::move(read(model, init, inputs).net);
+}
+
+NetAndShapes read_and_infer(const fs::path& model, const std::optional<fs::path>& init,
+                            const std::vector<InputShape>& inputs) {
+  auto [net, shapes] = read(model, init, inputs);
+  for (const InputShape& input : inputs) {
+    // The output of an operator of unknown type, or an error.
+    if (!is_read_from_outside(net, input.blob)) set_input(net, input.blob, input.shape, input.dtype);
+  }
+  inline_branches(net);
+  const auto is_known = [](const OpShapes& op) { return op.known; };
+  // An operator that is not known is an error there.
+  if (!shapes || !std::ranges::all_of(shapes->ops, is_known))
+    shapes = infer_shapes(net, {.list_blobs = false});
+  return {std::move(net), *std::move(shapes)};
 }
 
 }  // namespace latgrad::net

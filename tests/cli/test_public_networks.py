@@ -124,7 +124,7 @@ def test_networks_translated_from_caffe_can_be_measured(size):
     assert "Not measured" not in result.stdout
 
 
-@pytest.mark.parametrize("name, words", [("lfs_pointer", "git lfs pull"), ("page", "an HTML page"), ("onnx", "an ONNX model")])
+@pytest.mark.parametrize("name, words", [("lfs_pointer", "git lfs pull"), ("page", "an HTML page"), ("onnx", "ONNX model")])
 def test_foreign_files_are_called_by_their_name(name, words):
     folder = shared("cases/caffe2/foreign-files")
     assert_fails(run("net", folder / f"{name}.pb", "--shapes"), 1, words)

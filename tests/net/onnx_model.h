@@ -75,7 +75,7 @@ inline std::string text_attribute(const std::string& name, const std::string& va
 }
 
 inline Net read(const std::string& bytes, const std::vector<InputShape>& inputs = {}) {
-  return read_onnx(bytes, "model.onnx", inputs);
+  return read_onnx(bytes, "model.onnx", inputs).net;
 }
 
 }  // namespace latgrad::net::test

@@ -242,6 +242,16 @@ TEST(OnnxTest, AnUnknownOperatorKeepsItsName) {
   EXPECT_EQ(infer_shapes(told, {.allow_unknown = true}).ops[1].outputs[0].shape, (Shape{1, 9}));
 }
 
+TEST(OnnxTest, ShapesComeWithTheNetwork) {
+  const auto [net, shapes] =
+      read_onnx(model(input("x", {1, 4}) + int64s("s", {2, 2}) + node("Relu", {"x"}, {"z"}) +
+                      node("Reshape", {"z", "s"}, {"y"}) + output("y")),
+                "model.onnx");
+  ASSERT_EQ(shapes.ops.size(), 2);
+  const NetShapes again = infer_shapes(net);
+  for (size_t i = 0; i < 2; ++i) EXPECT_EQ(shapes.ops[i].outputs, again.ops[i].outputs);
+}
+
 TEST(OnnxTest, ParametersThatNoNodeReadsAreLeftOver) {
   const Net net = read(model(input("x", {1, 4}) + weight("w", {4, 4}) + std::string(kRelu) + output("y")));
   EXPECT_EQ(unread_parameters(net), std::vector<std::string>{"w"});
@@ -341,6 +351,15 @@ TEST(PublishedOnnxTest, ShapesMacsAndWeights) {
     const auto weights = facts.at("weights").get<double>();
     EXPECT_NEAR(static_cast<double>(params.weights + params.others), weights, 0.005 * weights);
     EXPECT_TRUE(unread_parameters(net).empty());
+    // In one pass the same.
+    const auto [same, same_shapes] = read_and_infer(entry.path());
+    EXPECT_EQ(same, net);
+    ASSERT_EQ(same_shapes.ops.size(), shapes.ops.size());
+    for (size_t i = 0; i < shapes.ops.size(); ++i) {
+      EXPECT_EQ(same_shapes.ops[i].inputs, shapes.ops[i].inputs);
+      EXPECT_EQ(same_shapes.ops[i].outputs, shapes.ops[i].outputs);
+      EXPECT_EQ(same_shapes.ops[i].macs, shapes.ops[i].macs);
+    }
     ++networks;
   }
   EXPECT_GE(networks, 15);

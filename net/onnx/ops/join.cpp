@@ -15,14 +15,14 @@ void concat(OnnxNode& node, std::string_view target) {
   node.emit(std::move(op));
 }
 
-// Equal parts are left unsaid, as Caffe2 does.
+// The lengths are always said: with the shape of the input they tell what the operator writes.
 void split(OnnxNode& node, std::string_view target) {
   const Shape& shape = node.shape(0);
   const auto axis = node.axis(node.integer("axis", 0), shape.size());
   const int64_t size = shape[static_cast<size_t>(axis)];
   const auto count = static_cast<int64_t>(node.num_outputs());
   std::vector<int64_t> lengths = node.integers_at("split", 1).value_or(std::vector<int64_t>());
-  if (lengths.empty() && size % count != 0) {
+  if (lengths.empty()) {
     const int64_t length = (size + count - 1) / count;
     lengths.assign(node.num_outputs(), length);
     lengths.back() = size - length * (count - 1);
@@ -30,10 +30,7 @@ void split(OnnxNode& node, std::string_view target) {
   Operator op = node.as(target);
   op.inputs.resize(1);
   op.args.push_back(Argument::of_int("axis", axis));
-  const bool is_equal = std::ranges::all_of(lengths, [&](int64_t length) { return length == lengths[0]; });
-  if (!is_equal || (!lengths.empty() && lengths[0] * count != size)) {
-    op.args.push_back(integers_argument("split", std::move(lengths)));
-  }
+  op.args.push_back(integers_argument("split", std::move(lengths)));
   node.emit(std::move(op));
 }
 

@@ -9,7 +9,6 @@
 #include "latgrad/lut/estimate.h"
 #include "latgrad/lut/record_json.h"
 #include "latgrad/lut/table.h"
-#include "latgrad/net/inline_branches.h"
 #include "latgrad/net/netdef.h"
 #include "latgrad/net/read_net.h"
 
@@ -149,10 +148,9 @@ c10::intrusive_ptr<NetEstimate> LatencyTable::estimate_net(
                                        .statistic = lut::parse_statistic(statistic)};
     std::vector<net::InputShape> inputs;
     for (const auto& entry : input_dims) inputs.push_back({entry.key(), entry.value(), std::nullopt});
-    net::Net net = net::read_net(model, init.empty() ? std::nullopt : std::optional(init), inputs);
-    for (const auto& entry : input_dims) net::set_input(net, entry.key(), entry.value());
-    net::inline_branches(net);
-    const lut::Estimate estimate = lut::estimate(net, net::infer_shapes(net), impl_->table, options);
+    const auto [net, shapes] =
+        net::read_and_infer(model, init.empty() ? std::nullopt : std::optional(init), inputs);
+    const lut::Estimate estimate = lut::estimate(net, shapes, impl_->table, options);
     std::vector<std::string> op_types, outputs, statuses;
     std::vector<double> times_us;
     for (size_t i = 0; i < estimate.ops.size(); ++i) {

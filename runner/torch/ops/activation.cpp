@@ -26,6 +26,11 @@ Kernel make_elu(const lut::OperatorKey& key, const Target& target) {
   return follow(key, target, [a = alpha(key, 1)](const at::Tensor& x) { return at::elu(x, a); });
 }
 
+Kernel make_gelu(const lut::OperatorKey& key, const Target& target) {
+  const bool is_fast = arguments(key).flag("fast_gelu");
+  return follow(key, target, [is_fast](const T& x) { return at::gelu(x, is_fast ? "tanh" : "none"); });
+}
+
 Kernel make_hard_sigmoid(const lut::OperatorKey& key, const Target& target) {
   const double slope = alpha(key, 0.2);
   const double middle = arguments(key).number("beta", 0.5);
@@ -95,20 +100,24 @@ std::span<const KernelEntry> activation_kernels() {
       {"Cube", follow_with<[](const T& x) { return at::pow(x, 3); }>},
       {"Dropout", make_dropout},
       {"Elu", make_elu},
+      {"Erf", follow_with<[](const T& x) { return at::erf(x); }>},
       {"Exp", follow_with<[](const T& x) { return at::exp(x); }>},
       {"Floor", follow_with<[](const T& x) { return at::floor(x); }>},
-      {"Gelu", follow_with<[](const T& x) { return at::gelu(x); }>},
+      {"Gelu", make_gelu},
       {"HardSigmoid", make_hard_sigmoid},
       {"HardSwish", follow_with<[](const T& x) { return at::hardswish(x); }>},
       {"LeakyRelu", make_leaky_relu},
       {"Log", follow_with<[](const T& x) { return at::log(x); }>},
       {"Log1p", follow_with<[](const T& x) { return at::log1p(x); }>},
+      {"Mish", follow_with<[](const T& x) { return at::mish(x); }>},
       {"Mod", make_mod},
       {"Negative", follow_with<[](const T& x) { return at::neg(x); }>},
       {"PRelu", make_prelu},
+      {"Reciprocal", follow_with<[](const T& x) { return at::reciprocal(x); }>},
       {"Relu", follow_with<[](const T& x) { return at::relu(x); }>},
       {"Relu6", follow_with<[](const T& x) { return at::clamp(x, 0, 6); }>},
       {"ReluN", make_relu_n},
+      {"Round", follow_with<[](const T& x) { return at::round(x); }>},
       {"Rsqrt", follow_with<[](const T& x) { return at::rsqrt(x); }>},
       {"Scale", make_scale},
       {"Selu", follow_with<[](const T& x) { return at::selu(x); }>},

@@ -49,6 +49,13 @@ Kernel make_pow(const lut::OperatorKey& key, const Target& target) {
                 [e = arguments(key).number("exponent", 1)](const at::Tensor& x) { return at::pow(x, e); });
 }
 
+// The condition is the kernel's own.
+Kernel make_where(const lut::OperatorKey& key, const Target& target) {
+  const T condition = to_device(at::rand(input_shape(key, 0)).gt(0.5), target);
+  return {.activations = {activation(key, 1, false), activation(key, 2, false)},
+          .run = [condition](const std::vector<T>& x) { return at::where(condition, x[0], x[1]); }};
+}
+
 Kernel make_elementwise_linear(const lut::OperatorKey& key, const Target& target) {
   Activation matrix = activation(key, 0, false);
   matrix.shape = flatten_from(matrix.shape, arguments(key).integer("axis", 1));
@@ -101,6 +108,7 @@ std::span<const KernelEntry> elementwise_kernels() {
       {"Mul", make_binary<[](const T& a, const T& b) { return at::mul(a, b); }>},
       {"Pow", make_pow},
       {"Sub", make_binary<[](const T& a, const T& b) { return at::sub(a, b); }>},
+      {"Where", make_where},
       {"Int8Add", make_int8_sum},
       {"Int8AddRelu", make_int8_sum_relu},
       {"Int8Mul", make_int8_mul},

@@ -1,6 +1,7 @@
 // Joining and cutting, of whatever type. Slice and Split give views of the input, as torch does.
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 
 #include "kernels.h"
@@ -50,7 +51,7 @@ Kernel make_split(const lut::OperatorKey& key, const Target& target) {
 Kernel make_slice(const lut::OperatorKey& key, const Target& target) {
   check_one_input(key);
   struct Bounds {
-    int64_t axis, start, end;
+    int64_t axis, start, end, step;
   };
   const Activation input = activation(key, 0, target.channels_last);
   const std::vector<int64_t> starts = arguments(key).integers("starts");
@@ -59,22 +60,26 @@ Kernel make_slice(const lut::OperatorKey& key, const Target& target) {
     throw ValueError("starts and ends must have as many values, and no more than " +
                      net::to_string(input.shape) + " has dimensions");
   }
+  std::vector<int64_t> steps = arguments(key).integers("steps");
+  if (steps.empty()) steps.assign(starts.size(), 1);
   std::vector<Bounds> cuts;
+  std::vector<int64_t> turned;  // torch has no negative steps
   for (size_t dim = 0; dim < starts.size(); ++dim) {
     // -1 is the end, not the last element.
     const auto bound = [size = input.shape[dim]](int64_t value) {
       return std::min(value < 0 ? size + 1 + value : value, size);
     };
     const Bounds cut{torch_axis(static_cast<int64_t>(dim), input.shape.size(), input.channels_last),
-                     bound(starts[dim]), bound(ends[dim])};
-    if (cut.start != 0 || cut.end != input.shape[dim]) cuts.push_back(cut);
+                     bound(starts[dim]), bound(ends[dim]), std::abs(steps.at(dim))};
+    if (cut.start != 0 || cut.end != input.shape[dim] || cut.step != 1) cuts.push_back(cut);
+    if (steps[dim] < 0) turned.push_back(cut.axis);
   }
   return {.activations = {input},
           .run =
-              [cuts](const std::vector<T>& x) {
+              [cuts, turned](const std::vector<T>& x) {
                 T part = x[0];
-                for (const Bounds& cut : cuts) part = at::slice(part, cut.axis, cut.start, cut.end);
-                return part;
+                for (const Bounds& cut : cuts) part = at::slice(part, cut.axis, cut.start, cut.end, cut.step);
+                return turned.empty() ? part : part.flip(turned);
               },
           .channels_last = target.channels_last};
 }
@@ -103,13 +108,23 @@ Kernel make_tile(const lut::OperatorKey& key, const Target&) {
   return {.activations = {input}, .run = [repeats](const std::vector<T>& x) { return x[0].repeat(repeats); }};
 }
 
+// A view, as torch gives.
+Kernel make_expand(const lut::OperatorKey& key, const Target&) {
+  check_one_input(key);
+  return {.activations = {activation(key, 0, false)},
+          .run = [shape = infer_alone(key).ops[0].outputs[0].shape](const std::vector<T>& x) {
+            return x[0].expand(shape);
+          }};
+}
+
 }  // namespace
 
 std::span<const KernelEntry> join_kernels() {
   static constexpr KernelEntry kKernels[] = {
-      {"Concat", make_concat}, {"DepthConcat", make_concat}, {"DepthSplit", make_split},
-      {"Gather", make_gather}, {"Slice", make_slice},        {"Split", make_split},
-      {"Tile", make_tile},     {"Int8Concat", make_concat},  {"Int8Slice", make_slice},
+      {"Concat", make_concat},   {"DepthConcat", make_concat}, {"DepthSplit", make_split},
+      {"Expand", make_expand},   {"Gather", make_gather},      {"Slice", make_slice},
+      {"Split", make_split},     {"Tile", make_tile},          {"Int8Concat", make_concat},
+      {"Int8Slice", make_slice},
   };
   return kKernels;
 }

@@ -85,6 +85,34 @@ Kernel make_layer_norm(const lut::OperatorKey& key, const Target& target) {
           }};
 }
 
+// ONNX's, whose scale and bias may broadcast.
+Kernel make_onnx_layer_norm(const lut::OperatorKey& key, const Target& target) {
+  const Activation input = activation(key, 0, false);
+  const int64_t axis = torch_axis(arguments(key).integer("axis", -1), input.shape.size(), false);
+  const net::Shape normalised(input.shape.begin() + axis, input.shape.end());
+  const T scale = to_device(random_positive(normalised), target);
+  T bias;
+  if (key.input_shapes.size() > 2) bias = to_device(random_tensor(normalised, 0.1), target);
+  return {.activations = {input}, .run = [=, eps = epsilon(key)](const std::vector<T>& x) {
+            return std::get<0>(at::native_layer_norm(x[0], normalised, scale, bias, eps));
+          }};
+}
+
+Kernel make_onnx_rms_norm(const lut::OperatorKey& key, const Target& target) {
+  const Activation input = activation(key, 0, false);
+  const auto rank = static_cast<int64_t>(input.shape.size());
+  std::vector<int64_t> axes;
+  for (int64_t dim = torch_axis(arguments(key).integer("axis", -1), input.shape.size(), false); dim < rank;
+       ++dim) {
+    axes.push_back(dim);
+  }
+  const T scale = to_device(random_positive(input_shape(key, 1)), target);
+  return {
+      .activations = {input}, .run = [=, eps = epsilon(key)](const std::vector<T>& x) {
+        return at::mul(x[0], at::square(x[0]).mean(axes, /*keepdim=*/true).add_(eps).rsqrt_()).mul_(scale);
+      }};
+}
+
 // The output is a matrix: only the dimensions differ from those that Caffe2 keeps.
 template <auto function>
 Kernel make_softmax(const lut::OperatorKey& key, const Target&) {
@@ -171,8 +199,10 @@ std::span<const KernelEntry> normalise_kernels() {
       {"InstanceNorm", make_instance_norm},
       {"LRN", make_lrn},
       {"LayerNorm", make_layer_norm},
+      {"LayerNormalization", make_onnx_layer_norm},
       {"LogSoftmax", make_softmax<[](const T& x, int64_t axis) { return at::log_softmax(x, axis); }>},
       {"RMSNorm", make_rms_norm},
+      {"RMSNormalization", make_onnx_rms_norm},
       {"Softmax", make_softmax<[](const T& x, int64_t axis) { return at::softmax(x, axis); }>},
       {"SpatialBN", make_spatial_bn},
       {"Int8Softmax", make_int8_softmax},

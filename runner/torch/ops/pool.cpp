@@ -118,6 +118,16 @@ Kernel make_pad_image(const lut::OperatorKey& key, const Target&) {
   throw ValueError("mode must be constant, reflect or edge, got \"" + mode + "\"");
 }
 
+// Of any dimensions, with a value alone.
+Kernel make_pad(const lut::OperatorKey& key, const Target&) {
+  const std::string mode(arguments(key).text("mode", "constant"));
+  if (mode != "constant") throw ValueError("mode must be constant to be measured, got \"" + mode + "\"");
+  return {
+      .activations = {activation(key, 0, false)},
+      .run = [pads = pad_list(arguments(key).integers("pads")), value = arguments(key).number("value", 0)](
+                 const std::vector<T>& x) { return at::constant_pad_nd(x[0], pads, value); }};
+}
+
 }  // namespace
 
 std::span<const KernelEntry> pool_kernels() {
@@ -130,6 +140,7 @@ std::span<const KernelEntry> pool_kernels() {
       {"MaxPool1D", make_max_pool<Then::kNothing>},
       {"MaxPool2D", make_max_pool<Then::kNothing>},
       {"MaxPool3D", make_max_pool<Then::kNothing>},
+      {"Pad", make_pad},
       {"PadImage", make_pad_image},
       {"Int8AveragePool", make_average_pool<Then::kNothing>},
       {"Int8AveragePoolRelu", make_average_pool<Then::kRelu>},

@@ -1,6 +1,7 @@
 // Reductions along axes, along the first or last dimensions, to norms, extremes and the greatest k.
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <string>
 
@@ -59,6 +60,18 @@ constexpr auto kL2 = [](const T& x, Axes axes, bool keep) { return at::norm(x, 2
 constexpr auto kMax = [](const T& x, Axes axes, bool keep) { return at::amax(x, axes, keep); };
 constexpr auto kMean = [](const T& x, Axes axes, bool keep) { return at::mean(x, axes, keep); };
 constexpr auto kMin = [](const T& x, Axes axes, bool keep) { return at::amin(x, axes, keep); };
+constexpr auto kLogSumExp = [](const T& x, Axes axes, bool keep) { return at::logsumexp(x, axes, keep); };
+constexpr auto kSumSquare = [](const T& x, Axes axes, bool keep) {
+  return at::sum(at::square(x), axes, keep);
+};
+// Torch takes one axis at a time.
+constexpr auto kProduct = [](const T& x, Axes axes, bool keep) {
+  std::vector<int64_t> sorted = axes.vec();
+  std::ranges::sort(sorted, std::greater<>());
+  T product = x;
+  for (const int64_t axis : sorted) product = at::prod(product, axis, keep);
+  return product;
+};
 constexpr auto kSum = [](const T& x, Axes axes, bool keep) { return at::sum(x, axes, keep); };
 
 template <auto function>
@@ -108,10 +121,13 @@ std::span<const KernelEntry> reduce_kernels() {
       {"ReduceFrontSum", make_reduce_end<End::kFront, kSum>},
       {"ReduceL1", make_reduce<kL1>},
       {"ReduceL2", make_reduce<kL2>},
+      {"ReduceLogSumExp", make_reduce<kLogSumExp>},
       {"ReduceMax", make_reduce<kMax>},
       {"ReduceMean", make_reduce<kMean>},
       {"ReduceMin", make_reduce<kMin>},
+      {"ReduceProd", make_reduce<kProduct>},
       {"ReduceSum", make_reduce<kSum>},
+      {"ReduceSumSquare", make_reduce<kSumSquare>},
       {"TopK", make_top_k},
   };
   return kKernels;

@@ -51,6 +51,29 @@ Kernel make_nhwc_to_nchw(const lut::OperatorKey& key, const Target&) {
           .run = [](const std::vector<T>& x) { return x[0].contiguous(); }};
 }
 
+Kernel make_depth_to_space(const lut::OperatorKey& key, const Target&) {
+  check_image(key);
+  const int64_t block = arguments(key).integer("blocksize", 0);
+  // In the other mode ("DCR") the block comes before the channels.
+  const bool is_torchs = arguments(key).text("mode", "DCR") == "CRD";
+  return {.activations = {activation(key, 0, false)}, .run = [=](const std::vector<T>& x) {
+            if (is_torchs) return at::pixel_shuffle(x[0], block);
+            const T& image = x[0];
+            const int64_t channels = image.size(1) / (block * block);
+            return image.reshape({image.size(0), block, block, channels, image.size(2), image.size(3)})
+                .permute({0, 3, 4, 1, 5, 2})
+                .reshape({image.size(0), channels, image.size(2) * block, image.size(3) * block});
+          }};
+}
+
+Kernel make_space_to_depth(const lut::OperatorKey& key, const Target&) {
+  check_image(key);
+  return {.activations = {activation(key, 0, false)},
+          .run = [block = arguments(key).integer("blocksize", 0)](const std::vector<T>& x) {
+            return at::pixel_unshuffle(x[0], block);
+          }};
+}
+
 Kernel make_channel_shuffle(const lut::OperatorKey& key, const Target&) {
   return by_order(key, [group = arguments(key).integer("group", 1)](const at::Tensor& x) {
     return at::channel_shuffle(x, group);
@@ -62,6 +85,7 @@ Kernel make_channel_shuffle(const lut::OperatorKey& key, const Target&) {
 std::span<const KernelEntry> reshape_kernels() {
   static constexpr KernelEntry kKernels[] = {
       {"ChannelShuffle", make_channel_shuffle},
+      {"DepthToSpace", make_depth_to_space},
       {"ExpandDims", make_view},
       {"Flatten", make_view},
       {"FlattenToVec", make_view},
@@ -71,6 +95,7 @@ std::span<const KernelEntry> reshape_kernels() {
       {"PrependDim", make_view},
       {"Reshape", make_view},
       {"ResizeLike", make_view},
+      {"SpaceToDepth", make_space_to_depth},
       {"Squeeze", make_view},
       {"Transpose", make_transpose},
       {"Int8ChannelShuffle", make_channel_shuffle},

@@ -40,10 +40,26 @@ Kernel make_upsample_nearest(const lut::OperatorKey& key, const Target&) {
           .run = [size](const std::vector<at::Tensor>& x) { return at::upsample_nearest2d(x[0], size); }};
 }
 
+// ONNX's, of images by cubic functions; the other kinds have Caffe2's operators.
+Kernel make_resize(const lut::OperatorKey& key, const Target&) {
+  const net::Shape input = input_shape(key, 0);
+  const std::vector<int64_t> sizes = arguments(key).integers("sizes");
+  const std::string mode(arguments(key).text("mode", "nearest"));
+  if (mode != "cubic" || input.size() != 4 || sizes[0] != input[0] || sizes[1] != input[1]) {
+    throw ValueError("a Resize must be cubic and of height and width alone to be measured, got mode \"" +
+                     mode + "\" and sizes " + net::to_string(sizes));
+  }
+  return {.activations = {activation(key, 0, false)},
+          .run = [size = std::vector<int64_t>{sizes[2], sizes[3]}](const std::vector<T>& x) {
+            return at::upsample_bicubic2d(x[0], size, /*align_corners=*/false);
+          }};
+}
+
 }  // namespace
 
 std::span<const KernelEntry> resize_kernels() {
   static constexpr KernelEntry kKernels[] = {
+      {"Resize", make_resize},
       {"ResizeNearest", make_resize_nearest},
       {"UpsampleBilinear", make_upsample_bilinear},
       {"UpsampleNearest", make_upsample_nearest},

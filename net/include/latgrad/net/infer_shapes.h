@@ -36,6 +36,11 @@ struct NetShapes {
   std::map<std::string, Values, std::less<>> values;
 };
 
+struct NetAndShapes {
+  Net net;
+  NetShapes shapes;
+};
+
 struct ShapeOptions {
   // An operator whose type is not in the registry, or whose output shape is known only by running the
   // network, is skipped instead of being an error; whatever depends on its outputs is then unknown, too,
@@ -43,6 +48,8 @@ struct ShapeOptions {
   bool allow_unknown = false;
   // Also skips an operator whose inputs have unknown shapes: init nets load some parameters.
   bool allow_open_inputs = false;
+  // Fills NetShapes::blobs and NetShapes::values; whoever prices a network needs neither.
+  bool list_blobs = true;
 };
 
 // Errors: NetError naming file, operator and blob, for: an operator of unknown type; a blob that nothing

@@ -1,6 +1,6 @@
 // Reads ONNX models, opset 7 and later, into latgrad's vocabulary.
 //
-//   Net net = read_onnx(bytes, "model.onnx", {parse_input_shape("x=1,3,224,224")});
+//   auto [net, shapes] = read_onnx(bytes, "model.onnx", {parse_input_shape("x=1,3,224,224")});
 //
 // An operator that Caffe2 has gets Caffe2's name and arguments, so that it finds the record measured for a
 // NetDef; what Caffe2 lacks keeps ONNX's. Blobs are called as the values of the graph. Functions are inlined,
@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "latgrad/net/infer_shapes.h"
 #include "latgrad/net/input_shape.h"
 #include "latgrad/net/net.h"
 
@@ -26,6 +27,7 @@ namespace latgrad::net {
 // Errors: ParseError for bytes that are no model; NetError naming the node for: an opset that is not
 // supported; a data input of unknown shape; a value that nothing writes, or only a later node; attributes out
 // of range; a branch whose condition is not known.
-Net read_onnx(std::string_view bytes, const std::string& source, const std::vector<InputShape>& inputs = {});
+NetAndShapes read_onnx(std::string_view bytes, const std::string& source,
+                       const std::vector<InputShape>& inputs = {});
 
 }  // namespace latgrad::net

@@ -13,6 +13,7 @@
 #include <optional>
 #include <vector>
 
+#include "latgrad/net/infer_shapes.h"
 #include "latgrad/net/input_shape.h"
 #include "latgrad/net/net.h"
 
@@ -32,5 +33,12 @@ namespace latgrad::net {
 Net read_net(const std::filesystem::path& model,
              const std::optional<std::filesystem::path>& init = std::nullopt,
              const std::vector<InputShape>& inputs = {});
+
+// The same with its shapes, in one pass where the format is read with them; branches whose condition is known
+// are inlined. NetShapes::blobs stays empty. `inputs` may also name what an operator of unknown type writes.
+// Errors: as read_net and infer_shapes; ValueError for an input that is no blob of the network.
+NetAndShapes read_and_infer(const std::filesystem::path& model,
+                            const std::optional<std::filesystem::path>& init = std::nullopt,
+                            const std::vector<InputShape>& inputs = {});
 
 }  // namespace latgrad::net
