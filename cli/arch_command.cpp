@@ -8,6 +8,7 @@
 #include "latgrad/net/init_net.h"
 #include "latgrad/net/netdef.h"
 #include "latgrad/search/lowering.h"
+#include "memory_text.h"
 #include "missing_operators.h"
 #include "net_options.h"
 #include "output.h"
@@ -119,6 +120,7 @@ std::string arch_json(const ShownArch& shown, const Pricing* pricing) {
                      {"macs", base::or_null(net::count_macs(shown.shapes).total())},
                      {"params", params.weights},
                      {"other_params", params.others}};
+  add_memory(json, net::memory_use(shown.net, shown.shapes));
   if (pricing != nullptr) add_price(json, shown, *pricing);
   return base::json_text(json);
 }
@@ -148,11 +150,12 @@ std::string price_text(const PricedArch& priced, const Pricing& pricing, const A
 }
 
 std::string arch_text(const ShownArch& shown) {
-  return fmt::format("An architecture of {} in {}:\n{}\n\nMACs        {}\nparameters  {}\n",
+  return fmt::format("An architecture of {} in {}:\n{}\n\nMACs        {}\nparameters  {}\nmemory      {}\n",
                      shown.space.name(), search::to_string(shown.precision),
                      shown.space.format_architecture(shown.arch),
                      format_millions(net::count_macs(shown.shapes).macs),
-                     format_millions(net::count_parameters(shown.net, shown.shapes).weights));
+                     format_millions(net::count_parameters(shown.net, shown.shapes).weights),
+                     memory_text(shown.net, net::memory_use(shown.net, shown.shapes)));
 }
 
 int run(const ArchOptions& options) {

@@ -11,6 +11,7 @@
 #include "latgrad/lut/reference_report.h"
 #include "latgrad/net/infer_shapes.h"
 #include "latgrad/profile/networks.h"
+#include "memory_text.h"
 #include "missing_operators.h"
 #include "net_options.h"
 #include "output.h"
@@ -133,6 +134,7 @@ std::string net_json(const PricedNet& priced, const NetOptions& options) {
   json["macs"] = base::or_null(net::count_macs(priced.shapes).total());
   json["params"] = params.complete ? Json(params.weights) : Json();
   json["other_params"] = params.complete ? Json(params.others) : Json();
+  add_memory(json, net::memory_use(priced.net, priced.shapes));
   if (auto said = remarks(priced.unread_parameters); !said.empty()) json["remarks"] = std::move(said);
   json["ops"] = Json::array();
   for (size_t i = 0; i < priced.net.ops.size(); ++i) json["ops"].push_back(op_json(priced, i));
@@ -205,6 +207,8 @@ std::string net_text(const PricedNet& priced, const NetOptions& options) {
   text += fmt::format("MACs         {}{}\nparameters   {}{}\n", macs.complete ? "" : "at least ",
                       format_millions(macs.macs), params.complete ? "" : "at least ",
                       format_millions(params.weights));
+  text +=
+      fmt::format("memory       {}\n", memory_text(priced.net, net::memory_use(priced.net, priced.shapes)));
   for (const std::string& remark : remarks(priced.unread_parameters))
     text += fmt::format("remark       {}\n", remark);
   if (const auto total_us = priced.estimate.total_us()) {
@@ -257,7 +261,8 @@ Command add_net_command(CLI::App& parent) {
                   "The init net of a Caffe2 network, for the shapes of its parameters [found next to MODEL]")
       ->type_name("FILE");
   add_input_option(*app, options->inputs);
-  app->add_flag("--json", options->json, "Print JSON: total_us, found_us, all_found, macs, params, ops");
+  app->add_flag("--json", options->json,
+                "Print JSON: total_us, found_us, all_found, macs, params, peak_activation_bytes, ops");
   app->add_flag("--partial", options->partial, "When operators are missing, print the sum of the others");
   app->add_flag("--reference", options->reference,
                 "Match as the published LUT tool does, text against text, and print its output")

@@ -17,6 +17,14 @@ std::string format_millions(int64_t count) {
                            : fmt::format("{:.1f} M", static_cast<double>(count) / 1e6);
 }
 
+std::string format_bytes(int64_t bytes) {
+  constexpr double kKilo = 1000;
+  const auto count = static_cast<double>(bytes);
+  if (count < kKilo) return fmt::format("{} bytes", bytes);
+  return count < kKilo * kKilo ? fmt::format("{:.1f} kB", count / kKilo)
+                               : fmt::format("{:.1f} MB", count / (kKilo * kKilo));
+}
+
 std::string format_count(size_t count, const char* noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }

@@ -92,7 +92,7 @@ constexpr DefaultArgument kThresholdedRelu[] = {{"alpha", 1.0F}};
 
 constexpr OperatorType kRows[] = {
     {.type = "Abs", .infer = followed<absolute>},
-    {.type = "Alias", .moves = true, .infer = copy},
+    {.type = "Alias", .moves = true, .is_view = true, .infer = copy},
     {.type = "Ceil", .infer = followed<ceiling>},
     {.type = "Clip", .defaults = kClip, .infer = same_as_input},
     {.type = "Copy", .moves = true, .infer = copy},
@@ -132,7 +132,7 @@ constexpr OperatorType kRows[] = {
     {.type = "Softsign", .infer = same_as_input},
     {.type = "Sqr", .infer = followed<square>},
     {.type = "Sqrt", .infer = followed<square_root>},
-    {.type = "StopGradient", .moves = true, .infer = copy},
+    {.type = "StopGradient", .moves = true, .is_view = true, .infer = copy},
     {.type = "Swish", .infer = same_as_input},
     {.type = "Tanh", .infer = same_as_input},
     {.type = "ThresholdedRelu", .defaults = kThresholdedRelu, .infer = same_as_input},

@@ -13,6 +13,8 @@ def test_json_tells_the_price_and_every_operator(model, lut):
         "matching": "meaning",
         "total_us": 270.0, "found_us": 270.0, "all_found": True,
         "macs": 6912, "params": 108, "other_params": 4,
+        # Floats: the image [3, 8, 8] beside the output [4, 8, 8], on which the ReLU works in place.
+        "peak_activation_bytes": 4 * (3 + 4) * 64, "peak_op": 0, "weight_bytes": {"float32": 4 * (108 + 4)},
         "ops": [
             {"index": 0, "type": "Conv", "inputs": ["data", "w", "b"], "outputs": ["conv"],
              "input_shapes": [[1, 3, 8, 8], [4, 3, 3, 3], [4]], "macs": 6912, "status": "exact", "us": 220.0,
@@ -51,6 +53,7 @@ op  operator                            status     us  share
 
 MACs         6912
 parameters   108
+memory       1.8 kB of activations at op 0 Conv; weights 448 bytes of float32
 total        0.270 ms (270.0 us)
 """
 

@@ -157,7 +157,8 @@ def test_written_network_has_the_price_of_its_architecture(tmp_path, tiny_lut, p
     arch = run_json("arch", "tiny", "0201", "--lut", tiny_lut, "--precision", precision, "--json",
                     "--netdef", model, "--init-out", init, rc=rc)
     net = run_json("net", tmp_path, "--lut", tiny_lut, "--input", "data=1,3,32,32", "--json", rc=rc)
-    for key in ("total_us", "found_us", "all_found", "macs", "params", "other_params"):
+    for key in ("total_us", "found_us", "all_found", "macs", "params", "other_params", "peak_activation_bytes",
+                "peak_op", "weight_bytes"):
         assert arch[key] == net[key], key
 
 

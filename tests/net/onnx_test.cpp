@@ -12,6 +12,7 @@
 #include "latgrad/net/infer_shapes.h"
 #include "latgrad/net/read_net.h"
 #include "onnx_model.h"
+#include "ops/lowering_rows.h"
 #include "shared_data.h"
 
 namespace latgrad::net {
@@ -326,6 +327,19 @@ TEST(OnnxErrorTest, GraphsNestedTooDeep) {
   }
   LATGRAD_EXPECT_ERROR(read(message.SerializeAsString()), ParseError,
                        HasSubstr("the ONNX model is malformed"));
+}
+
+// docs/onnx.md lists every operator type; where this fails, the expected table is in the message.
+TEST(OnnxDocsTest, TheTableOfTypesIsThatOfTheRules) {
+  std::ifstream file(source_file("docs/onnx.md"));
+  const std::string page{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  std::vector<const onnx_ops::LoweringRow*> rows = onnx_ops::lowering_rows();
+  std::ranges::sort(rows, {}, &onnx_ops::LoweringRow::type);
+  std::string table = "| ONNX | latgrad |\n|---|---|\n";
+  for (const onnx_ops::LoweringRow* row : rows) {
+    table += "| " + std::string(row->type) + " | " + std::string(row->target) + " |\n";
+  }
+  EXPECT_THAT(page, HasSubstr(table));
 }
 
 nlohmann::json facts_of(const std::filesystem::path& folder) {

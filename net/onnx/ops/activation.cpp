@@ -66,7 +66,7 @@ constexpr LoweringRow kRows[] = {
     {"Gelu", "Gelu", gelu},
     {"HardSigmoid", "HardSigmoid", with_alpha},
     {"HardSwish", "HardSwish", rename},
-    {"Identity", "", identity},
+    {"Identity", "no operator: a second name", identity},
     {"LeakyRelu", "LeakyRelu", with_alpha},
     {"Log", "Log", rename},
     {"Mish", "Mish", rename},

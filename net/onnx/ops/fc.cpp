@@ -49,8 +49,8 @@ void gemm(OnnxNode& node, std::string_view) {
 }
 
 constexpr LoweringRow kRows[] = {
-    {"Gemm", "", gemm},
-    {"MatMul", "", matmul},
+    {"Gemm", "FC, FCTransposed, MatMul", gemm},
+    {"MatMul", "MatMul, BatchMatMul", matmul},
 };
 
 }  // namespace

@@ -101,9 +101,12 @@ void cast(OnnxNode& node, std::string_view target) {
 void cast_like(OnnxNode& node, std::string_view target) { cast_to(node, target, node.info(1).dtype); }
 
 constexpr LoweringRow kRows[] = {
-    {"Cast", "Cast", cast},     {"CastLike", "Cast", cast_like},
-    {"Constant", "", constant}, {"ConstantOfShape", "", constant_of_shape},
-    {"Range", "", range},       {"Shape", "Shape", shape},
+    {"Cast", "Cast", cast},
+    {"CastLike", "Cast", cast_like},
+    {"Constant", "no operator: computed", constant},
+    {"ConstantOfShape", "no operator: computed", constant_of_shape},
+    {"Range", "no operator: computed", range},
+    {"Shape", "Shape", shape},
     {"Size", "Size", rename},
 };
 

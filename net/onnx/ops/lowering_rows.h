@@ -12,7 +12,7 @@ namespace latgrad::net::onnx_ops {
 
 struct LoweringRow {
   std::string_view type;    // ONNX's
-  std::string_view target;  // latgrad's; the rule decides where it is empty
+  std::string_view target;  // latgrad's; for readers alone where the rule decides
   void (*lower)(OnnxNode& node, std::string_view target);
 };
 

@@ -70,7 +70,7 @@ constexpr LoweringRow kRows[] = {
     {"GlobalMaxPool", "MaxPool", global_pool},
     {"LpPool", "LpPool", pool},
     {"MaxPool", "MaxPool", pool},
-    {"Pad", "", pad},
+    {"Pad", "PadImage, Pad", pad},
 };
 
 }  // namespace

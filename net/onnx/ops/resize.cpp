@@ -73,8 +73,8 @@ void resize(OnnxNode& node, std::string_view) {
 }
 
 constexpr LoweringRow kRows[] = {
-    {"Resize", "", resize},
-    {"Upsample", "", resize},
+    {"Resize", "ResizeNearest, UpsampleBilinear, Resize", resize},
+    {"Upsample", "ResizeNearest, UpsampleBilinear, Resize", resize},
 };
 
 }  // namespace

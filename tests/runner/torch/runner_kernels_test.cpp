@@ -445,6 +445,44 @@ INSTANTIATE_TEST_SUITE_P(
         KernelCase{"TopK", {"TopK", {arg("k", 4)}, {{2, 9}}}}),
     name_of);
 
+// What ONNX brings and Caffe2 lacks.
+INSTANTIATE_TEST_SUITE_P(
+    Onnx, KernelTest,
+    ::testing::Values(
+        KernelCase{"BatchMatMulWithAWeight", {"BatchMatMul", {}, {{1, 7, 4}, {4, 6}}}},
+        KernelCase{"DepthToSpace", {"DepthToSpace", {arg("blocksize", 2)}, {{1, 8, 3, 4}}}},
+        KernelCase{
+            "DepthToSpaceByColumns",
+            {"DepthToSpace", {arg("blocksize", 2), net::Argument::of_string("mode", "CRD")}, {{1, 8, 3, 4}}}},
+        KernelCase{"Erf", {"Erf", {}, {{2, 9}}}},
+        KernelCase{"Expand", {"Expand", {ints("shape", {2, 1, 6})}, {{3, 1}}}},
+        KernelCase{"GeluByTanh", {"Gelu", {arg("fast_gelu", 1)}, {{2, 9}}}},
+        KernelCase{"GatherAScalar", {"Gather", {arg("axis", 1)}, {{1, 7, 4}, {}}}},
+        KernelCase{"LayerNormalization", {"LayerNormalization", {}, {{1, 7, 4}, {4}, {4}}}},
+        KernelCase{"LayerNormalizationFromAxis",
+                   {"LayerNormalization", {arg("axis", -2)}, {{2, 7, 4}, {7, 4}}}},
+        KernelCase{"Mish", {"Mish", {}, {{2, 9}}}},
+        KernelCase{"Pad", {"Pad", {ints("pads", {0, 1, 0, 2, 0, -1})}, {{2, 3, 5}}}},
+        KernelCase{"Reciprocal", {"Reciprocal", {}, {{2, 9}}}},
+        KernelCase{"ReduceLogSumExp", {"ReduceLogSumExp", {ints("axes", {1})}, {{2, 3, 5}}}},
+        KernelCase{"ReduceProd", {"ReduceProd", {ints("axes", {0, 2}), arg("keepdims", 0)}, {{2, 3, 5}}}},
+        KernelCase{"ReduceSumSquare", {"ReduceSumSquare", {}, {{2, 3, 5}}}},
+        KernelCase{"ResizeCubic",
+                   {"Resize",
+                    {net::Argument::of_string("mode", "cubic"), ints("sizes", {1, 3, 7, 11})},
+                    {{1, 3, 5, 6}}}},
+        KernelCase{"RMSNormalization", {"RMSNormalization", {}, {{1, 7, 4}, {4}}}},
+        KernelCase{"Round", {"Round", {}, {{2, 9}}}},
+        KernelCase{
+            "SliceWithSteps",
+            {"Slice", {ints("starts", {0, 1}), ints("ends", {-1, 9}), ints("steps", {1, 3})}, {{2, 9}}}},
+        KernelCase{
+            "SliceBackwards",
+            {"Slice", {ints("starts", {0, 0}), ints("ends", {-1, 9}), ints("steps", {1, -2})}, {{2, 9}}}},
+        KernelCase{"SpaceToDepth", {"SpaceToDepth", {arg("blocksize", 2)}, {{1, 3, 4, 6}}}},
+        KernelCase{"Where", {"Where", {}, {{9}, {2, 9}, {1}}}}),
+    name_of);
+
 TEST(RandomTensorTest, HoldsNeitherZerosNorDenormals) {
   at::Tensor tensor = random_tensor({10000}, 2);
   EXPECT_LE(tensor.abs().max().item<double>(), 2);

@@ -60,6 +60,7 @@ struct OperatorType {
   WindowKind window = WindowKind::kNone;
   bool multiplies = false;  // convolutions and matrix products: what multiply-accumulates count
   bool moves = false;       // the same elements, of data or of a parameter: copies, casts, other shapes
+  bool is_view = false;     // the same elements in the same order and memory: other shapes of a tensor
   bool is_fill = false;     // writes values that the network carries in itself
   // The type whose record, of the same arguments and shapes, prices an operator without one. Empty: none.
   // Source: the published LUT tool.
