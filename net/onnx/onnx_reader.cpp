@@ -16,8 +16,10 @@
 namespace latgrad::net {
 namespace {
 
-constexpr size_t kMaxOperators = 1'000'000;
+constexpr size_t kMaxOperators = 200'000;
 constexpr int kMaxDepth = 64;
+// Calls of functions may multiply a small file.
+constexpr size_t kMaxInlinedBytes = size_t{1} << 28;
 constexpr int64_t kOldestOpset = 7;
 constexpr int64_t kNewestOpset = 28;
 
@@ -153,7 +155,7 @@ void OnnxReader::add_inputs(const onnx::GraphProto& graph, const std::vector<Inp
     TensorInfo info;
     bool is_static = type.has_shape();
     for (const auto& dim : type.shape().dim()) {
-      is_static = is_static && dim.has_dim_value();
+      is_static = is_static && dim.has_dim_value() && dim.dim_value() > 0;
       info.shape.push_back(dim.dim_value());
     }
     try {
@@ -167,7 +169,7 @@ void OnnxReader::add_inputs(const onnx::GraphProto& graph, const std::vector<Inp
     } else if (!is_static) {
       std::vector<std::string> dims;
       for (const auto& dim : type.shape().dim()) {
-        dims.push_back(dim.has_dim_value()       ? std::to_string(dim.dim_value())
+        dims.push_back(dim.dim_value() > 0       ? std::to_string(dim.dim_value())
                        : dim.dim_param().empty() ? "?"
                                                  : dim.dim_param());
       }
@@ -177,6 +179,7 @@ void OnnxReader::add_inputs(const onnx::GraphProto& graph, const std::vector<Inp
                       fmt::join(dims, ", "), input.name()),
           {.file = net_.source, .blob = input.name()});
     }
+    check_size(blob, info.shape);
     blob.info = &(net_.inputs[input.name()] = std::move(info));
   }
   // Others may be what an operator of unknown type writes.
@@ -209,9 +212,13 @@ OnnxBlob* OnnxReader::resolve(std::string_view name, const Scope& scope) const {
 
 OnnxBlob* OnnxReader::new_blob(std::string name) {
   if (blobs_.contains(name)) {
-    const std::string taken = std::move(name);
-    for (size_t i = 2; name = fmt::format("{}_{}", taken, i), blobs_.contains(name); ++i) {
-    }
+    // A function that is called again and again writes the same names: the last number is remembered.
+    size_t& number = numbers_[name];
+    std::string numbered;
+    do {
+      numbered = fmt::format("{}_{}", name, ++number + 1);
+    } while (blobs_.contains(numbered));
+    name = std::move(numbered);
   }
   OnnxBlob& blob = all_blobs_.emplace_back();
   blob.name = std::move(name);
@@ -301,6 +308,7 @@ void OnnxReader::lower_node(const onnx::NodeProto& node, Scope& scope) {
     outputs.push_back(output.empty() ? new_blob(fmt::format("{}/unused", node.name()))
                                      : declare(output, scope));
   }
+  if (outputs.empty()) throw NetError("a node must have an output, got none", place());
   OnnxNode view(*this, node, scope.opset, std::move(inputs), std::move(outputs));
   const onnx_ops::LoweringRow* row = domain.empty() ? onnx_ops::find_lowering_row(node.op_type()) : nullptr;
   try {
@@ -321,12 +329,20 @@ void OnnxReader::lower_node(const onnx::NodeProto& node, Scope& scope) {
   }
 }
 
-// As it stands in the file: a type that nobody knows, or an operator behind one.
+// As it stands in the file: a type that nobody knows, or an operator behind one. Where the inputs do not fit
+// the operator of that name, it gets the name of its domain, too.
 void OnnxReader::emit_unlowered(OnnxNode& node) {
   const onnx::NodeProto& proto = node.proto();
   const std::string_view domain = domain_of(proto.domain());
   Operator op =
       node.as_it_stands(domain.empty() ? proto.op_type() : fmt::format("{}.{}", domain, proto.op_type()));
+  const OperatorType* row = find_operator_type(op.type);
+  const auto fits = [](size_t actual, const Count& count) {
+    return actual >= count.least && actual <= count.most;
+  };
+  if (row != nullptr && !(fits(op.inputs.size(), row->inputs) && fits(op.outputs.size(), row->outputs))) {
+    op.type = "ai.onnx." + op.type;
+  }
   for (const onnx::AttributeProto& attribute : proto.attribute()) op.args.push_back(argument_of(attribute));
   emit(std::move(op));
 }
@@ -337,6 +353,12 @@ void OnnxReader::inline_function(const onnx::FunctionProto& function, const onnx
              .blobs = Blobs(&memory_),
              .opset = scope.opset};
   read_opset(function.opset_import(), body);
+  inlined_bytes_ += function.ByteSizeLong();
+  if (inlined_bytes_ > kMaxInlinedBytes) {
+    throw NetError(
+        fmt::format("the functions of a model must stay below {} bytes once inlined", kMaxInlinedBytes),
+        place());
+  }
   for (int i = 0; i < function.input_size() && i < node.input_size(); ++i) {
     if (!node.input(i).empty()) body.blobs.emplace(function.input(i), resolve(node.input(i), scope));
   }
@@ -425,7 +447,25 @@ void OnnxReader::emit(Operator op) {
   ops_.pop_back();
 }
 
+// Rules compute with sizes, so each must be in range before it is read.
+void OnnxReader::check_size(const OnnxBlob& blob, const Shape& shape) const {
+  Place where = place();
+  where.blob = blob.name;
+  for (const int64_t dim : shape) {
+    if (dim < 0 || dim > kMaxDim) {
+      throw NetError(fmt::format("a dimension must be from 0 to 2^31 - 1, got {}", to_string(shape)),
+                     std::move(where));
+    }
+  }
+  try {
+    num_elements(shape);
+  } catch (const ValueError& error) {
+    throw NetError(error.message(), std::move(where));
+  }
+}
+
 void OnnxReader::set_constant(OnnxBlob& blob, TensorInfo info, std::optional<Values> values) {
+  check_size(blob, info.shape);
   const Inference::Told told = inference_.tell(blob.name, std::move(info), std::move(values));
   blob.is_constant = true;
   blob.info = told.info;

@@ -68,6 +68,8 @@ class OnnxReader {
   OnnxBlob* new_blob(std::string name);
   OnnxBlob& blob(std::string_view name) { return *blobs_.at(name); }
 
+  // Errors: NetError for a dimension or size out of range.
+  void check_size(const OnnxBlob& blob, const Shape& shape) const;
   void emit(Operator op);
   void set_constant(OnnxBlob& blob, TensorInfo info, std::optional<Values> values);
   void add_parameters();
@@ -83,10 +85,12 @@ class OnnxReader {
   std::deque<Operator> folded_;   // likewise
   std::deque<OnnxBlob> all_blobs_;
   Blobs blobs_{&memory_};
-  std::vector<OnnxBlob*> read_;  // by the operator at hand; kept for its memory
+  std::unordered_map<std::string, size_t> numbers_;  // of names that are taken: the last one given
+  std::vector<OnnxBlob*> read_;                      // by the operator at hand; kept for its memory
   const onnx::NodeProto* node_ = nullptr;
   int64_t node_index_ = -1;
-  size_t num_nodes_ = 0;  // lowered so far, function bodies included
+  size_t inlined_bytes_ = 0;  // of function bodies
+  size_t num_nodes_ = 0;      // lowered so far, function bodies included
   int depth_ = 0;
 };
 

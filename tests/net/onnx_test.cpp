@@ -243,6 +243,15 @@ TEST(OnnxTest, AnUnknownOperatorKeepsItsName) {
   EXPECT_EQ(infer_shapes(told, {.allow_unknown = true}).ops[1].outputs[0].shape, (Shape{1, 9}));
 }
 
+TEST(OnnxTest, OperatorsBehindAnUnknownOneAreUnknown) {
+  const Net net = read(model(input("x", {4, 4}) + int64s("s", {0}) + int64s("e", {2}) + int64s("a", {1}) +
+                             node("NonZero", {"x"}, {"z"}) + node("Slice", {"z", "s", "e", "a"}, {"c"}) +
+                             node("Relu", {"c"}, {"y"}) + output("y")));
+  EXPECT_EQ(types(net), (std::vector<std::string>{"NonZero", "ai.onnx.Slice", "Relu"}));
+  for (const OpShapes& op : infer_shapes(net, {.allow_unknown = true}).ops) EXPECT_FALSE(op.known);
+  LATGRAD_EXPECT_ERROR(infer_shapes(net), NetError, HasSubstr("got \"NonZero\""));
+}
+
 TEST(OnnxTest, ShapesComeWithTheNetwork) {
   const auto [net, shapes] =
       read_onnx(model(input("x", {1, 4}) + int64s("s", {2, 2}) + node("Relu", {"x"}, {"z"}) +
@@ -291,6 +300,60 @@ TEST(OnnxErrorTest, HugeDimensions) {
       read(model(input("x", {1}) + int64s("s", {1LL << 40}) + node("ConstantOfShape", {"s"}, {"c"}) +
                  node("Add", {"x", "c"}, {"y"}) + output("y"))),
       NetError, HasSubstr("must be from 0 to 2^31 - 1"));
+}
+
+// What would overflow, divide by zero or never end.
+TEST(OnnxErrorTest, AttributesOutOfRange) {
+  const std::string image = input("x", {1, 3, 8, 8});
+  const auto fails = [&](const std::string& nodes, const std::string& message) {
+    LATGRAD_EXPECT_ERROR(infer_shapes(read(model(image + nodes + output("y")))), NetError,
+                         HasSubstr(message));
+  };
+  const int64_t huge = int64_t{1} << 62;
+  const std::string w = weight("w", {4, 3, 3, 3});
+  fails(node("MaxPool", {"x"}, {"y"}, attribute("kernel_shape", {huge, 1})), "the kernel must be positive");
+  fails(node("MaxPool", {"x"}, {"y"}, attribute("kernel_shape", {0, 1})), "the kernel must be positive");
+  fails(node("MaxPool", {"x"}, {"y"}, attribute("kernel_shape", {2, 2}) + attribute("strides", {0, 1})),
+        "strides must be positive");
+  fails(w + node("Conv", {"x", "w"}, {"y"}, attribute("pads", {huge, 0, 0, 0})), "pads must fit 32 bits");
+  fails(w + node("Conv", {"x", "w"}, {"y"}, attribute("pads", {1, 1})),
+        "pads must have 4 values, got [1, 1]");
+  fails(w + node("Conv", {"x"}, {"y"}), "Conv must have at least 2 inputs");
+  fails(weight("t", {3, 4, 3, 3}) + node("ConvTranspose", {"x", "t"}, {"y"}, attribute("strides", {huge, 1})),
+        "strides must fit 32 bits");
+  fails(node("Transpose", {"x"}, {"y"}, attribute("perm", {0, 0, 1, 2})), "axes must be a permutation");
+  fails(node("Split", {"x"}, {}), "a node must have an output");
+  fails(int64s("s", {0}) + int64s("e", {9}) + int64s("a", {0}) + int64s("p", {0}) +
+            node("Slice", {"x", "s", "e", "a", "p"}, {"y"}),
+        "the step of a slice must not be 0");
+  fails(int64s("s", {5, -1}) + node("Reshape", {"x", "s"}, {"y"}), "shape must hold the 192 elements");
+  fails(int64s("s", {0, 0, 0, 0}) + node("Slice", {"x", "s", "s"}, {"e"}) +
+            "initializer { name: \"f\" data_type: 1 dims: 4 float_data: [2, 2, 2, 2] }" +
+            node("Resize", {"e", "", "f"}, {"y"}),
+        "a dimension must be resized to 1 to 2^31 - 1");
+  LATGRAD_EXPECT_ERROR(read(model(input("x", {1LL << 62, 1LL << 62}) + std::string(kRelu) + output("y"))),
+                       NetError, HasSubstr("a dimension must be from 0 to 2^31 - 1"));
+  LATGRAD_EXPECT_ERROR(read(model(image + weight("v", {-5}) + node("Add", {"x", "v"}, {"y"}) + output("y"))),
+                       NetError, HasSubstr("a dimension must be from 0 to 2^31 - 1"));
+}
+
+// Ten functions, each of which calls the next ten times.
+TEST(OnnxErrorTest, FunctionsThatMultiply) {
+  std::string functions;
+  for (int i = 0; i < 10; ++i) {
+    functions +=
+        "functions { name: \"F" + std::to_string(i) + "\" domain: \"mine\" input: \"a\" output: \"v9\"";
+    for (int k = 0; k < 10; ++k) {
+      functions +=
+          node(i == 9 ? "Relu" : "F" + std::to_string(i + 1), {k == 0 ? "a" : "v" + std::to_string(k - 1)},
+               {"v" + std::to_string(k)}, i == 9 ? "" : "domain: \"mine\"");
+    }
+    functions += " }";
+  }
+  LATGRAD_EXPECT_ERROR(
+      read(model(input("x", {1}) + node("F0", {"x"}, {"y"}, R"(domain: "mine")") + output("y"), 20,
+                 functions)),
+      NetError, HasSubstr("must"));
 }
 
 TEST(OnnxErrorTest, EveryCutAndEveryChangedByteIsAnErrorOrANetwork) {

@@ -25,25 +25,22 @@ void conv(OnnxNode& node, std::string_view target) {
 void conv_transpose(OnnxNode& node, std::string_view target) {
   const Shape spatial = spatial_dims(node, node.shape(0));
   const size_t rank = spatial.size();
-  std::vector<int64_t> adjs = node.integers("output_padding");
-  if (adjs.empty()) adjs.assign(rank, 0);
+  const std::vector<int64_t> adjs = window_list(node, "output_padding", rank, 0);
   std::vector<int64_t> output = node.integers("output_shape");
   if (output.size() == rank + 2) output.erase(output.begin(), output.begin() + 2);
+  if (!output.empty() && output.size() != rank) {
+    node.fail(fmt::format("output_shape must have {} values, got {}", rank, to_string(output)));
+  }
   const std::string_view auto_pad = node.text("auto_pad", "NOTSET");
   const bool is_same = auto_pad.starts_with("SAME");
-  OnnxWindow window{kernel_of(node), node.integers("strides"), node.integers("dilations"),
-                    node.integers("pads")};
-  if (window.strides.empty()) window.strides.assign(rank, 1);
-  if (window.dilations.empty()) window.dilations.assign(rank, 1);
-  if (window.pads.empty()) window.pads.assign(2 * rank, 0);
-  if (adjs.size() != rank || window.kernel.size() != rank || window.strides.size() != rank ||
-      window.dilations.size() != rank || window.pads.size() != 2 * rank ||
-      (!output.empty() && output.size() != rank)) {
-    node.fail(
-        fmt::format("the attributes of the window must have one value for each of the {} dimensions", rank));
+  OnnxWindow window{kernel_of(node), window_list(node, "strides", rank, 1),
+                    window_list(node, "dilations", rank, 1), window_list(node, "pads", 2 * rank, 0)};
+  if (window.kernel.size() != rank) {
+    node.fail(fmt::format("the weight must have {} dimensions, got {}", rank + 2, to_string(node.shape(1))));
   }
   for (size_t dim = 0; dim < rank && (is_same || !output.empty()); ++dim) {
-    const int64_t wanted = output.empty() ? spatial[dim] * window.strides[dim] : output[dim];
+    const int64_t wanted =
+        output.empty() ? spatial[dim] * window.strides[dim] : std::clamp<int64_t>(output[dim], 0, kMaxDim);
     const int64_t extent = window.dilations[dim] * (window.kernel[dim] - 1) + 1;
     const int64_t total =
         std::max<int64_t>(window.strides[dim] * (spatial[dim] - 1) + adjs[dim] + extent - wanted, 0);

@@ -28,7 +28,9 @@ void group_normalisation(OnnxNode& node, std::string_view target) {
   Operator op = node.as(target, {0, 1, 2});
   // Up to opset 20 scale and bias are those of the groups.
   for (const size_t input : {1, 2}) {
-    if (node.shape(input) != Shape{shape[1]}) op.inputs[input] = node.reshaped_parameter(input, {shape[1]});
+    if (node.shape(input) == Shape{shape[1]}) continue;
+    if (!node.is_constant(input)) node.fail("scale and bias must be parameters, or as many as channels");
+    op.inputs[input] = node.reshaped_parameter(input, {shape[1]});
   }
   add_integer(op, "group", node.integer("num_groups", 32), 32);
   add_number(op, "epsilon", node.number("epsilon", 1e-5F), 1e-5F);

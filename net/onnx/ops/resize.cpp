@@ -47,7 +47,7 @@ Shape resized(const OnnxNode& node) {
     int64_t& dim = shape[static_cast<size_t>(node.axis(axes[i], shape.size()))];
     const double size =
         sizes.empty() ? std::floor(static_cast<double>(dim) * scales[i]) : static_cast<double>(sizes[i]);
-    if (!(size >= 1) || !(size <= static_cast<double>(kMaxDim))) {
+    if (dim < 1 || !(size >= 1) || !(size <= static_cast<double>(kMaxDim))) {
       node.fail(fmt::format("a dimension must be resized to 1 to 2^31 - 1, got {} to {}", dim, size));
     }
     dim = static_cast<int64_t>(size);

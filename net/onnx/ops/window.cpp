@@ -6,9 +6,9 @@
 #include <utility>
 
 namespace latgrad::net::onnx_ops {
-namespace {
 
-std::vector<int64_t> list_of(const OnnxNode& node, std::string_view name, size_t count, int64_t otherwise) {
+std::vector<int64_t> window_list(const OnnxNode& node, std::string_view name, size_t count,
+                                 int64_t otherwise) {
   std::vector<int64_t> values = node.integers(name);
   if (values.empty()) values.assign(count, otherwise);
   if (values.size() != count) {
@@ -22,8 +22,6 @@ std::vector<int64_t> list_of(const OnnxNode& node, std::string_view name, size_t
   return values;
 }
 
-}  // namespace
-
 Shape spatial_dims(const OnnxNode& node, const Shape& shape) {
   if (shape.size() < 3) {
     node.fail(fmt::format("the input must have at least 3 dimensions, got {}", to_string(shape)));
@@ -33,8 +31,8 @@ Shape spatial_dims(const OnnxNode& node, const Shape& shape) {
 
 OnnxWindow read_window(const OnnxNode& node, const Shape& spatial, std::vector<int64_t> kernel) {
   const size_t rank = spatial.size();
-  OnnxWindow window{std::move(kernel), list_of(node, "strides", rank, 1), list_of(node, "dilations", rank, 1),
-                    list_of(node, "pads", 2 * rank, 0)};
+  OnnxWindow window{std::move(kernel), window_list(node, "strides", rank, 1),
+                    window_list(node, "dilations", rank, 1), window_list(node, "pads", 2 * rank, 0)};
   if (window.kernel.size() != rank) {
     node.fail(fmt::format("the kernel must have {} dimensions, got {}", rank, to_string(window.kernel)));
   }
@@ -43,6 +41,9 @@ OnnxWindow read_window(const OnnxNode& node, const Shape& spatial, std::vector<i
   for (size_t dim = 0; dim < rank; ++dim) {
     const int64_t stride = window.strides[dim];
     if (stride < 1) node.fail(fmt::format("strides must be positive, got {}", to_string(window.strides)));
+    if (window.kernel[dim] < 1 || window.kernel[dim] > kMaxDim) {
+      node.fail(fmt::format("the kernel must be positive, got {}", to_string(window.kernel)));
+    }
     const int64_t extent = window.dilations[dim] * (window.kernel[dim] - 1) + 1;
     int64_t& head = window.pads[dim];
     int64_t& tail = window.pads[rank + dim];

@@ -20,6 +20,11 @@ struct OnnxWindow {
 // explicit for the image `spatial`. Errors: NetError for lists of another length and strides below 1.
 OnnxWindow read_window(const OnnxNode& node, const Shape& spatial, std::vector<int64_t> kernel);
 
+// `count` values of an attribute, or as many defaults. Errors: NetError for another number of them, and
+// beyond 32 bits.
+std::vector<int64_t> window_list(const OnnxNode& node, std::string_view name, size_t count,
+                                 int64_t otherwise);
+
 // Adds what differs from the defaults, and the kernel.
 void add_window(Operator& op, const OnnxWindow& window);
 

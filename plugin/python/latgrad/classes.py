@@ -145,8 +145,8 @@ def LatencyTable(path):
         A time of each record of one operator in file order, microseconds; empty where there is none. ``args`` are
         protobuf texts, ``input_dtypes`` Caffe2's numbers.
     ``estimate_net(model, init="", input_dims={}, device="", mode="ave", statistic="p50")``
-        The latency of a Caffe2 network. ``model`` is a folder or a file, ``init`` its init net (empty: found next to
-        it), ``input_dims`` the shapes of data inputs by name. The result has ``total_us()``, which raises RuntimeError
+        The latency of a Caffe2 network or an ONNX model. ``model`` is a folder or a file, ``init`` the init net of a
+        Caffe2 network (empty: found next to it), ``input_dims`` the shapes of data inputs by name. The result has ``total_us()``, which raises RuntimeError
         if an operator is missing, ``found_us()``, ``all_found()``, and for each operator ``op_types()``, ``outputs()``,
         ``statuses()`` (``exact``, ``substituted``, ``missing``) and ``times_us()``.
 

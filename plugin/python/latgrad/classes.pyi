@@ -239,9 +239,9 @@ class LatencyTable:
         mode: str = "ave",
         statistic: str = "p50",
     ) -> _NetEstimate:
-        """The price of a Caffe2 network.
+        """The price of a Caffe2 network or an ONNX model.
 
-        model: a folder or a file. init: its init net; empty: beside it. input_dims: shapes of data inputs by name, which
+        model: a folder or a file. init: the init net of a Caffe2 network; empty: beside it. input_dims: shapes of data inputs by name, which
         override those found beside the network. device: empty for the table's default. mode: ``ave``, ``min``, ``max``
         or ``last``. statistic: as in :class:`LatencyModel`.
 
