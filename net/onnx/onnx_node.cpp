@@ -14,8 +14,8 @@ OnnxNode::OnnxNode(OnnxReader& reader, const onnx::NodeProto& node, int64_t opse
                    std::vector<OnnxBlob*> inputs, std::vector<OnnxBlob*> outputs)
     : reader_(reader), node_(node), opset_(opset), inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
 
-const onnx::AttributeProto* OnnxNode::find(std::string_view name) const {
-  const auto& attributes = node_.attribute();
+const onnx::AttributeProto* find_attribute(const onnx::NodeProto& node, std::string_view name) {
+  const auto& attributes = node.attribute();
   const auto it = std::ranges::find(attributes, name, &onnx::AttributeProto::name);
   return it == attributes.end() ? nullptr : &*it;
 }
@@ -38,6 +38,7 @@ std::string_view OnnxNode::text(std::string_view name, std::string_view otherwis
 std::vector<int64_t> OnnxNode::integers(std::string_view name) const {
   const onnx::AttributeProto* attribute = find(name);
   if (attribute == nullptr) return {};
+  if (attribute->has_i()) return {attribute->i()};  // k of TopK
   return {attribute->ints().begin(), attribute->ints().end()};
 }
 
@@ -150,7 +151,9 @@ std::string OnnxNode::temporary(std::string_view suffix) {
 
 std::string OnnxNode::reshaped_parameter(size_t index, Shape shape) {
   OnnxBlob* blob = reader_.new_blob(fmt::format("{}/reshaped", input(index)));
-  const Values* values = this->values(index);
+  // Where the number of elements is another one, none is known.
+  const Values* values =
+      num_elements(shape) == num_elements(info(index).shape) ? this->values(index) : nullptr;
   reader_.set_constant(*blob, {std::move(shape), info(index).dtype},
                        values == nullptr ? std::nullopt : std::optional(*values));
   return blob->name;

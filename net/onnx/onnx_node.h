@@ -27,6 +27,9 @@ namespace latgrad::net {
 class OnnxReader;
 struct OnnxBlob;
 
+// Null where the node has none of that name.
+const onnx::AttributeProto* find_attribute(const onnx::NodeProto& node, std::string_view name);
+
 class OnnxNode {
  public:
   // `node` has the names of its graph; `inputs` are the blobs of the network, null where left out.
@@ -38,7 +41,7 @@ class OnnxNode {
   const std::string& name() const { return node_.name(); }
   int64_t opset() const { return opset_; }
 
-  const onnx::AttributeProto* find(std::string_view name) const;
+  const onnx::AttributeProto* find(std::string_view name) const { return find_attribute(node_, name); }
   bool has(std::string_view name) const { return find(name) != nullptr; }
   int64_t integer(std::string_view name, int64_t otherwise) const;
   float number(std::string_view name, float otherwise) const;

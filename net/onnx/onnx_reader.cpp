@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <unordered_set>
 #include <utility>
 
 #include "latgrad/base/error.h"
@@ -18,6 +19,8 @@ namespace {
 
 constexpr size_t kMaxOperators = 200'000;
 constexpr int kMaxDepth = 64;
+constexpr int kMaxAttributes = 1000;
+constexpr size_t kMaxRank = 64;
 // Calls of functions may multiply a small file.
 constexpr size_t kMaxInlinedBytes = size_t{1} << 28;
 constexpr int64_t kOldestOpset = 7;
@@ -26,25 +29,19 @@ constexpr int64_t kNewestOpset = 28;
 // The default domain has two names.
 std::string_view domain_of(std::string_view domain) { return domain == "ai.onnx" ? "" : domain; }
 
-std::string function_key(std::string_view domain, std::string_view name) {
-  return fmt::format("{}:{}", domain_of(domain), name);
-}
-
-const onnx::AttributeProto* find_attribute(const onnx::NodeProto& node, std::string_view name) {
-  const auto& attributes = node.attribute();
-  const auto it = std::ranges::find(attributes, name, &onnx::AttributeProto::name);
-  return it == attributes.end() ? nullptr : &*it;
+std::string function_key(std::string_view domain, std::string_view name, std::string_view overload) {
+  return fmt::format("{}:{}:{}", domain_of(domain), name, overload);
 }
 
 // Replaces the references to attributes of a function by what the calling node says, or the function's
-// default.
+// default. Adds to `bytes` what is copied, and stops beyond the limit.
 void bind_attributes(onnx::NodeProto& node, const onnx::NodeProto& caller,
-                     const onnx::FunctionProto& function) {
+                     const onnx::FunctionProto& function, size_t& bytes) {
   auto& attributes = *node.mutable_attribute();
   for (int i = attributes.size() - 1; i >= 0; --i) {
     onnx::AttributeProto& attribute = attributes[i];
     const auto bind_graph = [&](onnx::GraphProto& graph) {
-      for (onnx::NodeProto& inner : *graph.mutable_node()) bind_attributes(inner, caller, function);
+      for (onnx::NodeProto& inner : *graph.mutable_node()) bind_attributes(inner, caller, function, bytes);
     };
     if (attribute.has_g()) bind_graph(*attribute.mutable_g());
     for (onnx::GraphProto& graph : *attribute.mutable_graphs()) bind_graph(graph);
@@ -59,6 +56,8 @@ void bind_attributes(onnx::NodeProto& node, const onnx::NodeProto& caller,
       attributes.DeleteSubrange(i, 1);  // an attribute that is left out
       continue;
     }
+    bytes += value->ByteSizeLong();
+    if (bytes > kMaxInlinedBytes) return;  // the caller says so
     const std::string name = attribute.name();
     attribute = *value;
     attribute.set_name(name);
@@ -84,7 +83,7 @@ OnnxReader::OnnxReader(const onnx::ModelProto& model, const std::string& source)
   net_.source = source;
   net_.has_exact_parameters = true;
   for (const onnx::FunctionProto& function : model.functions()) {
-    functions_.emplace(function_key(function.domain(), function.name()), &function);
+    functions_.emplace(function_key(function.domain(), function.name(), function.overload()), &function);
   }
 }
 
@@ -96,6 +95,11 @@ NetAndShapes OnnxReader::read(const std::vector<InputShape>& inputs) && {
   const auto num_values = static_cast<size_t>(graph.node_size() + graph.initializer_size());
   blobs_.reserve(num_values);
   scope.blobs.reserve(num_values);
+  if (!functions_.empty()) {
+    // Values of the graph keep their names, whatever functions call theirs.
+    for (const onnx::NodeProto& node : graph.node())
+      graph_names_.insert(node.output().begin(), node.output().end());
+  }
   add_initializers(graph, scope);
   add_inputs(graph, inputs, scope);
   lower_nodes(graph.node(), scope);
@@ -234,7 +238,13 @@ OnnxBlob* OnnxReader::declare(std::string_view name, Scope& scope) {
     throw NetError("a value must be written once, got one that two nodes write", std::move(where));
   }
   const auto result = scope.results.find(name);
-  it->second = new_blob(result == scope.results.end() ? scope.prefix + std::string(name) : result->second);
+  if (result != scope.results.end()) {
+    it->second = new_blob(result->second);
+  } else {
+    std::string own = scope.prefix + std::string(name);
+    while (!scope.prefix.empty() && graph_names_.contains(own)) own += "_inner";
+    it->second = new_blob(std::move(own));
+  }
   return it->second;
 }
 
@@ -287,8 +297,13 @@ void OnnxReader::check_inputs(const google::protobuf::RepeatedPtrField<onnx::Nod
 
 void OnnxReader::lower_node(const onnx::NodeProto& node, Scope& scope) {
   const std::string_view domain = domain_of(node.domain());
+  if (node.attribute_size() > kMaxAttributes) {
+    throw NetError(
+        fmt::format("a node must have at most {} attributes, got {}", kMaxAttributes, node.attribute_size()),
+        place());
+  }
   if (!functions_.empty()) {
-    const auto it = functions_.find(function_key(domain, node.op_type()));
+    const auto it = functions_.find(function_key(domain, node.op_type(), node.overload()));
     if (it != functions_.end()) return inline_function(*it->second, node, scope);
   }
   if (domain.empty() && node.op_type() == "If") return inline_branch(node, scope);
@@ -301,7 +316,8 @@ void OnnxReader::lower_node(const onnx::NodeProto& node, Scope& scope) {
   while (!inputs.empty() && inputs.back() == nullptr) inputs.pop_back();
   // An output that is left out in the middle still has its place.
   int num_outputs = node.output_size();
-  while (num_outputs > 1 && node.output(num_outputs - 1).empty()) --num_outputs;
+  // The lengths of a split depend on how many there are.
+  while (node.op_type() != "Split" && num_outputs > 1 && node.output(num_outputs - 1).empty()) --num_outputs;
   std::vector<OnnxBlob*> outputs;
   for (int i = 0; i < num_outputs; ++i) {
     const std::string& output = node.output(i);
@@ -347,41 +363,60 @@ void OnnxReader::emit_unlowered(OnnxNode& node) {
   emit(std::move(op));
 }
 
+std::string OnnxReader::inner_prefix(const Scope& scope, const std::string& name) {
+  // Names that get long with every call would multiply a small file.
+  constexpr size_t kMaxPrefix = 200;
+  ++num_inlined_;
+  if (scope.prefix.size() + name.size() < kMaxPrefix) return scope.prefix + name + "/";
+  return fmt::format("inlined_{}/", num_inlined_);
+}
+
+void OnnxReader::bind(const std::string& name, OnnxBlob* blob, std::string_view where, Scope& scope) {
+  if (name.empty()) return;
+  if (blob == nullptr) {
+    throw NetError(fmt::format("an output of a {} must be written in it, got one that nothing writes", where),
+                   place());
+  }
+  if (!scope.blobs.emplace(name, blob).second) {
+    throw NetError("a value must be written once, got one that two nodes write", place());
+  }
+}
+
 void OnnxReader::inline_function(const onnx::FunctionProto& function, const onnx::NodeProto& node,
                                  Scope& scope) {
-  Scope body{.prefix = scope.prefix + (node.name().empty() ? function.name() : node.name()) + "/",
+  Scope body{.prefix = inner_prefix(scope, node.name().empty() ? function.name() : node.name()),
              .blobs = Blobs(&memory_),
              .opset = scope.opset};
   read_opset(function.opset_import(), body);
-  inlined_bytes_ += function.ByteSizeLong();
-  if (inlined_bytes_ > kMaxInlinedBytes) {
+  const auto add_bytes = [&](size_t bytes) {
+    inlined_bytes_ += bytes;
+    if (inlined_bytes_ <= kMaxInlinedBytes) return;
     throw NetError(
         fmt::format("the functions of a model must stay below {} bytes once inlined", kMaxInlinedBytes),
         place());
-  }
+  };
+  add_bytes(function.ByteSizeLong());
   for (int i = 0; i < function.input_size() && i < node.input_size(); ++i) {
     if (!node.input(i).empty()) body.blobs.emplace(function.input(i), resolve(node.input(i), scope));
   }
   for (int i = 0; i < function.output_size() && i < node.output_size(); ++i) {
     if (!node.output(i).empty()) body.results.emplace(function.output(i), scope.prefix + node.output(i));
   }
+  // Inputs that the call leaves out are left out of the body, too.
+  std::unordered_set<std::string_view> left_out(function.input().begin(), function.input().end());
+  for (const auto& [name, blob] : body.blobs) left_out.erase(name);
   google::protobuf::RepeatedPtrField<onnx::NodeProto> nodes = function.node();
   for (onnx::NodeProto& inner : nodes) {
-    bind_attributes(inner, node, function);
-    // Inputs that the call leaves out are left out of the body, too.
+    size_t bound_bytes = 0;
+    bind_attributes(inner, node, function, bound_bytes);
+    add_bytes(bound_bytes);
     for (std::string& input : *inner.mutable_input()) {
-      const bool is_parameter = std::ranges::find(function.input(), input) != function.input().end();
-      if (is_parameter && !body.blobs.contains(input)) input.clear();
+      if (left_out.contains(input)) input.clear();
     }
   }
   lower_nodes(nodes, body);
   for (int i = 0; i < function.output_size() && i < node.output_size(); ++i) {
-    if (node.output(i).empty()) continue;
-    OnnxBlob* blob = resolve(function.output(i), body);
-    if (blob == nullptr) {
-      throw NetError("an output of a function must be written in it, got one that nothing writes", place());
-    }
-    scope.blobs[node.output(i)] = blob;
+    bind(node.output(i), resolve(function.output(i), body), "function", scope);
   }
 }
 
@@ -397,7 +432,7 @@ void OnnxReader::inline_branch(const onnx::NodeProto& node, Scope& scope) {
   }
   const onnx::GraphProto& graph = branch->g();
   Scope body{.outer = &scope,
-             .prefix = scope.prefix + (node.name().empty() ? "" : node.name() + "/"),
+             .prefix = node.name().empty() ? scope.prefix : inner_prefix(scope, node.name()),
              .blobs = Blobs(&memory_),
              .opset = scope.opset};
   for (int i = 0; i < graph.output_size() && i < node.output_size(); ++i) {
@@ -406,11 +441,7 @@ void OnnxReader::inline_branch(const onnx::NodeProto& node, Scope& scope) {
   add_initializers(graph, body);
   lower_nodes(graph.node(), body);
   for (int i = 0; i < graph.output_size() && i < node.output_size(); ++i) {
-    OnnxBlob* blob = resolve(graph.output(i).name(), body);
-    if (blob == nullptr) {
-      throw NetError("an output of a branch must be written in it, got one that nothing writes", place());
-    }
-    if (!node.output(i).empty()) scope.blobs[node.output(i)] = blob;
+    bind(node.output(i), resolve(graph.output(i).name(), body), "branch", scope);
   }
 }
 
@@ -451,6 +482,10 @@ void OnnxReader::emit(Operator op) {
 void OnnxReader::check_size(const OnnxBlob& blob, const Shape& shape) const {
   Place where = place();
   where.blob = blob.name;
+  if (shape.size() > kMaxRank) {
+    throw NetError(fmt::format("a tensor must have at most {} dimensions, got {}", kMaxRank, shape.size()),
+                   std::move(where));
+  }
   for (const int64_t dim : shape) {
     if (dim < 0 || dim > kMaxDim) {
       throw NetError(fmt::format("a dimension must be from 0 to 2^31 - 1, got {}", to_string(shape)),

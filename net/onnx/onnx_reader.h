@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "inference.h"
@@ -63,6 +64,9 @@ class OnnxReader {
   void check_inputs(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, int at,
                     const Scope& scope);
 
+  std::string inner_prefix(const Scope& scope, const std::string& name);
+  // `where` is what the value is an output of, for errors.
+  void bind(const std::string& name, OnnxBlob* blob, std::string_view where, Scope& scope);
   OnnxBlob* resolve(std::string_view name, const Scope& scope) const;  // null for what nothing writes
   OnnxBlob* declare(std::string_view name, Scope& scope);
   OnnxBlob* new_blob(std::string name);
@@ -89,6 +93,8 @@ class OnnxReader {
   std::vector<OnnxBlob*> read_;                      // by the operator at hand; kept for its memory
   const onnx::NodeProto* node_ = nullptr;
   int64_t node_index_ = -1;
+  std::unordered_set<std::string_view> graph_names_;
+  size_t num_inlined_ = 0;
   size_t inlined_bytes_ = 0;  // of function bodies
   size_t num_nodes_ = 0;      // lowered so far, function bodies included
   int depth_ = 0;

@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "latgrad/base/error.h"
 
 namespace latgrad::net {
 
 DataType data_type_of_onnx(int64_t onnx_type) {
-  switch (static_cast<OnnxType>(onnx_type)) {
+  constexpr int64_t kLast = 64;  // beyond ONNX's numbers
+  switch (static_cast<OnnxType>(std::clamp<int64_t>(onnx_type, 0, kLast))) {
     case OnnxType::kFloat:
       return DataType::kFloat;
     case OnnxType::kUint8:

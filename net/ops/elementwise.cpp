@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "broadcast.h"
+#include "elements.h"
 #include "rows.h"
 
 namespace latgrad::net::ops {
@@ -51,20 +52,18 @@ void broadcast(OpContext& ctx) { ctx.add_output(broadcast_shape(ctx)); }
 
 void compare(OpContext& ctx) { ctx.add_output({broadcast_shape(ctx), DataType::kBool}); }
 
-// The values of both inputs under `function`, where they are known and none of them is stretched but a single
-// one.
+// The values of both inputs under `function`, where they are known; the shape is that of the output, which is
+// added.
 template <typename Function>
 void follow_values(OpContext& ctx, const Function& function) {
   const Values* a = ctx.values(0);
   const Values* b = ctx.values(1);
-  if (a == nullptr || b == nullptr) return;
-  if (a->size() != b->size() && a->size() != 1 && b->size() != 1) return;
-  Values values(std::max(a->size(), b->size()));
-  if (a->empty() || b->empty()) values.clear();
-  for (size_t i = 0; i < values.size(); ++i) {
-    values[i] = function(a->size() == 1 ? (*a)[0] : (*a)[i], b->size() == 1 ? (*b)[0] : (*b)[i]);
-  }
-  ctx.set_values(std::move(values));
+  if (a == nullptr || b == nullptr || ctx.args().flag("broadcast")) return;
+  const Shape a_shape = ctx.activation(0).shape;
+  const Shape b_shape = ctx.activation(1).shape;
+  ctx.set_values(make_elements(ctx.outputs()[0].shape, [&](const Shape& index) {
+    return function(element_at(*a, a_shape, index), element_at(*b, b_shape, index));
+  }));
 }
 
 template <auto function>
@@ -77,6 +76,21 @@ template <auto function>
 void comparison(OpContext& ctx) {
   compare(ctx);
   follow_values(ctx, [](double a, double b) { return function(a, b) ? 1.0 : 0.0; });
+}
+
+constexpr bool both(double a, double b) { return a != 0 && b != 0; }
+constexpr bool either(double a, double b) { return a != 0 || b != 0; }
+constexpr bool one_of(double a, double b) { return (a != 0) != (b != 0); }
+
+void power(OpContext& ctx) {
+  broadcast(ctx);
+  if (ctx.num_inputs() > 1) follow_values(ctx, [](double a, double b) { return std::pow(a, b); });
+  const Values* base = ctx.values(0);
+  const Argument* exponent = ctx.args().find("exponent");
+  if (base == nullptr || ctx.num_inputs() > 1 || exponent == nullptr || !exponent->f) return;
+  Values values = *base;
+  for (double& value : values) value = std::pow(value, *exponent->f);
+  ctx.set_values(std::move(values));
 }
 
 constexpr double divide(double a, double b) { return b == 0 ? 0 : a / b; }
@@ -114,14 +128,11 @@ void where(OpContext& ctx) {
   const Values* a = ctx.values(1);
   const Values* b = ctx.values(2);
   if (condition == nullptr || a == nullptr || b == nullptr) return;
-  const size_t count = std::max({condition->size(), a->size(), b->size()});
-  Values values;
-  const auto at = [](const Values& from, size_t i) { return from.size() == 1 ? from[0] : from[i]; };
-  for (const Values* input : {condition, a, b}) {
-    if (input->size() != count && input->size() != 1) return;
-  }
-  for (size_t i = 0; i < count; ++i) values.push_back(at(*condition, i) != 0 ? at(*a, i) : at(*b, i));
-  ctx.set_values(std::move(values));
+  ctx.set_values(make_elements(ctx.outputs()[0].shape, [&](const Shape& index) {
+    const bool is_first = element_at(*condition, ctx.activation(0).shape, index) != 0;
+    return is_first ? element_at(*a, ctx.activation(1).shape, index)
+                    : element_at(*b, ctx.activation(2).shape, index);
+  }));
 }
 
 void elementwise_linear(OpContext& ctx) {
@@ -173,16 +184,16 @@ constexpr OperatorType kRows[] = {
     pairwise("Mul", arithmetic<std::multiplies<>{}>),
     pairwise("Sub", arithmetic<std::minus<>{}>),
     quantised(pairwise("Int8Mul", broadcast)),
-    pairwise("And", compare),
+    pairwise("And", comparison<both>),
     pairwise("EQ", comparison<std::equal_to<>{}>),
     pairwise("GE", comparison<std::greater_equal<>{}>),
     pairwise("GT", comparison<std::greater<>{}>),
     pairwise("LE", comparison<std::less_equal<>{}>),
     pairwise("LT", comparison<std::less<>{}>),
     pairwise("NE", comparison<std::not_equal_to<>{}>),
-    pairwise("Or", compare),
-    {.type = "Pow", .inputs = {1, 2}, .activations = kAll, .defaults = kBroadcast, .infer = broadcast},
-    pairwise("Xor", compare),
+    pairwise("Or", comparison<either>),
+    {.type = "Pow", .inputs = {1, 2}, .activations = kAll, .defaults = kBroadcast, .infer = power},
+    pairwise("Xor", comparison<one_of>),
     {.type = "Not", .infer = negation},
     {.type = "Where", .inputs = {3, 3}, .activations = kAll, .infer = where},
     {.type = "ElementwiseLinear", .inputs = {3, 3}, .defaults = kAxisOne, .infer = elementwise_linear},

@@ -6,19 +6,30 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "elements.h"
 #include "rows.h"
 
 namespace latgrad::net::ops {
 namespace {
 
-// The values of all inputs, one behind the other.
-void follow_joined(OpContext& ctx) {
-  Values joined;
+// The values of all inputs, one behind the other along `axis`, which may be one of its own.
+void follow_joined(OpContext& ctx, size_t axis, bool add_axis) {
   for (size_t i = 0; i < ctx.num_inputs(); ++i) {
     if (ctx.values(i) == nullptr) return;
-    joined.insert(joined.end(), ctx.values(i)->begin(), ctx.values(i)->end());
   }
-  ctx.set_values(std::move(joined));
+  const auto at = static_cast<std::ptrdiff_t>(axis);
+  ctx.set_values(make_elements(ctx.outputs()[0].shape, [&](Shape index) {
+    size_t input = 0;
+    if (add_axis) {
+      input = static_cast<size_t>(index[axis]);
+      index.erase(index.begin() + at);
+    } else {
+      while (index[axis] >= ctx.activation(input).shape[axis]) {
+        index[axis] -= ctx.activation(input++).shape[axis];
+      }
+    }
+    return element_of(*ctx.values(input), ctx.activation(input).shape, index);
+  }));
 }
 
 void concat(OpContext& ctx) {
@@ -39,9 +50,8 @@ void concat(OpContext& ctx) {
   }
   const int64_t count = static_cast<int64_t>(ctx.num_inputs());
   if (add_axis) shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(axis), count);
-  const bool is_list = shape.size() == 1;
   ctx.add_output(std::move(shape));
-  if (is_list) follow_joined(ctx);
+  follow_joined(ctx, axis, add_axis);
   // split_info: what Split needs to undo this.
   if (ctx.num_outputs() > 1) ctx.add_output({{count}, DataType::kInt32});
 }
@@ -115,7 +125,8 @@ void slice(OpContext& ctx) {
     ctx.fail_at_arg("steps", fmt::format("steps must have {} values, none of them 0, got {}", starts.size(),
                                          to_string(steps)));
   }
-  size_t first = 0;
+  const Shape input = shape;
+  Shape first(shape.size(), 0);
   for (size_t i = 0; i < starts.size(); ++i) {
     // -1 is the end, not the last element.
     const auto bound = [dim = shape[i]](int64_t value) {
@@ -130,18 +141,16 @@ void slice(OpContext& ctx) {
     }
     const int64_t step = std::min(std::abs(steps[i]), kMaxDim);
     shape[i] = (end - start + step - 1) / step;
-    first = static_cast<size_t>(steps[i] > 0 ? start : end - 1);
+    first[i] = steps[i] > 0 ? start : end - 1;
   }
-  const bool is_list = shape.size() == 1;
-  const int64_t length = is_list ? shape[0] : 0;
-  ctx.add_output(std::move(shape));
-  if (const Values* values = ctx.values(0); is_list && values != nullptr) {
-    Values chosen;
-    for (int64_t i = 0; i < length; ++i) {
-      chosen.push_back((*values)[static_cast<size_t>(static_cast<int64_t>(first) + i * steps[0])]);
-    }
-    ctx.set_values(std::move(chosen));
-  }
+  ctx.add_output(shape);
+  const Values* values = ctx.values(0);
+  if (values == nullptr) return;
+  steps.resize(shape.size(), 1);
+  ctx.set_values(make_elements(shape, [&](Shape index) {
+    for (size_t dim = 0; dim < index.size(); ++dim) index[dim] = first[dim] + index[dim] * steps[dim];
+    return element_of(*values, input, index);
+  }));
 }
 
 // The input stretched to a shape, as numpy broadcasts it.
@@ -164,10 +173,9 @@ void expand(OpContext& ctx) {
   }
   ctx.product(shape, 0, shape.size());
   ctx.add_output(shape);
-  if (const Values* values = ctx.values(0); values != nullptr && values->size() == 1) {
-    const int64_t count = num_elements(shape);
-    if (count <= static_cast<int64_t>(kMaxValues))
-      ctx.set_values(Values(static_cast<size_t>(count), (*values)[0]));
+  if (const Values* values = ctx.values(0); values != nullptr) {
+    ctx.set_values(make_elements(
+        shape, [&](const Shape& index) { return element_at(*values, ctx.activation(0).shape, index); }));
   }
 }
 
@@ -179,20 +187,29 @@ void gather(OpContext& ctx) {
   Shape shape = data;
   shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(axis));
   shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(axis), indices.begin(), indices.end());
-  const bool is_list = data.size() == 1;
-  ctx.add_output(std::move(shape));
+  ctx.add_output(shape);
   const Values* values = ctx.values(0);
-  if (!is_list || values == nullptr || ctx.values(1) == nullptr) return;
-  Values chosen;
-  for (int64_t index : ctx.known_integers(1, "the indices")) {
-    const auto size = static_cast<int64_t>(values->size());
+  if (values == nullptr || ctx.values(1) == nullptr) return;
+  std::vector<int64_t> chosen = ctx.known_integers(1, "the indices");
+  const int64_t size = data[axis];
+  for (int64_t& index : chosen) {
     if (index < 0) index += size;
     if (index < 0 || index >= size) {
       ctx.fail_at_input(1, fmt::format("an index must be below {}, got {}", size, index));
     }
-    chosen.push_back((*values)[static_cast<size_t>(index)]);
   }
-  ctx.set_values(std::move(chosen));
+  const auto before = static_cast<std::ptrdiff_t>(axis);
+  const auto behind = before + static_cast<std::ptrdiff_t>(indices.size());
+  ctx.set_values(make_elements(shape, [&](const Shape& index) {
+    size_t which = 0;
+    for (size_t dim = 0; dim < indices.size(); ++dim) {
+      which = which * static_cast<size_t>(indices[dim]) + static_cast<size_t>(index[axis + dim]);
+    }
+    Shape source(index.begin(), index.begin() + before);
+    source.push_back(chosen[which]);
+    source.insert(source.end(), index.begin() + behind, index.end());
+    return element_of(*values, data, source);
+  }));
 }
 
 // One whole number, from the argument or from the input that stands for it.
@@ -211,8 +228,15 @@ void tile(OpContext& ctx) {
   const int64_t tiles = argument_or_input(ctx, "tiles", 1, 1);
   const size_t axis = ctx.axis(argument_or_input(ctx, "axis", 0, 2), shape.size(), "axis");
   if (tiles < 0) ctx.fail_at_arg("tiles", fmt::format("tiles must not be negative, got {}", tiles));
+  const Shape input = shape;
   shape[axis] = ctx.multiply(shape[axis], tiles);
-  ctx.add_output(std::move(shape));
+  ctx.add_output(shape);
+  if (const Values* values = ctx.values(0); values != nullptr) {
+    ctx.set_values(make_elements(shape, [&](Shape index) {
+      index[axis] %= input[axis];
+      return element_of(*values, input, index);
+    }));
+  }
 }
 
 constexpr DefaultArgument kGather[] = {

@@ -11,6 +11,13 @@ namespace latgrad::net::ops {
 
 namespace {
 
+template <typename Integer>
+double wrapped(double value) {
+  constexpr double kBig = 9e18;
+  if (!(value > -kBig && value < kBig)) return value;
+  return static_cast<double>(static_cast<Integer>(static_cast<int64_t>(value)));
+}
+
 // As a tensor of that type holds it.
 double as_type(double value, DataType dtype) {
   switch (dtype) {
@@ -19,6 +26,19 @@ double as_type(double value, DataType dtype) {
       return static_cast<float>(value);
     case DataType::kDouble:
       return value;
+    case DataType::kBool:
+      return value != 0 ? 1 : 0;
+    case DataType::kInt32:
+      return wrapped<int32_t>(value);
+    case DataType::kInt16:
+      return wrapped<int16_t>(value);
+    case DataType::kUint16:
+      return wrapped<uint16_t>(value);
+    case DataType::kInt8:
+      return wrapped<int8_t>(value);
+    case DataType::kUint8:
+    case DataType::kByte:
+      return wrapped<uint8_t>(value);
     default:
       return std::trunc(value);
   }
@@ -103,7 +123,9 @@ size_t OpContext::axis(int64_t value, size_t rank, std::string_view name) const 
 
 DataType OpContext::output_dtype() const { return is_int8() ? DataType::kUint8 : activation(0).dtype; }
 
-void OpContext::set_values(Values values) {
+void OpContext::set_values(std::optional<Values> known) {
+  if (!known) return;
+  Values& values = *known;
   const TensorInfo& output = outputs_.back();
   if (values.size() > kMaxValues || static_cast<int64_t>(values.size()) != num_elements(output.shape)) return;
   for (double& value : values) value = as_type(value, output.dtype);

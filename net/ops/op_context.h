@@ -72,7 +72,7 @@ class OpContext {
   void add_output(Shape shape) { add_output({std::move(shape), output_dtype()}); }
   // The values of the output that was added last, rounded as its type rounds. Too many of them, or not as
   // many as its shape has elements, are forgotten.
-  void set_values(Values values);
+  void set_values(std::optional<Values> known);
 
   // Errors: NetError beyond 64 bits.
   int64_t multiply(int64_t a, int64_t b) const;

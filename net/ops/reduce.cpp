@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "rows.h"
@@ -36,14 +37,19 @@ void reduce(OpContext& ctx) {
 }
 
 // Sizes are often computed so.
-void reduce_product(OpContext& ctx) {
+template <auto function>
+void followed(OpContext& ctx) {
   reduce(ctx);
   const Values* values = ctx.values(0);
-  if (values == nullptr || num_elements(ctx.outputs()[0].shape) != 1) return;
-  double product = 1;
-  for (const double value : *values) product *= value;
-  ctx.set_values({product});
+  if (values == nullptr || values->empty() || num_elements(ctx.outputs()[0].shape) != 1) return;
+  double result = values->front();
+  for (size_t i = 1; i < values->size(); ++i) result = function(result, (*values)[i]);
+  ctx.set_values(Values{result});
 }
+constexpr double product_of(double a, double b) { return a * b; }
+constexpr double sum_of(double a, double b) { return a + b; }
+constexpr double greater_of(double a, double b) { return std::max(a, b); }
+constexpr double less_of(double a, double b) { return std::min(a, b); }
 
 void reduce_front(OpContext& ctx) {
   const Shape& input = ctx.activation(0).shape;
@@ -139,11 +145,11 @@ constexpr OperatorType kRows[] = {
     {.type = "ReduceL1", .defaults = kKeepDims, .infer = reduce},
     {.type = "ReduceL2", .defaults = kKeepDims, .infer = reduce},
     {.type = "ReduceLogSumExp", .defaults = kKeepDims, .infer = reduce},
-    {.type = "ReduceMax", .defaults = kKeepDims, .infer = reduce},
+    {.type = "ReduceMax", .defaults = kKeepDims, .infer = followed<greater_of>},
     {.type = "ReduceMean", .defaults = kKeepDims, .infer = reduce},
-    {.type = "ReduceMin", .defaults = kKeepDims, .infer = reduce},
-    {.type = "ReduceProd", .defaults = kKeepDims, .infer = reduce_product},
-    {.type = "ReduceSum", .defaults = kKeepDims, .infer = reduce},
+    {.type = "ReduceMin", .defaults = kKeepDims, .infer = followed<less_of>},
+    {.type = "ReduceProd", .defaults = kKeepDims, .infer = followed<product_of>},
+    {.type = "ReduceSum", .defaults = kKeepDims, .infer = followed<sum_of>},
     {.type = "ReduceSumSquare", .defaults = kKeepDims, .infer = reduce},
     {.type = "TopK",
      .inputs = {1, 2},

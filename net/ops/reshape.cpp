@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "elements.h"
 #include "image.h"
 #include "rows.h"
 
@@ -39,11 +40,13 @@ void reshape(OpContext& ctx) {
     ctx.fail_at_arg("shape", "the new shape must come from an input or from the argument shape, got both");
   }
   Shape shape = ctx.num_inputs() > 1 ? ctx.known_integers(1, "the new shape") : ctx.args().integers("shape");
+  // ONNX's: a 0 may also be a dimension without elements.
+  const bool copies_zeros = !ctx.args().flag("allowzero");
   const int64_t total = num_elements(input);
   int64_t known = 1;
   int64_t* open = nullptr;
   for (size_t i = 0; i < shape.size(); ++i) {
-    if (shape[i] == 0) {
+    if (shape[i] == 0 && copies_zeros) {
       if (i >= input.size()) {
         ctx.fail_at_arg("shape",
                         fmt::format("a 0 in shape must stand for a dimension of the input {}, got {}",
@@ -167,7 +170,14 @@ void transpose(OpContext& ctx) {
   }
   Shape shape;
   for (const int64_t axis : axes) shape.push_back(input[static_cast<size_t>(axis)]);
-  ctx.add_output(std::move(shape));
+  ctx.add_output(shape);
+  if (const Values* values = ctx.values(0); values != nullptr) {
+    ctx.set_values(make_elements(shape, [&](const Shape& index) {
+      Shape source(index.size());
+      for (size_t dim = 0; dim < axes.size(); ++dim) source[static_cast<size_t>(axes[dim])] = index[dim];
+      return element_of(*values, ctx.activation(0).shape, source);
+    }));
+  }
 }
 
 void nchw_to_nhwc(OpContext& ctx) {

@@ -22,14 +22,14 @@ void shape(OpContext& ctx) {
 
 void size(OpContext& ctx) {
   ctx.add_output({{}, DataType::kInt64});
-  ctx.set_values({static_cast<double>(num_elements(ctx.activation(0).shape))});
+  ctx.set_values(Values{static_cast<double>(num_elements(ctx.activation(0).shape))});
 }
 
 template <bool when_empty>
 void is_empty(OpContext& ctx) {
   ctx.add_output({{}, DataType::kBool});
   const bool empty = num_elements(ctx.activation(0).shape) == 0;
-  ctx.set_values({empty == when_empty ? 1.0 : 0.0});
+  ctx.set_values(Values{empty == when_empty ? 1.0 : 0.0});
 }
 
 constexpr OperatorType kRows[] = {

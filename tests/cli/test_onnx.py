@@ -32,7 +32,7 @@ def build(nodes, inputs, initializers=(), opset=20, outputs=None):
         helper.make_tensor_value_info(name, *(shape if isinstance(shape, tuple) else (FLOAT, shape)))
         for name, shape in inputs.items()
     ]
-    outputs = outputs or nodes[-1].output
+    outputs = outputs or [name for name in nodes[-1].output if name]
     graph = helper.make_graph(nodes, "g", values, [onnx.ValueInfoProto(name=name) for name in outputs], list(initializers))
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
@@ -132,6 +132,10 @@ CASES = {
     "reduce_sum_all": (node("ReduceSum", ["x"], keepdims=0), X, [], 13),
     "arg_max": (node("ArgMax", ["x"], keepdims=0), X, [], 13),
     "top_k": (node("TopK", ["x", "k"], ["y", "i"], axis=1), X, [ints("k", [3])], 11),
+    "top_k_of_an_attribute": (node("TopK", ["x"], ["y", "i"], axis=1, k=2), X, [], 8),
+    "pow_of_higher_rank": (node("Pow", ["x", "e"]), {"x": [3]}, [floats("e", [2.0], [1, 1, 1])], 13),
+    "reduce_twice": (node("ReduceSum", ["x", "a"], keepdims=0), {"x": [2, 3]}, [ints("a", [1, 1])], 13),
+    "split_without_the_last": (node("Split", ["x"], ["y", "z", ""], axis=1), X, [], 11),
     "upsample": (node("Upsample", ["x"], scales=[1.0, 1.0, 2.0, 1.5]), X, [], 7),
     "resize_scales": (node("Resize", ["x", "", "f"], mode="nearest"), X, [floats("f", [1, 1, 0.7, 2])], 13),
     "resize_sizes": (node("Resize", ["x", "", "", "s"], mode="linear"), X, [ints("s", [2, 6, 31, 5])], 13),

@@ -243,6 +243,117 @@ TEST(OnnxTest, AnUnknownOperatorKeepsItsName) {
   EXPECT_EQ(infer_shapes(told, {.allow_unknown = true}).ops[1].outputs[0].shape, (Shape{1, 9}));
 }
 
+// F.pad as the exporter of TorchScript writes it: the pads are turned around as a matrix.
+TEST(OnnxTest, PadsThatAreComputedAsAMatrix) {
+  const Net net = read(model(
+      input("x", {1, 3, 8, 6}) + int64s("given", {1, 2, 3, 4}) + int64s("more", {4}) +
+          int64s("pairs", {-1, 2}) + int64s("last", {-1}) + int64s("first", {INT64_MIN + 1}) +
+          int64s("axis", {0}) + int64s("flat", {-1}) +
+          node("ConstantOfShape", {"more"}, {"zeros"},
+               R"(attribute { name: "value" type: 4 t { dims: 1 data_type: 7 int64_data: 0 } })") +
+          node("Concat", {"given", "zeros"}, {"all"}, attribute("axis", 0)) +
+          node("Reshape", {"all", "pairs"}, {"matrix"}) +
+          node("Slice", {"matrix", "last", "first", "axis", "last"}, {"turned"}) +
+          node("Transpose", {"turned"}, {"columns"}, attribute("perm", {1, 0})) +
+          node("Reshape", {"columns", "flat"}, {"pads"}) + node("Pad", {"x", "pads"}, {"y"}) + output("y"),
+      13));
+  ASSERT_EQ(types(net), std::vector<std::string>{"PadImage"});
+  EXPECT_EQ(net.ops[0].find_arg("pads")->ints, (std::vector<int64_t>{3, 1, 4, 2}));
+  EXPECT_EQ(shape_of(net), (Shape{1, 3, 15, 9}));
+}
+
+// Gather and Concat of matrices, and stretched arithmetic.
+TEST(OnnxTest, ValuesAreFollowedInEveryRank) {
+  const Net net = read(model(
+      input("x", {24}) + "initializer { name: \"m\" data_type: 7 dims: 2 dims: 2 int64_data: [1, 2, 3, 4] }" +
+      int64s("column", {1}) + int64s("one", {1}) +
+      node("Gather", {"m", "column"}, {"c"}, attribute("axis", 1)) +
+      node("Concat", {"c", "c"}, {"cc"}, attribute("axis", 1)) + node("Mul", {"cc", "one"}, {"d"}) +
+      node("ReduceMax", {"d"}, {"most"}, attribute("keepdims", 0)) +
+      node("Unsqueeze", {"most", "zero"}, {"dim"}) + int64s("zero", {0}) + int64s("rest", {-1}) +
+      node("Concat", {"dim", "rest"}, {"shape"}, attribute("axis", 0)) +
+      node("Reshape", {"x", "shape"}, {"y"}) + output("y")));
+  EXPECT_EQ(shape_of(net), (Shape{4, 6}));
+}
+
+TEST(OnnxTest, ACastToBoolIsTrueOrFalse) {
+  const auto branch = [](const std::string& name, const std::string& type) {
+    return "attribute { name: \"" + name + "\" type: 5 g { node { op_type: \"" + type +
+           "\" input: \"x\" output: \"inner\" } output { name: \"inner\" } } }";
+  };
+  const Net net =
+      read(model(input("x", {1}) + "initializer { name: \"half\" data_type: 1 float_data: 0.5 }" +
+                 node("Cast", {"half"}, {"is"}, attribute("to", 9)) +
+                 node("If", {"is"}, {"y"}, branch("then_branch", "Relu") + branch("else_branch", "Tanh")) +
+                 output("y")));
+  EXPECT_EQ(types(net), std::vector<std::string>{"Relu"});
+}
+
+TEST(OnnxTest, HalvesAreRead) {
+  // 6.0 as bits.
+  const Net net =
+      read(model(input("x", {1, 4}, 10) + "initializer { name: \"six\" data_type: 10 int32_data: 17920 }" +
+                 node("Clip", {"x", "", "six"}, {"y"}) + output("y")));
+  ASSERT_EQ(types(net), std::vector<std::string>{"Clip"});
+  EXPECT_EQ(net.ops[0].find_arg("max")->f, 6.0F);
+}
+
+TEST(OnnxTest, SizesAreRoundedInSinglePrecision) {
+  const Net net = read(model(input("x", {1, 3, 9, 10}) +
+                             "initializer { name: \"f\" data_type: 1 dims: 4 float_data: [1, 1, 0.7, 0.7] }" +
+                             node("Resize", {"x", "", "f"}, {"y"}) + output("y")));
+  EXPECT_EQ(shape_of(net), (Shape{1, 3, 6, 7}));
+}
+
+TEST(OnnxTest, AZeroMayBeADimension) {
+  const Net net =
+      read(model(input("x", {2, 3, 4}) + int64s("none", {0}) + int64s("one", {1}) + int64s("s", {4, 0}) +
+                 node("Slice", {"x", "none", "none", "one"}, {"empty"}) +
+                 node("Reshape", {"empty", "s"}, {"y"}, attribute("allowzero", 1)) + output("y")));
+  EXPECT_EQ(shape_of(net, "empty"), (Shape{2, 0, 4}));
+  EXPECT_EQ(shape_of(net), (Shape{4, 0}));
+}
+
+TEST(OnnxTest, OverloadsOfAFunctionAreToldApart) {
+  const std::string functions = R"(
+    functions { name: "F" domain: "mine" input: "a" output: "b" node { op_type: "Relu" input: "a" output: "b" } }
+    functions { name: "F" domain: "mine" overload: "v2" input: "a" output: "b"
+                node { op_type: "Flatten" input: "a" output: "b" } })";
+  const Net net = read(
+      model(input("x", {2, 3, 4}) + node("F", {"x"}, {"y"}, R"(domain: "mine" overload: "v2")") + output("y"),
+            20, functions));
+  EXPECT_EQ(types(net), std::vector<std::string>{"Flatten"});
+}
+
+TEST(OnnxTest, ValuesOfTheGraphKeepTheirNames) {
+  const std::string function = R"(functions { name: "F" domain: "mine" input: "a" output: "b"
+    node { op_type: "Relu" input: "a" output: "mid" } node { op_type: "Tanh" input: "mid" output: "b" } })";
+  const Net net = read(model(input("x", {1}) + node("F", {"x"}, {"z"}, R"(domain: "mine" name: "call")") +
+                                 node("Relu", {"z"}, {"call/mid"}) + output("call/mid"),
+                             20, function));
+  EXPECT_EQ(net.external_outputs, std::vector<std::string>{"call/mid"});
+  EXPECT_EQ(net.ops[2].outputs[0], "call/mid");
+}
+
+TEST(OnnxTest, SayingTheSameInOtherWordsGivesTheSameOperator) {
+  const auto expanded = [](const std::vector<int64_t>& shape) {
+    return read(model(input("x", {1, 3, 1, 1}) + int64s("s", shape) + node("Expand", {"x", "s"}, {"y"}) +
+                      output("y")))
+        .ops[0]
+        .args;
+  };
+  EXPECT_EQ(expanded({1, 1, 8, 6}), expanded({8, 6}));
+  EXPECT_EQ(expanded({1, 3, 8, 6}), expanded({8, 6}));
+  const auto averaged = [](const std::string& rest) {
+    return read(model(input("x", {1, 3, 8, 8}) +
+                      node("AveragePool", {"x"}, {"y"}, attribute("kernel_shape", {2, 2}) + rest) +
+                      output("y")))
+        .ops[0]
+        .args;
+  };
+  EXPECT_EQ(averaged(attribute("count_include_pad", 1)), averaged(""));
+}
+
 TEST(OnnxTest, OperatorsBehindAnUnknownOneAreUnknown) {
   const Net net = read(model(input("x", {4, 4}) + int64s("s", {0}) + int64s("e", {2}) + int64s("a", {1}) +
                              node("NonZero", {"x"}, {"z"}) + node("Slice", {"z", "s", "e", "a"}, {"c"}) +
@@ -335,6 +446,30 @@ TEST(OnnxErrorTest, AttributesOutOfRange) {
                        NetError, HasSubstr("a dimension must be from 0 to 2^31 - 1"));
   LATGRAD_EXPECT_ERROR(read(model(image + weight("v", {-5}) + node("Add", {"x", "v"}, {"y"}) + output("y"))),
                        NetError, HasSubstr("a dimension must be from 0 to 2^31 - 1"));
+}
+
+TEST(OnnxErrorTest, SmallFilesThatWouldGrow) {
+  LATGRAD_EXPECT_ERROR(read(model(input("x", Shape(65, 1)) + std::string(kRelu) + output("y"))), NetError,
+                       HasSubstr("a tensor must have at most 64 dimensions, got 65"));
+  // A long name in front of every value of a function, and an attribute that every node of it takes.
+  std::string body;
+  for (int i = 0; i < 1000; ++i) {
+    body += node("Relu", {i == 0 ? "a" : "v" + std::to_string(i - 1)}, {"v" + std::to_string(i)},
+                 R"(attribute { name: "s" ref_attr_name: "s" type: 3 })");
+  }
+  const std::string function =
+      "functions { name: \"F\" domain: \"mine\" input: \"a\" output: \"v999\" " + body + " }";
+  const auto call = [&](const std::string& rest) {
+    return model(input("x", {1}) + node("F", {"x"}, {"y"}, "domain: \"mine\" " + rest) + output("y"), 20,
+                 function);
+  };
+  size_t name_bytes = 0;
+  for (const Operator& op : read(call("name: \"" + std::string(1'000'000, 'n') + "\"")).ops) {
+    name_bytes += op.outputs[0].size();
+  }
+  EXPECT_LT(name_bytes, 100'000);
+  LATGRAD_EXPECT_ERROR(read(call(text_attribute("s", std::string(1'000'000, 's')))), NetError,
+                       HasSubstr("the functions of a model must stay below"));
 }
 
 // Ten functions, each of which calls the next ten times.

@@ -237,15 +237,15 @@ op { type: "Mul" input: "scale" input: "x" output: "y" } external_input: "x" ext
   EXPECT_EQ(count_parameters(with_input, infer_shapes(with_input)).others, 1);
 }
 
-TEST(ValuesTest, AStretchedSumHasNoValuesOfItsOwn) {
-  // [1, 2] + [2, 1] has four elements, not two.
+TEST(ValuesTest, AStretchedSumHasAllItsValues) {
+  // [[1, 2]] + [[1], [2]].
   const NetShapes shapes = shapes_of(fill("a", "GivenTensorIntFill", {"1", "2"}) + R"(
 op { type: "ExpandDims" input: "a" output: "row" arg { name: "dims" ints: 0 } }
 op { type: "ExpandDims" input: "a" output: "column" arg { name: "dims" ints: 1 } }
 op { type: "Add" input: "row" input: "column" output: "sum" })",
                                      {});
   EXPECT_EQ(shapes.blobs.at("sum").shape, (Shape{2, 2}));
-  EXPECT_FALSE(shapes.values.contains("sum"));
+  EXPECT_EQ(shapes.values.at("sum"), (Values{2, 3, 3, 4}));
 }
 
 TEST(ValuesTest, AreRoundedAsTheirTypesRound) {

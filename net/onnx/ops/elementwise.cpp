@@ -1,6 +1,7 @@
 // Arithmetic, comparisons and choices of several tensors.
 
 #include <algorithm>
+#include <cmath>
 
 #include "lowering_rows.h"
 
@@ -52,17 +53,27 @@ void stretched(OnnxNode& node, std::string_view target) {
   node.emit(std::move(op));
 }
 
+// Whether the second input is one known number that leaves the first its shape.
+bool is_number(const OnnxNode& node) {
+  const Values* value = node.values(1);
+  return value != nullptr && value->size() == 1 && node.shape(1).size() <= node.shape(0).size();
+}
+
 void pow(OnnxNode& node, std::string_view target) {
-  const Values* exponent = node.values(1);
-  if (exponent == nullptr || exponent->size() != 1) return rename(node, target);
+  if (!is_number(node)) return rename(node, target);
   Operator op = node.as(target, {0});
-  op.args.push_back(Argument::of_float("exponent", static_cast<float>((*exponent)[0])));
+  op.args.push_back(Argument::of_float("exponent", static_cast<float>(node.known_number(1))));
   node.emit(std::move(op));
 }
 
+// Caffe2's divisor is a whole number.
 void mod(OnnxNode& node, std::string_view target) {
+  const double divisor = is_number(node) ? node.known_number(1) : 0;
+  if (divisor == 0 || std::abs(divisor) > static_cast<double>(kMaxDim) || divisor != std::trunc(divisor)) {
+    throw UnknownShape();
+  }
   Operator op = node.as(target, {0});
-  op.args.push_back(Argument::of_int("divisor", static_cast<int64_t>(node.known_number(1))));
+  op.args.push_back(Argument::of_int("divisor", static_cast<int64_t>(divisor)));
   add_integer(op, "sign_follow_divisor", node.integer("fmod", 0) == 0 ? 1 : 0, 0);
   node.emit(std::move(op));
 }

@@ -110,9 +110,18 @@ void tile(OnnxNode& node, std::string_view target) {
   }
 }
 
+// The resulting shape is said: dimensions that the input has anyway may be left out or 1.
 void expand(OnnxNode& node, std::string_view target) {
+  const Shape& input = node.shape(0);
+  Shape shape = node.known_integers(1);
+  if (shape.size() < input.size()) shape.insert(shape.begin(), input.size() - shape.size(), 1);
+  const size_t offset = shape.size() - input.size();
+  for (size_t dim = 0; dim < input.size(); ++dim) {
+    if (shape[offset + dim] == 1) shape[offset + dim] = input[dim];
+  }
+  if (shape == input) return node.pass();
   Operator op = node.as(target, {0});
-  op.args.push_back(integers_argument("shape", node.known_integers(1)));
+  op.args.push_back(integers_argument("shape", std::move(shape)));
   node.emit(std::move(op));
 }
 

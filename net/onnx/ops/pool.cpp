@@ -16,7 +16,8 @@ void pool(OnnxNode& node, std::string_view target) {
   // Where each maximum was is read by few.
   Operator op = node.num_outputs() > 1 ? node.as("MaxPoolWithIndex") : node.as(target);
   add_window(op, window);
-  add_integer(op, "count_include_pad", node.integer("count_include_pad", 0), 0);
+  const bool has_pads = std::ranges::any_of(window.pads, [](int64_t pad) { return pad != 0; });
+  if (has_pads) add_integer(op, "count_include_pad", node.integer("count_include_pad", 0), 0);
   add_number(op, "p", static_cast<float>(node.integer("p", 2)), 2.0F);
   node.emit(std::move(op));
 }
@@ -33,7 +34,7 @@ void pad(OnnxNode& node, std::string_view) {
   const Shape& shape = node.shape(0);
   std::vector<int64_t> pads = node.integers_at("pads", 1).value_or(std::vector<int64_t>());
   if (const std::vector<int64_t> axes = node.has_input(3) ? node.known_integers(3) : std::vector<int64_t>();
-      !axes.empty()) {
+      node.has_input(3)) {
     if (pads.size() != 2 * axes.size()) {
       node.fail(fmt::format("pads must have two values for each of the {} axes, got {}", axes.size(),
                             to_string(pads)));

@@ -13,6 +13,7 @@ void reduce(OnnxNode& node, std::string_view target) {
   if (axes.empty() && node.integer("noop_with_empty_axes", 0) != 0) return node.pass();
   for (int64_t& axis : axes) axis = node.axis(axis, rank);
   std::ranges::sort(axes);
+  axes.erase(std::unique(axes.begin(), axes.end()), axes.end());
   Operator op = node.as(target, {0});
   // All of them are left unsaid.
   if (!axes.empty() && axes.size() != rank) op.args.push_back(integers_argument("axes", std::move(axes)));

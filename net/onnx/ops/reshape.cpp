@@ -27,6 +27,8 @@ void reshape(OnnxNode& node, std::string_view target) {
   const int64_t total = num_elements(input);
   if (open != nullptr && known > 0 && total % known == 0) *open = total / known;
   Operator op = node.as(target, {0});
+  if (!copies_zeros && std::ranges::find(shape, 0) != shape.end())
+    op.args.push_back(Argument::of_int("allowzero", 1));
   op.args.push_back(integers_argument("shape", std::move(shape)));
   node.emit(std::move(op));
 }

@@ -45,8 +45,9 @@ Shape resized(const OnnxNode& node) {
   }
   for (size_t i = 0; i < axes.size(); ++i) {
     int64_t& dim = shape[static_cast<size_t>(node.axis(axes[i], shape.size()))];
-    const double size =
-        sizes.empty() ? std::floor(static_cast<double>(dim) * scales[i]) : static_cast<double>(sizes[i]);
+    // In single precision, as ONNX Runtime computes it.
+    const double size = sizes.empty() ? std::floor(static_cast<float>(dim) * static_cast<float>(scales[i]))
+                                      : static_cast<double>(sizes[i]);
     if (dim < 1 || !(size >= 1) || !(size <= static_cast<double>(kMaxDim))) {
       node.fail(fmt::format("a dimension must be resized to 1 to 2^31 - 1, got {} to {}", dim, size));
     }
