@@ -103,14 +103,24 @@ void top_k(OpContext& ctx) {
 }
 
 constexpr DefaultArgument kArg[] = {{"axis", int64_t{-1}}, {"keepdims", int64_t{1}}};
+constexpr DefaultArgument kCumSum[] = {
+    {"axis", int64_t{0}}, {"exclusive", int64_t{0}}, {"reverse", int64_t{0}}};
 constexpr DefaultArgument kKeepDims[] = {{"keepdims", int64_t{1}}};
 constexpr DefaultArgument kLastAxis[] = {{"axis", int64_t{-1}}};
 constexpr DefaultArgument kLpNorm[] = {{"p", int64_t{2}}, {"average", int64_t{0}}};
 constexpr DefaultArgument kOneDim[] = {{"num_reduce_dim", int64_t{1}}};
 
+// Sums of all elements up to each one along `axis`.
+void cumulative_sum(OpContext& ctx) {
+  const TensorInfo& input = ctx.activation(0, 1);
+  ctx.axis(ctx.args().integer("axis", 0), input.shape.size(), "axis");
+  ctx.add_output(input);
+}
+
 constexpr OperatorType kRows[] = {
     {.type = "ArgMax", .defaults = kArg, .infer = arg_extreme},
     {.type = "ArgMin", .defaults = kArg, .infer = arg_extreme},
+    {.type = "CumSum", .defaults = kCumSum, .infer = cumulative_sum},
     {.type = "LpNorm", .defaults = kLpNorm, .infer = lp_norm},
     {.type = "ReduceBackMax",
      .inputs = {1, 2},

@@ -131,6 +131,7 @@ CASES = {
     "reduce_l2": (node("ReduceL2", ["x", "a"]), X, [ints("a", [-1])], 18),
     "reduce_sum_all": (node("ReduceSum", ["x"], keepdims=0), X, [], 13),
     "arg_max": (node("ArgMax", ["x"], keepdims=0), X, [], 13),
+    "cum_sum": (node("CumSum", ["x", "a"]), X, [helper.make_tensor("a", INT64, [], [-1])], 11),
     "top_k": (node("TopK", ["x", "k"], ["y", "i"], axis=1), X, [ints("k", [3])], 11),
     "top_k_of_an_attribute": (node("TopK", ["x"], ["y", "i"], axis=1, k=2), X, [], 8),
     "pow_of_higher_rank": (node("Pow", ["x", "e"]), {"x": [3]}, [floats("e", [2.0], [1, 1, 1])], 13),

@@ -44,9 +44,19 @@ void top_k(OnnxNode& node, std::string_view target) {
   node.emit(std::move(op));
 }
 
+void cumulative_sum(OnnxNode& node, std::string_view target) {
+  Operator op = node.as(target, {0});
+  const auto axis = static_cast<int64_t>(node.known_number(1));
+  add_integer(op, "axis", node.axis(axis, node.shape(0).size()), 0);
+  add_integer(op, "exclusive", node.integer("exclusive", 0), 0);
+  add_integer(op, "reverse", node.integer("reverse", 0), 0);
+  node.emit(std::move(op));
+}
+
 constexpr LoweringRow kRows[] = {
     {"ArgMax", "ArgMax", arg_extreme},
     {"ArgMin", "ArgMin", arg_extreme},
+    {"CumSum", "CumSum", cumulative_sum},
     {"ReduceL1", "ReduceL1", reduce},
     {"ReduceL2", "ReduceL2", reduce},
     {"ReduceLogSumExp", "ReduceLogSumExp", reduce},

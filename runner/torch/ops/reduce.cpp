@@ -91,6 +91,15 @@ Kernel make_lp_norm(const lut::OperatorKey& key, const Target&) {
           }};
 }
 
+Kernel make_cumulative_sum(const lut::OperatorKey& key, const Target&) {
+  const Activation input = activation(key, 0, false);
+  const int64_t axis = torch_axis(arguments(key).integer("axis", 0), input.shape.size(), false);
+  if (arguments(key).flag("exclusive") || arguments(key).flag("reverse")) {
+    throw ValueError("exclusive and reverse must be 0 to be measured");
+  }
+  return {.activations = {input}, .run = [axis](const std::vector<T>& x) { return at::cumsum(x[0], axis); }};
+}
+
 Kernel make_top_k(const lut::OperatorKey& key, const Target&) {
   if (key.input_shapes.size() > 1) throw ValueError("TopK with k from a tensor is not measured");
   const Activation input = activation(key, 0, false);
@@ -112,6 +121,7 @@ std::span<const KernelEntry> reduce_kernels() {
        make_arg_extreme<[](const T& x, int64_t axis, bool keep) { return at::argmax(x, axis, keep); }>},
       {"ArgMin",
        make_arg_extreme<[](const T& x, int64_t axis, bool keep) { return at::argmin(x, axis, keep); }>},
+      {"CumSum", make_cumulative_sum},
       {"LpNorm", make_lp_norm},
       {"ReduceBackMax", make_reduce_end<End::kBack, kMax>},
       {"ReduceBackMean", make_reduce_end<End::kBack, kMean>},

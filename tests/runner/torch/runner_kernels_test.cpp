@@ -454,6 +454,7 @@ INSTANTIATE_TEST_SUITE_P(
         KernelCase{
             "DepthToSpaceByColumns",
             {"DepthToSpace", {arg("blocksize", 2), net::Argument::of_string("mode", "CRD")}, {{1, 8, 3, 4}}}},
+        KernelCase{"CumSum", {"CumSum", {arg("axis", 1)}, {{2, 3, 5}}}},
         KernelCase{"Erf", {"Erf", {}, {{2, 9}}}},
         KernelCase{"Expand", {"Expand", {ints("shape", {2, 1, 6})}, {{3, 1}}}},
         KernelCase{"GeluByTanh", {"Gelu", {arg("fast_gelu", 1)}, {{2, 9}}}},
