@@ -58,9 +58,14 @@ template <typename Function>
 void follow_values(OpContext& ctx, const Function& function) {
   const Values* a = ctx.values(0);
   const Values* b = ctx.values(1);
-  if (a == nullptr || b == nullptr || ctx.args().flag("broadcast")) return;
+  if (a == nullptr || b == nullptr) return;
   const Shape a_shape = ctx.activation(0).shape;
-  const Shape b_shape = ctx.activation(1).shape;
+  Shape b_shape = ctx.activation(1).shape;
+  if (ctx.args().flag("broadcast")) {
+    // The second input lies at an axis of the first; of one element or of equal shapes it is as numpy has it.
+    if (b->size() != 1 && a_shape != b_shape) return;
+    if (b->size() == 1) b_shape.clear();
+  }
   ctx.set_values(make_elements(ctx.outputs()[0].shape, [&](const Shape& index) {
     return function(element_at(*a, a_shape, index), element_at(*b, b_shape, index));
   }));

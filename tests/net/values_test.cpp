@@ -248,6 +248,17 @@ op { type: "Add" input: "row" input: "column" output: "sum" })",
   EXPECT_EQ(shapes.values.at("sum"), (Values{2, 3, 3, 4}));
 }
 
+// As Caffe2 before it broadcast like numpy.
+TEST(ValuesTest, ASecondOperandOfOneElementIsStretched) {
+  const NetShapes shapes =
+      shapes_of(fill("a", "GivenTensorIntFill", {"3", "5"}) + fill("two", "GivenTensorIntFill", {"2"}) + R"(
+op { type: "Mul" input: "a" input: "two" output: "twice" arg { name: "broadcast" i: 1 } }
+op { type: "Add" input: "a" input: "a" output: "sum" arg { name: "broadcast" i: 1 } })",
+                {});
+  EXPECT_EQ(shapes.values.at("twice"), (Values{6, 10}));
+  EXPECT_EQ(shapes.values.at("sum"), (Values{6, 10}));
+}
+
 TEST(ValuesTest, AreRoundedAsTheirTypesRound) {
   const NetShapes shapes = shapes_of(R"(
 op { type: "Shape" input: "x" output: "s" }
