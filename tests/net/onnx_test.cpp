@@ -12,6 +12,7 @@
 #include "latgrad/net/infer_shapes.h"
 #include "latgrad/net/read_net.h"
 #include "onnx_model.h"
+#include "onnx_wire.h"
 #include "ops/lowering_rows.h"
 #include "shared_data.h"
 
@@ -228,6 +229,31 @@ TEST(OnnxTest, WeightsAreNotRead) {
   const Net net = read(bytes);
   EXPECT_EQ(shape_of(net), (Shape{1, 10}));
   EXPECT_TRUE(net.parameter_values.empty());
+  // Nor are they parsed.
+  onnx::ModelProto parsed;
+  parse_onnx(bytes, "model.onnx", parsed);
+  EXPECT_LT(parsed.ByteSizeLong(), 2000);
+  EXPECT_FALSE(parsed.graph().initializer(0).has_raw_data());
+}
+
+TEST(OnnxTest, ElementsOfSmallParametersAreKnown) {
+  const Net net =
+      read(model(input("x", {1, 2}) + "initializer { name: \"c\" data_type: 1 dims: 2 float_data: [3, 5] }" +
+                 node("Add", {"x", "c"}, {"y"}) + output("y")));
+  EXPECT_EQ(net.parameter_values.at("c"), (Values{3, 5}));
+}
+
+// Exporters write kilobytes of notes about each node.
+TEST(OnnxTest, NotesAreNotParsed) {
+  onnx::ModelProto noted;
+  ASSERT_TRUE(noted.ParseFromString(model(input("x", {1}) + std::string(kRelu) + output("y"))));
+  onnx::NodeProto& relu = *noted.mutable_graph()->mutable_node(0);
+  constexpr int kMetadataProps = 9;
+  relu.GetReflection()->MutableUnknownFields(&relu)->AddLengthDelimited(kMetadataProps,
+                                                                        std::string(3000, 'n'));
+  onnx::ModelProto parsed;
+  parse_onnx(noted.SerializeAsString(), "model.onnx", parsed);
+  EXPECT_LT(parsed.ByteSizeLong(), 200);
 }
 
 TEST(OnnxTest, AnUnknownOperatorKeepsItsName) {
