@@ -18,6 +18,7 @@
 #include "latgrad/base/mapped_file.h"
 #include "latgrad/base/parallel_for.h"
 #include "latgrad/net/netdef.h"
+#include "latgrad/net/registry.h"
 #include "record_batch.h"
 #include "record_index.h"
 #include "record_reader.h"
@@ -346,8 +347,26 @@ const std::string& Table::resolve_device(std::string_view device) const {
   return *found;
 }
 
+namespace {
+
+// The operator with the other value of cuDNN's hint, which says how an algorithm is chosen and changes no
+// result. Published tables hold it for some convolutions; other formats of networks cannot say it.
+OperatorKey with_other_hint(OperatorKey key) {
+  constexpr std::string_view kHint = "exhaustive_search";
+  const auto [first, last] = std::ranges::remove(key.args, kHint, &net::Argument::name);
+  const bool is_said = std::any_of(first, last, [&](const net::Argument& arg) { return arg.i != 0; });
+  key.args.erase(first, last);
+  if (!is_said) key.args.push_back(net::Argument::of_int(std::string(kHint), 1));
+  return key;
+}
+
+}  // namespace
+
 std::span<const uint32_t> Table::find(const OperatorKey& key, std::string_view device) const {
-  const auto group = impl_->find_group(key, device);
+  auto group = impl_->find_group(key, device);
+  if (!group && net::window_kind(key.op_type) != net::WindowKind::kNone) {
+    group = impl_->find_group(with_other_hint(key), device);
+  }
   return group ? impl_->index.records(*group) : std::span<const uint32_t>();
 }
 

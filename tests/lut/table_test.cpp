@@ -239,6 +239,25 @@ TEST(TableTest, FindComparesByMeaningAndFindReferenceByText) {
   EXPECT_THAT(table.find_reference(other_spelling, "phone"), IsEmpty());
 }
 
+// The hint changes no result: records with the same one win, those with the other are better than none.
+TEST(TableTest, AConvolutionWithoutARecordHasThoseWithTheOtherHint) {
+  const std::string kernel = R"("name: \"kernel\"\ni: 3\n")";
+  const std::string hint = R"("name: \"exhaustive_search\"\ni: 1\n",)";
+  const net::Argument searches = net::Argument::of_int("exhaustive_search", 1);
+  const net::Argument kernel_3 = net::Argument::of_int("kernel", 3);
+  const net::Argument stride = net::Argument::of_int("stride", 2);
+  const Table both = parse(line("Conv", "1", "phone", hint + kernel) + line("Conv", "2", "phone", kernel));
+  EXPECT_THAT(both.find(key("Conv", {kernel_3}), "phone"), ElementsAre(1));
+  EXPECT_THAT(both.find(key("Conv", {kernel_3, searches}), "phone"), ElementsAre(0));
+  const Table hinted = parse(line("Conv", "1", "phone", hint + kernel));
+  EXPECT_THAT(hinted.find(key("Conv", {kernel_3}), "phone"), ElementsAre(0));
+  EXPECT_THAT(hinted.find_reference(key("Conv", {kernel_3}), "phone"), IsEmpty());
+  EXPECT_THAT(hinted.find(key("Conv", {kernel_3, stride}), "phone"), IsEmpty());
+  const Table plain = parse(line("Conv", "1", "phone", kernel));
+  EXPECT_THAT(plain.find(key("Conv", {searches, kernel_3}), "phone"), ElementsAre(0));
+  EXPECT_THAT(plain.find(key("Relu", {searches, kernel_3}), "phone"), IsEmpty());
+}
+
 TEST(TableTest, OutputScaleOfARecordCountsForTheReferenceOnly) {
   const Table table = parse(line("Int8Relu", "1", "phone", R"("name: \"Y_scale\"\nf: 0.5\n")"));
   const OperatorKey query = key("Int8Relu", {net::Argument::of_float("Y_scale", 0.5F)});

@@ -71,7 +71,8 @@ class Table {
   // Errors: ValueError for a device that the table lacks, listing those that it has; as default_device.
   const std::string& resolve_device(std::string_view device) const;
 
-  // Records that match by meaning, in file order; empty when there is none.
+  // Records that match by meaning, in file order; empty when there is none. A convolution or pool for which
+  // none was measured with the same `exhaustive_search` has those with the other.
   std::span<const uint32_t> find(const OperatorKey& key, std::string_view device) const;
   // Records that match as the published tool matches: text against text.
   std::span<const uint32_t> find_reference(const OperatorKey& key, std::string_view device) const;
