@@ -11,6 +11,7 @@
 #include "memory_text.h"
 #include "missing_operators.h"
 #include "net_options.h"
+#include "onnx_output.h"
 #include "output.h"
 #include "pricing_options.h"
 #include "quantities.h"
@@ -22,13 +23,14 @@ namespace latgrad::cli {
 namespace {
 
 constexpr const char* kDescription =
-    "Price one architecture of a search space, and write it as a Caffe2 network";
+    "Price one architecture of a search space, and write it as a Caffe2 network or an ONNX model";
 
 constexpr const char* kFooter =
     "Examples:\n"
     "  latgrad arch fbnet FBNet-A --lut lut.json\n"
     "  latgrad arch fbnet 7818488874147327324245 --lut lut.json --json\n"
-    "  latgrad arch fbnet FBNet-C --precision fp32 --netdef model.pbtxt --init-out model_init.pbtxt\n\n"
+    "  latgrad arch fbnet FBNet-C --precision fp32 --netdef model.pbtxt --init-out model_init.pbtxt\n"
+    "  latgrad arch fbnet FBNet-C --precision fp32 --onnx model.onnx\n\n"
     "ARCH is a name from the space file, one digit per layer, or block names or indices separated by\n"
     "commas or spaces: \"k3_e1,skip,...\".\n\n"
     "Exit codes: 0 complete, 3 the table lacks an operator of the architecture, 1 error, 2 wrong usage.";
@@ -43,6 +45,7 @@ struct ArchOptions {
   bool json = false;
   std::string netdef;
   std::string init_out;
+  OnnxOutput onnx;
 };
 
 // A part of the network that is priced on its own: the fixed part or a layer.
@@ -177,6 +180,7 @@ int run(const ArchOptions& options) {
   }
   if (!options.netdef.empty() && !to_stdout) net::write_netdef(shown.net, options.netdef);
   if (!options.init_out.empty()) net::write_netdef(net::init_net(shown.net), options.init_out);
+  options.onnx.write(shown.net);
   if (to_stdout) {
     write_output(net::netdef_text(shown.net));
   } else if (options.json) {
@@ -205,6 +209,7 @@ Command add_arch_command(CLI::App& parent) {
       ->type_name("FILE");
   app->add_option("--init-out", options->init_out, "Write its init net: shapes of the parameters, no values")
       ->type_name("FILE");
+  add_onnx_output_options(*app, options->onnx);
   return {app, [options] { return run(*options); }};
 }
 

@@ -14,6 +14,7 @@
 #include "memory_text.h"
 #include "missing_operators.h"
 #include "net_options.h"
+#include "onnx_output.h"
 #include "output.h"
 #include "pricing_options.h"
 #include "quantities.h"
@@ -33,7 +34,8 @@ constexpr const char* kFooter =
     "  latgrad net models/FBNet-C/int8 --lut SM-G950U-7.0-24-op_lut_database.json.zip\n"
     "  latgrad net model.pb --init model_init.pb --input data=1,3,224,224 --lut lut.json --json\n"
     "  latgrad net model.onnx --input x=1,3,224,224 --lut lut.json\n"
-    "  latgrad net models/FBNet-C/int8 --shapes\n\n"
+    "  latgrad net models/FBNet-C/int8 --shapes\n"
+    "  latgrad net models/FBNet-C/fp32 --onnx model.onnx\n\n"
     "Exit codes: 0 every operator has a time, 3 some have none (so there is no total), 1 error,\n"
     "2 wrong usage.";
 
@@ -50,6 +52,7 @@ struct NetOptions {
   bool shapes = false;
   bool partial = false;
   bool allow_unknown = false;
+  OnnxOutput onnx;
 
   profile::NetFiles files() const {
     profile::NetFiles files{.nets = {model}, .inits = {}, .inputs = inputs};
@@ -220,11 +223,14 @@ std::string net_text(const PricedNet& priced, const NetOptions& options) {
 }
 
 int run(const NetOptions& options) {
-  if (!options.shapes && options.pricing.lut.empty()) {
-    throw CLI::RequiredError("--lut (or --shapes, which needs none)");
+  const bool is_priced = !options.pricing.lut.empty();
+  if (!options.shapes && !options.onnx.is_asked() && !is_priced) {
+    throw CLI::RequiredError("--lut (or --shapes or --onnx, which need none)");
   }
   profile::NamedNet named = std::move(profile::read_nets(options.files()).front());
   net::Net& net = named.net;
+  options.onnx.write(net);
+  if (!options.shapes && !is_priced) return kComplete;
   net::NetShapes shapes =
       net::infer_shapes(net, {.allow_unknown = options.allow_unknown, .list_blobs = options.shapes});
   if (options.shapes) {
@@ -270,6 +276,7 @@ Command add_net_command(CLI::App& parent) {
   app->add_flag("--shapes", options->shapes, "Print the shape of every blob as JSON; prices nothing");
   app->add_flag("--allow-unknown", options->allow_unknown,
                 "Treat operators of unknown type as missing instead of as errors");
+  add_onnx_output_options(*app, options->onnx);
   return {app, [options] { return run(*options); }};
 }
 

@@ -2,10 +2,10 @@
 
 #include <google/protobuf/arena.h>
 
-#include <utility>
-
+#include "latgrad/base/replace_file.h"
 #include "onnx_reader.h"
 #include "onnx_wire.h"
+#include "onnx_writer.h"
 
 namespace latgrad::net {
 
@@ -15,6 +15,16 @@ NetAndShapes read_onnx(std::string_view bytes, const std::string& source,
   auto* model = google::protobuf::Arena::CreateMessage<onnx::ModelProto>(&arena);
   parse_onnx(bytes, source, *model);
   return OnnxReader(*model, source).read(inputs);
+}
+
+std::string onnx_bytes(const Net& net, const OnnxOptions& options) {
+  onnx::ModelProto model;
+  OnnxWriter(net, options).write(model);
+  return model.SerializeAsString();
+}
+
+void write_onnx(const Net& net, const std::filesystem::path& path, const OnnxOptions& options) {
+  base::replace_file(path, onnx_bytes(net, options));
 }
 
 }  // namespace latgrad::net

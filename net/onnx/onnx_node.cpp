@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "latgrad/base/error.h"
 #include "onnx_reader.h"
+#include "onnx_types.h"
 
 namespace latgrad::net {
 
@@ -105,6 +107,18 @@ Operator OnnxNode::make(std::string_view type, std::vector<std::string> inputs,
   op.name = node_.name();
   op.inputs = std::move(inputs);
   op.outputs = std::move(outputs);
+  for (const onnx::StringStringEntryProto& note : node_.metadata_props()) {
+    std::string_view name = note.key();
+    if (!name.starts_with(kOwnNote)) continue;
+    name.remove_prefix(kOwnNote.size());
+    int64_t value = 0;
+    const std::string& text = note.value();
+    const bool is_number =
+        std::from_chars(text.data(), text.data() + text.size(), value).ptr == text.data() + text.size();
+    if (std::ranges::find(kNotedHints, name) != kNotedHints.end() && is_number && !text.empty()) {
+      op.args.push_back(Argument::of_int(std::string(name), value));
+    }
+  }
   return op;
 }
 

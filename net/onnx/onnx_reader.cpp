@@ -11,6 +11,7 @@
 #include "latgrad/base/error.h"
 #include "onnx_types.h"
 #include "ops/lowering_rows.h"
+#include "patterns.h"
 #include "tensor_values.h"
 
 namespace latgrad::net {
@@ -105,6 +106,7 @@ NetAndShapes OnnxReader::read(const std::vector<InputShape>& inputs) && {
   add_outputs(graph, scope);
   net_.ops.assign(std::move_iterator(ops_.begin()), std::move_iterator(ops_.end()));
   add_parameters();
+  merge_patterns(net_, shapes_);
   return {std::move(net_), {.ops = std::move(shapes_), .blobs = {}, .values = {}}};
 }
 

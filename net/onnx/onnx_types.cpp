@@ -40,4 +40,35 @@ DataType data_type_of_onnx(int64_t onnx_type) {
                   onnx_type));
 }
 
+OnnxType onnx_type_of(DataType dtype) {
+  switch (dtype) {
+    case DataType::kFloat:
+      return OnnxType::kFloat;
+    case DataType::kInt32:
+      return OnnxType::kInt32;
+    case DataType::kByte:
+    case DataType::kUint8:
+      return OnnxType::kUint8;
+    case DataType::kString:
+      return OnnxType::kString;
+    case DataType::kBool:
+      return OnnxType::kBool;
+    case DataType::kInt8:
+      return OnnxType::kInt8;
+    case DataType::kUint16:
+      return OnnxType::kUint16;
+    case DataType::kInt16:
+      return OnnxType::kInt16;
+    case DataType::kInt64:
+      return OnnxType::kInt64;
+    case DataType::kFloat16:
+      return OnnxType::kFloat16;
+    case DataType::kDouble:
+      return OnnxType::kDouble;
+    case DataType::kUndefined:
+      break;
+  }
+  throw ValueError("a tensor must have a type, got an undefined one");
+}
+
 }  // namespace latgrad::net

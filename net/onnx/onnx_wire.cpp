@@ -9,6 +9,7 @@
 #include <span>
 
 #include "latgrad/base/error.h"
+#include "onnx_types.h"
 
 namespace latgrad::net {
 namespace {
@@ -21,7 +22,18 @@ constexpr int kMaxNesting = 64;
 
 // Messages, their fields that may hold the data of tensors, and notes that nobody reads: exporters write
 // kilobytes about each node.
-enum class Kind { kModel, kGraph, kFunction, kNode, kAttribute, kSparseTensor, kTensor, kData, kNote };
+enum class Kind {
+  kModel,
+  kGraph,
+  kFunction,
+  kNode,
+  kAttribute,
+  kSparseTensor,
+  kTensor,
+  kData,
+  kNote,
+  kEntry
+};
 struct Field {
   Kind message;
   int number;
@@ -33,7 +45,6 @@ constexpr Field kFields[] = {
     {Kind::kGraph, 14, Kind::kNote},     // quantization_annotation
     {Kind::kGraph, 16, Kind::kNote},     // metadata_props
     {Kind::kNode, 6, Kind::kNote},       // doc_string
-    {Kind::kNode, 9, Kind::kNote},       // metadata_props
     {Kind::kNode, 10, Kind::kNote},      // device_configurations
     {Kind::kFunction, 8, Kind::kNote},   // doc_string
     {Kind::kFunction, 12, Kind::kNote},  // value_info
@@ -48,6 +59,7 @@ constexpr Field kFields[] = {
     {Kind::kFunction, onnx::FunctionProto::kNodeFieldNumber, Kind::kNode},
     {Kind::kFunction, onnx::FunctionProto::kAttributeProtoFieldNumber, Kind::kAttribute},
     {Kind::kNode, onnx::NodeProto::kAttributeFieldNumber, Kind::kAttribute},
+    {Kind::kNode, onnx::NodeProto::kMetadataPropsFieldNumber, Kind::kEntry},
     {Kind::kAttribute, onnx::AttributeProto::kTFieldNumber, Kind::kTensor},
     {Kind::kAttribute, onnx::AttributeProto::kTensorsFieldNumber, Kind::kTensor},
     {Kind::kAttribute, onnx::AttributeProto::kGFieldNumber, Kind::kGraph},
@@ -105,6 +117,14 @@ class Pruner {
     out.push_back(static_cast<char>(value));
   }
 
+  // Of the entries only latgrad's own count: those that begin with a key that begins so.
+  static bool is_left_out(const Field& field, std::string_view content) {
+    if (field.kind != Kind::kEntry) return field.kind == Kind::kNote;
+    constexpr size_t kTagAndLength = 2;
+    return content.size() > kShortBytes || content.size() < kTagAndLength ||
+           !content.substr(kTagAndLength).starts_with(kOwnNote);
+  }
+
   void copy_message(Kind message, size_t end, std::string& out) {
     if (++nesting_ > kMaxNesting) fail(fmt::format("graphs may be nested {} deep", kMaxNesting));
     while (at_ < end) copy_field(message, end, out);
@@ -133,7 +153,7 @@ class Pruner {
         const auto* field = std::ranges::find_if(kFields, [&](const Field& candidate) {
           return candidate.message == message && static_cast<uint64_t>(candidate.number) == number;
         });
-        if (field != std::end(kFields) && field->kind == Kind::kNote) return;
+        if (field != std::end(kFields) && is_left_out(*field, bytes_.substr(content, length))) return;
         // What is short holds nothing long.
         if (length <= kShortBytes || field == std::end(kFields)) break;
         if (field->kind == Kind::kData) return;

@@ -222,7 +222,8 @@ void between_depth_and_space(OpContext& ctx) {
 }
 
 constexpr DefaultArgument kDepthToSpace[] = {{"mode", "DCR"}};
-constexpr DefaultArgument kOneGroup[] = {{"group", int64_t{1}}};
+// Caffe2 reads a kernel, and makes nothing of it.
+constexpr DefaultArgument kOneGroup[] = {{"group", int64_t{1}}, {"kernel", int64_t{1}}};
 
 constexpr OperatorType kRows[] = {
     {.type = "ChannelShuffle", .defaults = kOneGroup, .infer = channel_shuffle},

@@ -1,8 +1,11 @@
 // Functions of one tensor that keep its shape.
 
 #include <limits>
+#include <optional>
+#include <utility>
 
 #include "lowering_rows.h"
+#include "writing_rows.h"
 
 namespace latgrad::net::onnx_ops {
 namespace {
@@ -53,7 +56,7 @@ void dropout(OnnxNode& node, std::string_view target) {
   node.emit(std::move(op));
 }
 
-constexpr LoweringRow kRows[] = {
+constexpr LoweringRow kLowering[] = {
     {"Abs", "Abs", rename},
     {"Ceil", "Ceil", rename},
     {"Clip", "Clip", clip},
@@ -88,8 +91,104 @@ constexpr LoweringRow kRows[] = {
     {"ThresholdedRelu", "ThresholdedRelu", with_alpha},
 };
 
+void write_with_alpha(NodeWriter& writer, std::string_view target) {
+  onnx::NodeProto& node = writer.add(target);
+  const auto set = [&](const char* name, const char* target_name) {
+    if (writer.args().has(name)) set_number(node, target_name, writer.args().number(name, 0));
+  };
+  set("alpha", "alpha");
+  set("beta", "beta");
+  set("scale", "gamma");
+}
+
+// A bound that is left out is an empty name.
+void add_clip(NodeWriter& writer, std::string_view target, std::optional<float> least,
+              std::optional<float> greatest) {
+  const DataType dtype = writer.info(0).dtype;
+  std::vector<std::string> inputs = {writer.input(0)};
+  if (least || greatest) inputs.push_back(least ? writer.scalar(*least, dtype) : "");
+  if (greatest) inputs.push_back(writer.scalar(*greatest, dtype));
+  writer.add(target, std::move(inputs), {writer.output()});
+}
+
+void write_clip(NodeWriter& writer, std::string_view target) {
+  const auto bound = [&](const char* name) {
+    return writer.args().has(name) ? std::optional(writer.args().number(name, 0)) : std::nullopt;
+  };
+  add_clip(writer, target, bound("min"), bound("max"));
+}
+
+void write_relu6(NodeWriter& writer, std::string_view target) { add_clip(writer, target, 0.0F, 6.0F); }
+
+void write_gelu(NodeWriter& writer, std::string_view target) {
+  onnx::NodeProto& node = writer.add(target);
+  if (writer.args().flag("fast_gelu")) set_text(node, "approximate", "tanh");
+}
+
+void write_prelu(NodeWriter& writer, std::string_view target) {
+  Shape slope = writer.shape(1);
+  if (slope.size() == 1 && slope[0] != 1) slope.resize(writer.shape(0).size() - 1, 1);
+  writer.add(target, {writer.input(0), writer.reshaped(1, slope)}, {writer.output()});
+}
+
+void write_swish(NodeWriter& writer, std::string_view target) {
+  writer.require_opset(24);
+  writer.add(target);
+}
+
+void write_square(NodeWriter& writer, std::string_view target) {
+  writer.add(target, {writer.input(0), writer.input(0)}, {writer.output()});
+}
+
+void write_inverse_root(NodeWriter& writer, std::string_view) {
+  const std::string root = writer.temporary("sqrt");
+  writer.add("Sqrt", {writer.input(0)}, {root});
+  writer.add("Reciprocal", {root}, {writer.output()});
+}
+
+constexpr WritingRow kWriting[] = {
+    {"Abs", "Abs", write_renamed, Dimensions::kAny},
+    {"Alias", "Identity", write_renamed, Dimensions::kAny},
+    {"Ceil", "Ceil", write_renamed, Dimensions::kAny},
+    {"Clip", "Clip", write_clip, Dimensions::kAny},
+    {"Copy", "Identity", write_renamed, Dimensions::kAny},
+    {"Cos", "Cos", write_renamed, Dimensions::kAny},
+    {"Dropout", "Identity", write_renamed, Dimensions::kAny},
+    {"Elu", "Elu", write_with_alpha, Dimensions::kAny},
+    {"Erf", "Erf", write_renamed, Dimensions::kAny},
+    {"Exp", "Exp", write_renamed, Dimensions::kAny},
+    {"Floor", "Floor", write_renamed, Dimensions::kAny},
+    {"Gelu", "Gelu", write_gelu, Dimensions::kAny},
+    {"HardSigmoid", "HardSigmoid", write_with_alpha, Dimensions::kAny},
+    {"HardSwish", "HardSwish", write_renamed, Dimensions::kAny},
+    {"LeakyRelu", "LeakyRelu", write_with_alpha, Dimensions::kAny},
+    {"Log", "Log", write_renamed, Dimensions::kAny},
+    {"Mish", "Mish", write_renamed, Dimensions::kAny},
+    {"Negative", "Neg", write_renamed, Dimensions::kAny},
+    {"Not", "Not", write_renamed, Dimensions::kAny},
+    {"PRelu", "PRelu", write_prelu, Dimensions::kImage},
+    {"Reciprocal", "Reciprocal", write_renamed, Dimensions::kAny},
+    {"Relu", "Relu", write_renamed, Dimensions::kAny},
+    {"Relu6", "Clip", write_relu6, Dimensions::kAny},
+    {"Round", "Round", write_renamed, Dimensions::kAny},
+    {"Rsqrt", "Sqrt, Reciprocal", write_inverse_root, Dimensions::kAny},
+    {"Selu", "Selu", write_with_alpha, Dimensions::kAny},
+    {"Sigmoid", "Sigmoid", write_renamed, Dimensions::kAny},
+    {"Sign", "Sign", write_renamed, Dimensions::kAny},
+    {"Sin", "Sin", write_renamed, Dimensions::kAny},
+    {"Softplus", "Softplus", write_renamed, Dimensions::kAny},
+    {"Softsign", "Softsign", write_renamed, Dimensions::kAny},
+    {"Sqr", "Mul", write_square, Dimensions::kAny},
+    {"Sqrt", "Sqrt", write_renamed, Dimensions::kAny},
+    {"StopGradient", "Identity", write_renamed, Dimensions::kAny},
+    {"Swish", "Swish", write_swish, Dimensions::kAny},
+    {"Tanh", "Tanh", write_renamed, Dimensions::kAny},
+    {"ThresholdedRelu", "ThresholdedRelu", write_with_alpha, Dimensions::kAny},
+};
+
 }  // namespace
 
-std::span<const LoweringRow> activation_lowering() { return kRows; }
+std::span<const LoweringRow> activation_lowering() { return kLowering; }
+std::span<const WritingRow> activation_writing() { return kWriting; }
 
 }  // namespace latgrad::net::onnx_ops

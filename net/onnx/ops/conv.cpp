@@ -6,6 +6,7 @@
 
 #include "lowering_rows.h"
 #include "window.h"
+#include "writing_rows.h"
 
 namespace latgrad::net::onnx_ops {
 namespace {
@@ -56,13 +57,51 @@ void conv_transpose(OnnxNode& node, std::string_view target) {
   node.emit(std::move(op));
 }
 
-constexpr LoweringRow kRows[] = {
+constexpr LoweringRow kLowering[] = {
     {"Conv", "Conv", conv},
     {"ConvTranspose", "ConvTranspose", conv_transpose},
 };
 
+void add_conv(NodeWriter& writer, std::string_view target, std::vector<std::string> inputs,
+              const std::string& output) {
+  const Shape& shape = writer.shape(0);
+  onnx::NodeProto& node = writer.add(target, std::move(inputs), {output});
+  set_window(node, window_over(writer.args(), {shape.begin() + 2, shape.end()}));
+  set_integer(node, "group", writer.args().integer("group", 1));
+}
+
+void write_conv(NodeWriter& writer, std::string_view target) {
+  std::vector<std::string> inputs;
+  for (size_t i = 0; i < writer.num_inputs(); ++i) inputs.push_back(writer.input(i));
+  add_conv(writer, target, std::move(inputs), writer.output());
+}
+
+void write_conv_sum(NodeWriter& writer, std::string_view) {
+  const std::string convolution = writer.temporary("conv");
+  add_conv(writer, "Conv", {writer.input(0), writer.input(1), writer.input(2)}, convolution);
+  writer.add("Add", {convolution, writer.input(3)}, {writer.output()});
+}
+
+void write_conv_transpose(NodeWriter& writer, std::string_view target) {
+  const SpatialArguments window = spatial_arguments(writer.args(), writer.shape(0).size() - 2);
+  onnx::NodeProto& node = writer.add(target);
+  set_window(node, {window.kernel, window.stride, window.dilation, window.pads, {}});
+  set_integers(node, "output_padding", window.adj);
+  set_integer(node, "group", writer.args().integer("group", 1));
+}
+
+constexpr WritingRow kWriting[] = {
+    {"Conv", "Conv", write_conv, Dimensions::kImage},
+    {"Conv1D", "Conv", write_conv, Dimensions::kImage},
+    {"Conv2D", "Conv", write_conv, Dimensions::kImage},
+    {"Conv3D", "Conv", write_conv, Dimensions::kImage},
+    {"ConvSum", "Conv, Add", write_conv_sum, Dimensions::kImage},
+    {"ConvTranspose", "ConvTranspose", write_conv_transpose, Dimensions::kImage},
+};
+
 }  // namespace
 
-std::span<const LoweringRow> conv_lowering() { return kRows; }
+std::span<const LoweringRow> conv_lowering() { return kLowering; }
+std::span<const WritingRow> conv_writing() { return kWriting; }
 
 }  // namespace latgrad::net::onnx_ops

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "lowering_rows.h"
+#include "writing_rows.h"
 
 namespace latgrad::net::onnx_ops {
 namespace {
@@ -78,7 +79,7 @@ void mod(OnnxNode& node, std::string_view target) {
   node.emit(std::move(op));
 }
 
-constexpr LoweringRow kRows[] = {
+constexpr LoweringRow kLowering[] = {
     {"Add", "Add", rename},      {"And", "And", rename},        {"Div", "Div", rename},
     {"Equal", "EQ", rename},     {"Greater", "GT", rename},     {"GreaterOrEqual", "GE", rename},
     {"Less", "LT", rename},      {"LessOrEqual", "LE", rename}, {"Max", "Max", stretched},
@@ -88,8 +89,72 @@ constexpr LoweringRow kRows[] = {
     {"Xor", "Xor", rename},
 };
 
+// With `broadcast: 1` the second input lies at an axis of the first; ONNX aligns the last dimensions.
+std::string second_operand(NodeWriter& writer) {
+  const Shape& first = writer.shape(0);
+  Shape second = writer.shape(1);
+  if (!writer.args().flag("broadcast") || second.empty() || first == second) return writer.input(1);
+  if (num_elements(second) == 1) return writer.reshaped(1, {});
+  const size_t axis = broadcast_axis(writer.args(), first.size(), second.size());
+  second.resize(first.size() - axis, 1);
+  return writer.reshaped(1, second);
+}
+
+void write_binary(NodeWriter& writer, std::string_view target) {
+  writer.add(target, {writer.input(0), second_operand(writer)}, {writer.output()});
+}
+
+void write_unequal(NodeWriter& writer, std::string_view) {
+  const std::string equal = writer.temporary("equal");
+  writer.add("Equal", {writer.input(0), second_operand(writer)}, {equal});
+  writer.add("Not", {equal}, {writer.output()});
+}
+
+void write_pow(NodeWriter& writer, std::string_view target) {
+  if (writer.num_inputs() > 1) return write_binary(writer, target);
+  writer.add(target, {writer.input(0), writer.scalar(writer.args().number("exponent", 1))},
+             {writer.output()});
+}
+
+void write_mod(NodeWriter& writer, std::string_view target) {
+  const auto divisor = static_cast<double>(writer.args().integer("divisor", 0));
+  onnx::NodeProto& node =
+      writer.add(target, {writer.input(0), writer.scalar(divisor, writer.info(0).dtype)}, {writer.output()});
+  if (!writer.args().flag("sign_follow_divisor")) set_integer(node, "fmod", 1);
+}
+
+void write_scale(NodeWriter& writer, std::string_view target) {
+  writer.add(target, {writer.input(0), writer.scalar(writer.args().number("scale", 1), writer.info(0).dtype)},
+             {writer.output()});
+}
+
+constexpr WritingRow kWriting[] = {
+    {"Add", "Add", write_binary, Dimensions::kAny},
+    {"And", "And", write_binary, Dimensions::kAny},
+    {"Div", "Div", write_binary, Dimensions::kAny},
+    {"EQ", "Equal", write_binary, Dimensions::kAny},
+    {"GE", "GreaterOrEqual", write_binary, Dimensions::kAny},
+    {"GT", "Greater", write_binary, Dimensions::kAny},
+    {"LE", "LessOrEqual", write_binary, Dimensions::kAny},
+    {"LT", "Less", write_binary, Dimensions::kAny},
+    {"Max", "Max", write_renamed, Dimensions::kAny},
+    {"Mean", "Mean", write_renamed, Dimensions::kAny},
+    {"Min", "Min", write_renamed, Dimensions::kAny},
+    {"Mod", "Mod", write_mod, Dimensions::kAny},
+    {"Mul", "Mul", write_binary, Dimensions::kAny},
+    {"NE", "Equal, Not", write_unequal, Dimensions::kAny},
+    {"Or", "Or", write_binary, Dimensions::kAny},
+    {"Pow", "Pow", write_pow, Dimensions::kAny},
+    {"Scale", "Mul", write_scale, Dimensions::kAny},
+    {"Sub", "Sub", write_binary, Dimensions::kAny},
+    {"Sum", "Sum", write_renamed, Dimensions::kAny},
+    {"Where", "Where", write_renamed},
+    {"Xor", "Xor", write_binary, Dimensions::kAny},
+};
+
 }  // namespace
 
-std::span<const LoweringRow> elementwise_lowering() { return kRows; }
+std::span<const LoweringRow> elementwise_lowering() { return kLowering; }
+std::span<const WritingRow> elementwise_writing() { return kWriting; }
 
 }  // namespace latgrad::net::onnx_ops

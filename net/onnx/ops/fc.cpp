@@ -1,6 +1,10 @@
 // Gemm and MatMul.
 
+#include <algorithm>
+#include <utility>
+
 #include "lowering_rows.h"
+#include "writing_rows.h"
 
 namespace latgrad::net::onnx_ops {
 namespace {
@@ -48,13 +52,83 @@ void gemm(OnnxNode& node, std::string_view) {
   node.emit(node.make("Add", {result, bias}, {node.output(0)}));
 }
 
-constexpr LoweringRow kRows[] = {
+constexpr LoweringRow kLowering[] = {
     {"Gemm", "FC, FCTransposed, MatMul", gemm},
     {"MatMul", "MatMul, BatchMatMul", matmul},
 };
 
+// Everything from `axis` on is a row; the result has the dimensions before it.
+void write_fc(NodeWriter& writer, std::string_view target) {
+  const Shape& input = writer.shape(0);
+  const int64_t axis = writer.axis(writer.args().integer("axis", 1));
+  const Shape& weight = writer.shape(1);
+  const bool is_transposed = writer.op_type() == "FCTransposed";
+  const int64_t features = writer.output_shape().back();
+  const int64_t columns = num_elements(weight) / std::max<int64_t>(features, 1);
+  std::string rows = writer.input(0);
+  if (input.size() != 2 || axis != 1) {
+    rows = writer.temporary("rows");
+    set_integer(writer.add("Flatten", {writer.input(0)}, {rows}), "axis", axis);
+  }
+  const bool is_matrix = writer.output_shape().size() == 2;
+  const std::string product = is_matrix ? writer.output() : writer.temporary("product");
+  onnx::NodeProto& node = writer.add(
+      target,
+      {rows, writer.reshaped(1, is_transposed ? Shape{columns, features} : Shape{features, columns}),
+       writer.input(2)},
+      {product});
+  if (!is_transposed) set_integer(node, "transB", 1);
+  if (!is_matrix) {
+    writer.add("Reshape", {product, writer.integers(writer.output_shape())}, {writer.output()});
+  }
+}
+
+// Of matrices; of what has more dimensions, as flattened at an axis.
+void write_matmul(NodeWriter& writer, std::string_view) {
+  const Arguments& args = writer.args();
+  const auto matrix = [&](size_t index, const char* name) {
+    const Shape& shape = writer.shape(index);
+    const int64_t axis = args.integer(name, 1);
+    if (shape.size() == 2 && axis == 1) return writer.input(index);
+    const auto at = static_cast<std::ptrdiff_t>(axis < 0 ? axis + static_cast<int64_t>(shape.size()) : axis);
+    return writer.reshaped(index, {num_elements({shape.begin(), shape.begin() + at}),
+                                   num_elements({shape.begin() + at, shape.end()})});
+  };
+  const std::string a = matrix(0, "axis_a");
+  const std::string b = matrix(1, "axis_b");
+  if (!args.flag("trans_a") && !args.flag("trans_b")) {
+    writer.add("MatMul", {a, b}, {writer.output()});
+    return;
+  }
+  onnx::NodeProto& node = writer.add("Gemm", {a, b}, {writer.output()});
+  if (args.flag("trans_a")) set_integer(node, "transA", 1);
+  if (args.flag("trans_b")) set_integer(node, "transB", 1);
+}
+
+void write_batch_matmul(NodeWriter& writer, std::string_view target) {
+  const auto operand = [&](size_t index, const char* flag) {
+    const size_t rank = writer.shape(index).size();
+    if (!writer.args().flag(flag) || rank < 2) return writer.input(index);
+    std::vector<int64_t> axes;
+    for (size_t i = 0; i < rank; ++i) axes.push_back(static_cast<int64_t>(i));
+    std::swap(axes[rank - 1], axes[rank - 2]);
+    std::string name = writer.temporary("transposed");
+    set_integers(writer.add("Transpose", {writer.input(index)}, {name}), "perm", axes);
+    return name;
+  };
+  writer.add(target, {operand(0, "trans_a"), operand(1, "trans_b")}, {writer.output()});
+}
+
+constexpr WritingRow kWriting[] = {
+    {"BatchMatMul", "MatMul", write_batch_matmul},
+    {"FC", "Gemm", write_fc, Dimensions::kRows},
+    {"FCTransposed", "Gemm", write_fc, Dimensions::kRows},
+    {"MatMul", "MatMul, Gemm", write_matmul},
+};
+
 }  // namespace
 
-std::span<const LoweringRow> fc_lowering() { return kRows; }
+std::span<const LoweringRow> fc_lowering() { return kLowering; }
+std::span<const WritingRow> fc_writing() { return kWriting; }
 
 }  // namespace latgrad::net::onnx_ops

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data_type_argument.h"
 #include "lowering_rows.h"
 #include "onnx_types.h"
 #include "tensor_values.h"
+#include "writing_rows.h"
 
 namespace latgrad::net::onnx_ops {
 namespace {
@@ -100,7 +102,7 @@ void cast(OnnxNode& node, std::string_view target) {
 }
 void cast_like(OnnxNode& node, std::string_view target) { cast_to(node, target, node.info(1).dtype); }
 
-constexpr LoweringRow kRows[] = {
+constexpr LoweringRow kLowering[] = {
     {"Cast", "Cast", cast},
     {"CastLike", "Cast", cast_like},
     {"Constant", "no operator: computed", constant},
@@ -110,8 +112,42 @@ constexpr LoweringRow kRows[] = {
     {"Size", "Size", rename},
 };
 
+void write_shape(NodeWriter& writer, std::string_view target) {
+  const std::vector<int64_t> axes = writer.args().integers("axes");
+  onnx::NodeProto& node = writer.add(target);
+  if (axes.empty()) return;
+  for (size_t i = 0; i < axes.size(); ++i) {
+    if (axes[i] != axes[0] + static_cast<int64_t>(i)) writer.fail("the axes of Shape must be one range");
+  }
+  set_integer(node, "start", axes.front());
+  set_integer(node, "end", axes.back() + 1);
+}
+
+void write_cast(NodeWriter& writer, std::string_view target) {
+  const Argument* to = writer.args().find("to");
+  const auto dtype = to == nullptr ? std::nullopt : data_type_argument(*to);
+  if (!dtype) writer.fail("Cast must say to which type");
+  set_integer(writer.add(target), "to", static_cast<int64_t>(onnx_type_of(*dtype)));
+}
+
+void write_cast_to_float(NodeWriter& writer, std::string_view) {
+  set_integer(writer.add("Cast"), "to", static_cast<int64_t>(OnnxType::kFloat));
+}
+void write_cast_to_half(NodeWriter& writer, std::string_view) {
+  set_integer(writer.add("Cast"), "to", static_cast<int64_t>(OnnxType::kFloat16));
+}
+
+constexpr WritingRow kWriting[] = {
+    {"Cast", "Cast", write_cast, Dimensions::kAny},
+    {"FloatToHalf", "Cast", write_cast_to_half, Dimensions::kAny},
+    {"HalfToFloat", "Cast", write_cast_to_float, Dimensions::kAny},
+    {"Shape", "Shape", write_shape},
+    {"Size", "Size", write_renamed},
+};
+
 }  // namespace
 
-std::span<const LoweringRow> fill_lowering() { return kRows; }
+std::span<const LoweringRow> fill_lowering() { return kLowering; }
+std::span<const WritingRow> fill_writing() { return kWriting; }
 
 }  // namespace latgrad::net::onnx_ops

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "lowering_rows.h"
+#include "writing_rows.h"
 
 namespace latgrad::net::onnx_ops {
 namespace {
@@ -125,13 +126,96 @@ void expand(OnnxNode& node, std::string_view target) {
   node.emit(std::move(op));
 }
 
-constexpr LoweringRow kRows[] = {
+constexpr LoweringRow kLowering[] = {
     {"Concat", "Concat", concat}, {"Expand", "Expand", expand}, {"Gather", "Gather", gather},
     {"Slice", "Slice", slice},    {"Split", "Split", split},    {"Tile", "Tile", tile},
 };
 
+void write_concat(NodeWriter& writer, std::string_view target) {
+  const Arguments& args = writer.args();
+  if (args.flag("add_axis")) writer.fail("Concat must not add an axis: ONNX's does not");
+  set_integer(writer.add(target), "axis", writer.axis(join_axis(args)));
+}
+
+void write_split(NodeWriter& writer, std::string_view target) {
+  const Arguments& args = writer.args();
+  if (args.flag("add_axis")) writer.fail("Split must not drop an axis: ONNX's does not");
+  const int64_t axis = writer.axis(join_axis(args));
+  std::vector<std::string> outputs;
+  std::vector<int64_t> lengths;
+  for (size_t i = 0; i < writer.num_outputs(); ++i) {
+    outputs.push_back(writer.output(i));
+    lengths.push_back(writer.output_shape(i)[static_cast<size_t>(axis)]);
+  }
+  set_integer(writer.add(target, {writer.input(0), writer.integers(lengths)}, std::move(outputs)), "axis",
+              axis);
+}
+
+// In Caffe2 -1 is the end, and -2 the last element.
+void write_slice(NodeWriter& writer, std::string_view target) {
+  if (writer.num_inputs() > 1) writer.fail("the bounds of a slice must be arguments");
+  const Shape& shape = writer.shape(0);
+  const std::vector<int64_t> starts = writer.args().integers("starts");
+  const std::vector<int64_t> ends = writer.args().integers("ends");
+  std::vector<int64_t> steps = writer.args().integers("steps");
+  steps.resize(starts.size(), 1);
+  std::vector<int64_t> axes;
+  std::vector<int64_t> first;
+  std::vector<int64_t> last;
+  std::vector<int64_t> strides;
+  for (size_t i = 0; i < starts.size(); ++i) {
+    const auto bound = [dim = shape[i]](int64_t value) {
+      return std::min(value < 0 ? dim + 1 + value : value, dim);
+    };
+    const int64_t start = bound(starts[i]);
+    const int64_t end = bound(ends[i]);
+    if (start == 0 && end == shape[i] && steps[i] == 1) continue;
+    axes.push_back(static_cast<int64_t>(i));
+    // Backwards it goes from the last element to before the first.
+    first.push_back(steps[i] > 0 ? start : end - 1);
+    last.push_back(steps[i] > 0 ? end : start - 1 - (start == 0 ? shape[i] : 0));
+    strides.push_back(steps[i]);
+  }
+  if (axes.empty()) {
+    writer.add("Identity", {writer.input(0)}, {writer.output()});
+    return;
+  }
+  writer.add(target,
+             {writer.input(0), writer.integers(first), writer.integers(last), writer.integers(axes),
+              writer.integers(strides)},
+             {writer.output()});
+}
+
+void write_gather(NodeWriter& writer, std::string_view target) {
+  set_integer(writer.add(target), "axis", writer.axis(writer.args().integer("axis", 0)));
+}
+
+void write_tile(NodeWriter& writer, std::string_view target) {
+  std::vector<int64_t> repeats;
+  for (size_t i = 0; i < writer.shape(0).size(); ++i) {
+    repeats.push_back(writer.output_shape()[i] / std::max<int64_t>(writer.shape(0)[i], 1));
+  }
+  writer.add(target, {writer.input(0), writer.integers(repeats)}, {writer.output()});
+}
+
+void write_expand(NodeWriter& writer, std::string_view target) {
+  writer.add(target, {writer.input(0), writer.integers(writer.output_shape())}, {writer.output()});
+}
+
+constexpr WritingRow kWriting[] = {
+    {"Concat", "Concat", write_concat, Dimensions::kImage},
+    {"DepthConcat", "Concat", write_concat, Dimensions::kImage},
+    {"DepthSplit", "Split", write_split, Dimensions::kImage},
+    {"Expand", "Expand", write_expand},
+    {"Gather", "Gather", write_gather},
+    {"Slice", "Slice", write_slice},
+    {"Split", "Split", write_split, Dimensions::kImage},
+    {"Tile", "Tile", write_tile},
+};
+
 }  // namespace
 
-std::span<const LoweringRow> join_lowering() { return kRows; }
+std::span<const LoweringRow> join_lowering() { return kLowering; }
+std::span<const WritingRow> join_writing() { return kWriting; }
 
 }  // namespace latgrad::net::onnx_ops

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "lowering_rows.h"
+#include "writing_rows.h"
 
 namespace latgrad::net::onnx_ops {
 namespace {
@@ -95,7 +96,7 @@ void softmax(OnnxNode& node, std::string_view target) {
   transposed(result, node.output(0));
 }
 
-constexpr LoweringRow kRows[] = {
+constexpr LoweringRow kLowering[] = {
     {"BatchNormalization", "SpatialBN", batch_normalisation},
     {"GroupNormalization", "GroupNorm", group_normalisation},
     {"InstanceNormalization", "InstanceNorm", instance_normalisation},
@@ -107,8 +108,96 @@ constexpr LoweringRow kRows[] = {
     {"Softmax", "Softmax", softmax},
 };
 
+void set_epsilon(onnx::NodeProto& node, const NodeWriter& writer) {
+  set_number(node, "epsilon", writer.args().number("epsilon", 1e-5F));
+}
+
+void write_batch_normalisation(NodeWriter& writer, std::string_view target) {
+  onnx::NodeProto& node = writer.add(
+      target, {writer.input(0), writer.input(1), writer.input(2), writer.input(3), writer.input(4)},
+      {writer.output()});
+  set_epsilon(node, writer);
+}
+
+void write_instance_normalisation(NodeWriter& writer, std::string_view target) {
+  set_epsilon(writer.add(target), writer);
+}
+
+// From opset 21 on with a scale for each channel.
+void write_group_normalisation(NodeWriter& writer, std::string_view target) {
+  writer.require_opset(21);
+  onnx::NodeProto& node = writer.add(target);
+  set_integer(node, "num_groups", writer.args().integer("group", 32));
+  set_epsilon(node, writer);
+}
+
+// For each channel a factor and a summand.
+void write_affine_channel(NodeWriter& writer, std::string_view) {
+  Shape channels(writer.shape(0).size() - 1, 1);
+  channels[0] = writer.shape(0)[1];
+  const std::string scaled = writer.temporary("scaled");
+  writer.add("Mul", {writer.input(0), writer.reshaped(1, channels)}, {scaled});
+  writer.add("Add", {scaled, writer.reshaped(2, channels)}, {writer.output()});
+}
+
+void write_from_axis(NodeWriter& writer, std::string_view target) {
+  if (target == "RMSNormalization") writer.require_opset(23);
+  std::vector<std::string> inputs;
+  std::vector<std::string> outputs;
+  for (size_t i = 0; i < writer.num_inputs(); ++i) inputs.push_back(writer.input(i));
+  for (size_t i = 0; i < writer.num_outputs(); ++i) outputs.push_back(writer.output(i));
+  onnx::NodeProto& node = writer.add(target, std::move(inputs), std::move(outputs));
+  set_integer(node, "axis", writer.args().integer("axis", -1));
+  set_epsilon(node, writer);
+}
+
+void write_local_response(NodeWriter& writer, std::string_view target) {
+  const Arguments& args = writer.args();
+  onnx::NodeProto& node = writer.add(target);
+  set_integer(node, "size", args.integer("size", 0));
+  set_number(node, "alpha", args.number("alpha", 0));
+  set_number(node, "beta", args.number("beta", 0));
+  set_number(node, "bias", args.number("bias", 1));
+}
+
+void write_lp_normalisation(NodeWriter& writer, std::string_view target) {
+  onnx::NodeProto& node = writer.add(target);
+  set_integer(node, "axis", writer.args().integer("axis", -1));
+  set_integer(node, "p", 2);
+}
+
+// Caffe2 takes all dimensions from the axis on together: where there are several, they become one.
+void write_softmax(NodeWriter& writer, std::string_view target) {
+  const Shape& shape = writer.shape(0);
+  const int64_t axis = writer.axis(writer.args().integer("axis", 1));
+  const auto behind = shape.begin() + static_cast<std::ptrdiff_t>(axis) + 1;
+  if (std::all_of(behind, shape.end(), [](int64_t dim) { return dim == 1; })) {
+    set_integer(writer.add(target), "axis", axis);
+    return;
+  }
+  const std::string rows = writer.temporary("rows");
+  const std::string result = writer.temporary("of_rows");
+  set_integer(writer.add("Flatten", {writer.input(0)}, {rows}), "axis", axis);
+  set_integer(writer.add(target, {rows}, {result}), "axis", 1);
+  writer.add("Reshape", {result, writer.integers(shape)}, {writer.output()});
+}
+
+constexpr WritingRow kWriting[] = {
+    {"AffineChannel", "Mul, Add", write_affine_channel, Dimensions::kImage},
+    {"GroupNorm", "GroupNormalization", write_group_normalisation, Dimensions::kImage},
+    {"InstanceNorm", "InstanceNormalization", write_instance_normalisation, Dimensions::kImage},
+    {"LRN", "LRN", write_local_response, Dimensions::kImage},
+    {"LayerNormalization", "LayerNormalization", write_from_axis},
+    {"LogSoftmax", "LogSoftmax", write_softmax},
+    {"Normalize", "LpNormalization", write_lp_normalisation},
+    {"RMSNormalization", "RMSNormalization", write_from_axis},
+    {"Softmax", "Softmax", write_softmax},
+    {"SpatialBN", "BatchNormalization", write_batch_normalisation, Dimensions::kImage},
+};
+
 }  // namespace
 
-std::span<const LoweringRow> normalise_lowering() { return kRows; }
+std::span<const LoweringRow> normalise_lowering() { return kLowering; }
+std::span<const WritingRow> normalise_writing() { return kWriting; }
 
 }  // namespace latgrad::net::onnx_ops

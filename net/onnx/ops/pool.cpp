@@ -6,6 +6,7 @@
 
 #include "lowering_rows.h"
 #include "window.h"
+#include "writing_rows.h"
 
 namespace latgrad::net::onnx_ops {
 namespace {
@@ -64,7 +65,7 @@ void pad(OnnxNode& node, std::string_view) {
   node.emit(std::move(op));
 }
 
-constexpr LoweringRow kRows[] = {
+constexpr LoweringRow kLowering[] = {
     {"AveragePool", "AveragePool", pool},
     {"GlobalAveragePool", "AveragePool", global_pool},
     {"GlobalLpPool", "LpPool", global_pool},
@@ -74,8 +75,63 @@ constexpr LoweringRow kRows[] = {
     {"Pad", "PadImage, Pad", pad},
 };
 
+void write_pool(NodeWriter& writer, std::string_view target) {
+  const Arguments& args = writer.args();
+  const bool is_average = target == "AveragePool";
+  const bool is_lp = target == "LpPool";
+  if (args.flag("global_pooling")) {
+    onnx::NodeProto& node = writer.add(fmt::format("Global{}", target));
+    if (is_lp) set_integer(node, "p", static_cast<int64_t>(args.number("p", 2)));
+    return;
+  }
+  const Shape& shape = writer.shape(0);
+  std::vector<std::string> outputs = {writer.output()};
+  if (writer.num_outputs() > 1) outputs.push_back(writer.output(1));
+  onnx::NodeProto& node = writer.add(target, {writer.input(0)}, std::move(outputs));
+  set_window(node, window_over(args, {shape.begin() + 2, shape.end()}));
+  if (is_average && args.flag("count_include_pad")) set_integer(node, "count_include_pad", 1);
+  if (is_lp) set_integer(node, "p", static_cast<int64_t>(args.number("p", 2)));
+}
+
+void add_pad(NodeWriter& writer, const std::vector<int64_t>& pads) {
+  std::vector<std::string> inputs = {writer.input(0), writer.integers(pads)};
+  const std::string_view mode = writer.args().text("mode", "constant");
+  const float value = writer.args().number("value", 0);
+  if (mode == "constant" && value != 0) inputs.push_back(writer.scalar(value, writer.info(0).dtype));
+  set_text(writer.add("Pad", std::move(inputs), {writer.output()}), "mode", mode);
+}
+
+void write_pad_image(NodeWriter& writer, std::string_view) {
+  const size_t rank = writer.shape(0).size() - 2;
+  const std::vector<int64_t> spatial = pads_of(writer.args(), rank);
+  std::vector<int64_t> pads(2 * (rank + 2), 0);
+  for (size_t dim = 0; dim < rank; ++dim) {
+    pads[2 + dim] = spatial[dim];
+    pads[rank + 4 + dim] = spatial[rank + dim];
+  }
+  add_pad(writer, pads);
+}
+
+void write_pad(NodeWriter& writer, std::string_view) { add_pad(writer, writer.args().integers("pads")); }
+
+constexpr WritingRow kWriting[] = {
+    {"AveragePool", "AveragePool", write_pool, Dimensions::kImage},
+    {"AveragePool1D", "AveragePool", write_pool, Dimensions::kImage},
+    {"AveragePool2D", "AveragePool", write_pool, Dimensions::kImage},
+    {"AveragePool3D", "AveragePool", write_pool, Dimensions::kImage},
+    {"LpPool", "LpPool", write_pool, Dimensions::kImage},
+    {"MaxPool", "MaxPool", write_pool, Dimensions::kImage},
+    {"MaxPool1D", "MaxPool", write_pool, Dimensions::kImage},
+    {"MaxPool2D", "MaxPool", write_pool, Dimensions::kImage},
+    {"MaxPool3D", "MaxPool", write_pool, Dimensions::kImage},
+    {"MaxPoolWithIndex", "MaxPool", write_pool, Dimensions::kImage},
+    {"Pad", "Pad", write_pad},
+    {"PadImage", "Pad", write_pad_image, Dimensions::kImage},
+};
+
 }  // namespace
 
-std::span<const LoweringRow> pool_lowering() { return kRows; }
+std::span<const LoweringRow> pool_lowering() { return kLowering; }
+std::span<const WritingRow> pool_writing() { return kWriting; }
 
 }  // namespace latgrad::net::onnx_ops

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lowering_rows.h"
+#include "writing_rows.h"
 
 namespace latgrad::net::onnx_ops {
 namespace {
@@ -53,7 +54,7 @@ void cumulative_sum(OnnxNode& node, std::string_view target) {
   node.emit(std::move(op));
 }
 
-constexpr LoweringRow kRows[] = {
+constexpr LoweringRow kLowering[] = {
     {"ArgMax", "ArgMax", arg_extreme},
     {"ArgMin", "ArgMin", arg_extreme},
     {"CumSum", "CumSum", cumulative_sum},
@@ -69,8 +70,55 @@ constexpr LoweringRow kRows[] = {
     {"TopK", "TopK", top_k},
 };
 
+void write_reduce(NodeWriter& writer, std::string_view target) {
+  const std::vector<int64_t> axes = writer.args().integers("axes");
+  std::vector<std::string> inputs = {writer.input(0)};
+  if (!axes.empty()) inputs.push_back(writer.integers(axes));
+  onnx::NodeProto& node = writer.add(target, std::move(inputs), {writer.output()});
+  set_integer(node, "keepdims", writer.args().integer("keepdims", 1));
+}
+
+void write_arg_extreme(NodeWriter& writer, std::string_view target) {
+  onnx::NodeProto& node = writer.add(target);
+  set_integer(node, "axis", writer.axis(writer.args().integer("axis", -1)));
+  set_integer(node, "keepdims", writer.args().integer("keepdims", 1));
+}
+
+void write_top_k(NodeWriter& writer, std::string_view target) {
+  const int64_t axis = writer.axis(writer.args().integer("axis", -1));
+  const int64_t k = writer.output_shape()[static_cast<size_t>(axis)];
+  std::vector<std::string> outputs;
+  for (size_t i = 0; i < writer.num_outputs(); ++i) outputs.push_back(writer.output(i));
+  set_integer(writer.add(target, {writer.input(0), writer.integers({k})}, std::move(outputs)), "axis", axis);
+}
+
+void write_cumulative_sum(NodeWriter& writer, std::string_view target) {
+  const auto axis = static_cast<double>(writer.axis(writer.args().integer("axis", 0)));
+  onnx::NodeProto& node =
+      writer.add(target, {writer.input(0), writer.scalar(axis, DataType::kInt64)}, {writer.output()});
+  set_integer(node, "exclusive", writer.args().integer("exclusive", 0));
+  set_integer(node, "reverse", writer.args().integer("reverse", 0));
+}
+
+constexpr WritingRow kWriting[] = {
+    {"ArgMax", "ArgMax", write_arg_extreme},
+    {"ArgMin", "ArgMin", write_arg_extreme},
+    {"CumSum", "CumSum", write_cumulative_sum},
+    {"ReduceL1", "ReduceL1", write_reduce},
+    {"ReduceL2", "ReduceL2", write_reduce},
+    {"ReduceLogSumExp", "ReduceLogSumExp", write_reduce},
+    {"ReduceMax", "ReduceMax", write_reduce},
+    {"ReduceMean", "ReduceMean", write_reduce},
+    {"ReduceMin", "ReduceMin", write_reduce},
+    {"ReduceProd", "ReduceProd", write_reduce},
+    {"ReduceSum", "ReduceSum", write_reduce},
+    {"ReduceSumSquare", "ReduceSumSquare", write_reduce},
+    {"TopK", "TopK", write_top_k},
+};
+
 }  // namespace
 
-std::span<const LoweringRow> reduce_lowering() { return kRows; }
+std::span<const LoweringRow> reduce_lowering() { return kLowering; }
+std::span<const WritingRow> reduce_writing() { return kWriting; }
 
 }  // namespace latgrad::net::onnx_ops

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "lowering_rows.h"
+#include "writing_rows.h"
 
 namespace latgrad::net::onnx_ops {
 namespace {
@@ -85,7 +86,7 @@ void between_depth_and_space(OnnxNode& node, std::string_view target) {
   node.emit(std::move(op));
 }
 
-constexpr LoweringRow kRows[] = {
+constexpr LoweringRow kLowering[] = {
     {"DepthToSpace", "DepthToSpace", between_depth_and_space},
     {"Flatten", "Flatten", flatten},
     {"Reshape", "Reshape", reshape},
@@ -95,8 +96,70 @@ constexpr LoweringRow kRows[] = {
     {"Unsqueeze", "ExpandDims", unsqueeze},
 };
 
+void write_reshape(NodeWriter& writer, std::string_view target) {
+  const Shape& shape = writer.output_shape();
+  onnx::NodeProto& node = writer.add(target, {writer.input(0), writer.integers(shape)}, {writer.output()});
+  if (std::ranges::find(shape, 0) != shape.end()) set_integer(node, "allowzero", 1);
+}
+
+void write_flatten(NodeWriter& writer, std::string_view target) {
+  set_integer(writer.add(target), "axis", writer.args().integer("axis", 1));
+}
+
+void write_dims(NodeWriter& writer, std::string_view target) {
+  std::vector<int64_t> dims = writer.args().integers("dims");
+  std::ranges::sort(dims);
+  writer.add(target, {writer.input(0), writer.integers(dims)}, {writer.output()});
+}
+
+void write_transpose(NodeWriter& writer, std::string_view target) {
+  std::vector<int64_t> axes = writer.args().integers("axes");
+  for (size_t i = axes.empty() ? writer.shape(0).size() : 0; i > 0; --i) {
+    axes.push_back(static_cast<int64_t>(i) - 1);
+  }
+  set_integers(writer.add(target), "perm", axes);
+}
+
+void write_between_depth_and_space(NodeWriter& writer, std::string_view target) {
+  onnx::NodeProto& node = writer.add(target);
+  set_integer(node, "blocksize", writer.args().integer("blocksize", 0));
+  if (writer.args().has("mode")) set_text(node, "mode", writer.args().text("mode", ""));
+}
+
+// The channels as groups by channels of a group, transposed.
+void write_channel_shuffle(NodeWriter& writer, std::string_view) {
+  const Shape& shape = writer.shape(0);
+  const int64_t group = writer.args().integer("group", 1);
+  Shape grouped = {shape[0], group, shape[1] / group};
+  grouped.insert(grouped.end(), shape.begin() + 2, shape.end());
+  std::vector<int64_t> axes;
+  for (size_t i = 0; i < grouped.size(); ++i) axes.push_back(static_cast<int64_t>(i));
+  std::swap(axes[1], axes[2]);
+  const std::string groups = writer.temporary("groups");
+  const std::string shuffled = writer.temporary("shuffled");
+  writer.add("Reshape", {writer.input(0), writer.integers(grouped)}, {groups});
+  set_integers(writer.add("Transpose", {groups}, {shuffled}), "perm", axes);
+  writer.add("Reshape", {shuffled, writer.integers(shape)}, {writer.output()});
+}
+
+constexpr WritingRow kWriting[] = {
+    {"ChannelShuffle", "Reshape, Transpose, Reshape", write_channel_shuffle, Dimensions::kImage},
+    {"DepthToSpace", "DepthToSpace", write_between_depth_and_space},
+    {"ExpandDims", "Unsqueeze", write_dims},
+    {"Flatten", "Flatten", write_flatten, Dimensions::kRows},
+    {"FlattenToVec", "Reshape", write_reshape},
+    {"MergeDim", "Reshape", write_reshape},
+    {"PrependDim", "Reshape", write_reshape},
+    {"Reshape", "Reshape", write_reshape},
+    {"ResizeLike", "Reshape", write_reshape},
+    {"SpaceToDepth", "SpaceToDepth", write_between_depth_and_space},
+    {"Squeeze", "Squeeze", write_dims},
+    {"Transpose", "Transpose", write_transpose},
+};
+
 }  // namespace
 
-std::span<const LoweringRow> reshape_lowering() { return kRows; }
+std::span<const LoweringRow> reshape_lowering() { return kLowering; }
+std::span<const WritingRow> reshape_writing() { return kWriting; }
 
 }  // namespace latgrad::net::onnx_ops

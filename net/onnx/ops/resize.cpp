@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "lowering_rows.h"
+#include "writing_rows.h"
 
 namespace latgrad::net::onnx_ops {
 namespace {
@@ -73,13 +74,33 @@ void resize(OnnxNode& node, std::string_view) {
   node.emit(std::move(op));
 }
 
-constexpr LoweringRow kRows[] = {
+constexpr LoweringRow kLowering[] = {
     {"Resize", "ResizeNearest, UpsampleBilinear, Resize", resize},
     {"Upsample", "ResizeNearest, UpsampleBilinear, Resize", resize},
 };
 
+// To sizes: what a factor gives is the same for every reader then.
+void write_resize(NodeWriter& writer, std::string_view target) {
+  const bool is_image = !writer.args().has("sizes");
+  const bool is_bilinear = writer.op_type().ends_with("Bilinear");
+  onnx::NodeProto& node = writer.add(
+      target, {writer.input(0), "", "", writer.integers(writer.output_shape())}, {writer.output()});
+  if (!is_image) return set_text(node, "mode", writer.args().text("mode", "nearest"));
+  set_text(node, "mode", is_bilinear ? "linear" : "nearest");
+  set_text(node, "coordinate_transformation_mode", is_bilinear ? "align_corners" : "asymmetric");
+  if (!is_bilinear) set_text(node, "nearest_mode", "floor");
+}
+
+constexpr WritingRow kWriting[] = {
+    {"Resize", "Resize", write_resize},
+    {"ResizeNearest", "Resize", write_resize, Dimensions::kImage},
+    {"UpsampleBilinear", "Resize", write_resize, Dimensions::kImage},
+    {"UpsampleNearest", "Resize", write_resize, Dimensions::kImage},
+};
+
 }  // namespace
 
-std::span<const LoweringRow> resize_lowering() { return kRows; }
+std::span<const LoweringRow> resize_lowering() { return kLowering; }
+std::span<const WritingRow> resize_writing() { return kWriting; }
 
 }  // namespace latgrad::net::onnx_ops

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "node_writer.h"
+
 namespace latgrad::net::onnx_ops {
 
 std::vector<int64_t> window_list(const OnnxNode& node, std::string_view name, size_t count,
@@ -76,6 +78,17 @@ void add_window(Operator& op, const OnnxWindow& window) {
   if (!all(window.strides, 1)) op.args.push_back(integers_argument("strides", window.strides));
   if (!all(window.pads, 0)) op.args.push_back(integers_argument("pads", window.pads));
   if (!all(window.dilations, 1)) op.args.push_back(integers_argument("dilations", window.dilations));
+}
+
+void set_window(onnx::NodeProto& node, const AppliedWindow& window) {
+  const auto set_unless = [&](const char* name, const std::vector<int64_t>& values, int64_t usual) {
+    const bool is_usual = std::ranges::all_of(values, [&](int64_t value) { return value == usual; });
+    if (!is_usual) set_integers(node, name, values);
+  };
+  set_integers(node, "kernel_shape", window.kernel);
+  set_unless("strides", window.stride, 1);
+  set_unless("dilations", window.dilation, 1);
+  set_unless("pads", window.pads, 0);
 }
 
 }  // namespace latgrad::net::onnx_ops

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "latgrad/net/arguments.h"
 #include "onnx_node.h"
 
 namespace latgrad::net::onnx_ops {
@@ -27,6 +28,10 @@ std::vector<int64_t> window_list(const OnnxNode& node, std::string_view name, si
 
 // Adds what differs from the defaults, and the kernel.
 void add_window(Operator& op, const OnnxWindow& window);
+
+// The kernel, and what differs from the defaults: fused operators of some runtimes know no more attributes
+// than those.
+void set_window(onnx::NodeProto& node, const AppliedWindow& window);
 
 // The spatial dimensions of an image [N, C, ...]. Errors: NetError below 3 dimensions.
 Shape spatial_dims(const OnnxNode& node, const Shape& shape);

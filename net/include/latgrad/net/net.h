@@ -94,9 +94,9 @@ struct Net {
   // Parameters that an init net creates with an operator without a known shape, and that operator: `op 1
   // "Load" of init.pb`.
   std::map<std::string, std::string, std::less<>> unfilled_parameters;
-  // What the reader of an ONNX file computed itself, and no operator writes: values that follow from
-  // parameters and shapes alone, and second names of other blobs. Those that an operator reads are parameters
-  // as well.
+  // Values of an ONNX file that no operator writes: those that follow from parameters and shapes alone,
+  // second names of other blobs, and what lies between nodes that one operator stands for. Those that an
+  // operator reads are parameters as well.
   std::map<std::string, TensorInfo, std::less<>> constants;
   // Whether the file tells parameters from inputs, as ONNX does: an init net may hold a placeholder of an
   // input.

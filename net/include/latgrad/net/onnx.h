@@ -1,6 +1,7 @@
-// Reads ONNX models, opset 7 and later, into latgrad's vocabulary.
+// ONNX models: reads them, opset 7 and later, into latgrad's vocabulary, and writes networks.
 //
 //   auto [net, shapes] = read_onnx(bytes, "model.onnx", {parse_input_shape("x=1,3,224,224")});
+//   write_onnx(net, "out/model.onnx");
 //
 // An operator that Caffe2 has gets Caffe2's name and arguments, so that it finds the record measured for a
 // NetDef; what Caffe2 lacks keeps ONNX's. Blobs are called as the values of the graph. Functions are inlined,
@@ -12,6 +13,8 @@
 
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,5 +32,25 @@ namespace latgrad::net {
 // of range; a branch whose condition is not known.
 NetAndShapes read_onnx(std::string_view bytes, const std::string& source,
                        const std::vector<InputShape>& inputs = {});
+
+enum class OnnxWeights {
+  kRandom,   // of sizes that keep activations in range; the same for every machine under a seed
+  kLeftOut,  // constants of the right shape, made when the model is loaded: a small file
+};
+
+struct OnnxOptions {
+  OnnxWeights weights = OnnxWeights::kRandom;
+  uint64_t seed = 0;
+};
+
+// The network as an ONNX model of opset 20, or of a later one where an operator needs it. Int8 operators are
+// float ones between DequantizeLinear and QuantizeLinear (QDQ). ONNX has images with the channels first only:
+// changes of layout vanish where every reader takes images, and become transpositions elsewhere. Blobs that
+// are written twice get a number. Parameters of known elements keep them.
+// Errors: as infer_shapes; NetError for an operator that has no form in ONNX, and for parameters of 2 GiB.
+std::string onnx_bytes(const Net& net, const OnnxOptions& options = {});
+
+// Writes to a temporary file and renames. Errors: as onnx_bytes; IoError.
+void write_onnx(const Net& net, const std::filesystem::path& path, const OnnxOptions& options = {});
 
 }  // namespace latgrad::net
