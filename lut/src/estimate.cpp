@@ -65,6 +65,12 @@ void check_statistic(const EstimateOptions& options) {
   }
 }
 
+// Another type that computes the same of these inputs, or nothing.
+std::string_view twin_of(const OperatorKey& key, const net::OperatorType& row) {
+  const auto has_other_shape = [&](const net::Shape& shape) { return shape != key.input_shapes.front(); };
+  return std::ranges::any_of(key.input_shapes, has_other_shape) ? std::string_view() : row.twin;
+}
+
 // Precondition: the device is in the table.
 OpEstimate estimate_on(const OperatorKey& key, const Table& table, std::string_view device,
                        const EstimateOptions& options) {
@@ -77,12 +83,21 @@ OpEstimate estimate_on(const OperatorKey& key, const Table& table, std::string_v
   auto records = find(key);
   op.status = Status::kExact;
   const net::OperatorType* row = net::find_operator_type(key.op_type);
-  if (records.empty() && row != nullptr && !row->stand_in.empty()) {
+  const auto substitute = [&](std::string_view type) {
     OperatorKey other = key;
-    other.op_type = row->stand_in;
-    op.type_after_lookup = other.op_type;
+    other.op_type = type;
     op.status = Status::kSubstituted;
     records = find(other);
+  };
+  if (records.empty() && row != nullptr && !row->stand_in.empty()) {
+    // Also where that lacks a record: so does the published tool.
+    op.type_after_lookup = row->stand_in;
+    substitute(row->stand_in);
+  } else if (records.empty() && row != nullptr && options.matching != Matching::kReference) {
+    if (const std::string_view twin = twin_of(key, *row); !twin.empty()) {
+      substitute(twin);
+      if (!records.empty()) op.type_after_lookup = twin;
+    }
   }
   if (records.empty()) {
     op.status = Status::kMissing;

@@ -12,6 +12,7 @@
 #include "onnx_types.h"
 #include "ops/lowering_rows.h"
 #include "patterns.h"
+#include "quantised.h"
 #include "tensor_values.h"
 
 namespace latgrad::net {
@@ -106,7 +107,9 @@ NetAndShapes OnnxReader::read(const std::vector<InputShape>& inputs) && {
   add_outputs(graph, scope);
   net_.ops.assign(std::move_iterator(ops_.begin()), std::move_iterator(ops_.end()));
   add_parameters();
+  const bool is_quantised = fuse_quantised(net_, shapes_, folded_);
   merge_patterns(net_, shapes_);
+  if (is_quantised) shapes_ = lay_out_quantised(net_, shapes_);
   return {std::move(net_), {.ops = std::move(shapes_), .blobs = {}, .values = {}}};
 }
 
@@ -327,7 +330,9 @@ void OnnxReader::lower_node(const onnx::NodeProto& node, Scope& scope) {
   }
   if (outputs.empty()) throw NetError("a node must have an output, got none", place());
   OnnxNode view(*this, node, scope.opset, std::move(inputs), std::move(outputs));
-  const onnx_ops::LoweringRow* row = domain.empty() ? onnx_ops::find_lowering_row(node.op_type()) : nullptr;
+  const onnx_ops::LoweringRow* row =
+      domain.empty() ? onnx_ops::find_lowering_row(node.op_type())
+                     : onnx_ops::find_lowering_row(fmt::format("{}.{}", domain, node.op_type()));
   try {
     if (row == nullptr) return emit_unlowered(view);
     row->lower(view, row->target);

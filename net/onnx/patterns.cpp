@@ -10,15 +10,27 @@
 
 #include "latgrad/net/arguments.h"
 #include "latgrad/net/registry.h"
+#include "remove_operators.h"
 
 namespace latgrad::net {
 namespace {
 
 constexpr size_t kNone = static_cast<size_t>(-1);
 
-bool is_layer(const Operator& op) { return op.type == "FC" || op.type == "FCTransposed"; }
+constexpr std::string_view kInt8 = "Int8";
 
-bool may_begin(const Operator& op) { return op.type == "Transpose" || is_layer(op); }
+// Without the mark of a quantised operator.
+std::string_view plain_type(std::string_view type) {
+  if (type.starts_with(kInt8)) type.remove_prefix(kInt8.size());
+  return type;
+}
+
+bool is_layer(const Operator& op) {
+  const std::string_view type = plain_type(op.type);
+  return type == "FC" || type == "FCRelu" || type == "FCTransposed";
+}
+
+bool may_begin(const Operator& op) { return plain_type(op.type) == "Transpose" || is_layer(op); }
 
 class Merger {
  public:
@@ -33,9 +45,9 @@ class Merger {
   void run() && {
     for (size_t i = 0; i < net_.ops.size(); ++i) {
       if (is_layer(net_.ops[i])) flatten_in_layer(i);
-      if (net_.ops[i].type == "Reshape") merge_shuffle(i);
+      if (plain_type(net_.ops[i].type) == "Reshape") merge_shuffle(i);
     }
-    sweep();
+    remove_operators(net_, shapes_, is_removed_);
   }
 
  private:
@@ -47,12 +59,16 @@ class Merger {
   const Shape& input_shape(size_t op) const { return shapes_[op].inputs[0].shape; }
   const Shape& output_shape(size_t op) const { return shapes_[op].outputs[0].shape; }
 
-  // The writer of the first input, of that type, whose result nobody else reads.
+  // The writer of the first input, of that type and as quantised as the reader, whose result nobody else
+  // reads.
   size_t only_source(size_t op, std::string_view type) const {
     const std::string& blob = net_.ops[op].inputs[0];
     const size_t writer = writer_of(blob);
-    if (writer == kNone || net_.ops[writer].type != type || num_readers_.at(blob) != 1) return kNone;
-    return writer;
+    if (writer == kNone || num_readers_.at(blob) != 1) return kNone;
+    const std::string& actual = net_.ops[writer].type;
+    const bool fits =
+        plain_type(actual) == type && actual.starts_with(kInt8) == net_.ops[op].type.starts_with(kInt8);
+    return fits ? writer : kNone;
   }
 
   void read_instead(size_t op, const std::string& blob, const TensorInfo& info) {
@@ -103,28 +119,15 @@ class Merger {
     if (!splits_channels || Arguments(exchange.type, exchange.args).integers("axes") != axes) return;
 
     Operator shuffle = net_.ops[last];
-    shuffle.type = "ChannelShuffle";
-    shuffle.args = {Argument::of_int("group", groups[1])};
+    shuffle.type = shuffle.type.starts_with(kInt8) ? "Int8ChannelShuffle" : "ChannelShuffle";
+    std::erase_if(shuffle.args, [](const Argument& arg) { return !arg.name.starts_with("Y_"); });
+    shuffle.args.insert(shuffle.args.begin(), Argument::of_int("group", groups[1]));
     shuffle.inputs = {shuffle.inputs[0]};
     net_.ops[last] = std::move(shuffle);
     shapes_[last].inputs.resize(1);
     read_instead(last, net_.ops[first].inputs[0], shapes_[first].inputs[0]);
     remove_unread(transpose);
     remove_unread(first);
-  }
-
-  void sweep() {
-    size_t kept = 0;
-    for (size_t i = 0; i < net_.ops.size(); ++i) {
-      if (is_removed_[i]) continue;
-      if (kept != i) {
-        net_.ops[kept] = std::move(net_.ops[i]);
-        shapes_[kept] = std::move(shapes_[i]);
-      }
-      ++kept;
-    }
-    net_.ops.resize(kept);
-    shapes_.resize(kept);
   }
 
   Net& net_;

@@ -166,25 +166,32 @@ constexpr OperatorType quantised(OperatorType row) {
   return row;
 }
 
+constexpr OperatorType with_twin(OperatorType row, std::string_view twin) {
+  row.twin = twin;
+  return row;
+}
+
 constexpr OperatorType kRows[] = {
     joining("Max", joined<greater_of>),
     joining("Mean", equal_shapes),
     joining("Min", joined<less_of>),
-    joining("Sum", joined<std::plus<>{}>),
+    with_twin(joining("Sum", joined<std::plus<>{}>), "Add"),
     joining("SumRelu", equal_shapes),
-    quantised(joining("Int8Sum", equal_shapes)),
-    quantised(joining("Int8SumRelu", equal_shapes)),
+    with_twin(quantised(joining("Int8Sum", equal_shapes)), "Int8Add"),
+    with_twin(quantised(joining("Int8SumRelu", equal_shapes)), "Int8AddRelu"),
     {.type = "Int8Add",
      .inputs = {2, 2},
      .activations = kAll,
      .parameter_types = kQuantised,
+     .twin = "Int8Sum",
      .infer = equal_shapes},
     {.type = "Int8AddRelu",
      .inputs = {2, 2},
      .activations = kAll,
      .parameter_types = kQuantised,
+     .twin = "Int8SumRelu",
      .infer = equal_shapes},
-    pairwise("Add", arithmetic<std::plus<>{}>),
+    with_twin(pairwise("Add", arithmetic<std::plus<>{}>), "Sum"),
     pairwise("Div", arithmetic<divide>),
     pairwise("Mul", arithmetic<std::multiplies<>{}>),
     pairwise("Sub", arithmetic<std::minus<>{}>),

@@ -8,7 +8,7 @@ from conftest import assert_fails, run, run_json, shared
 
 onnx = pytest.importorskip("onnx", reason="the onnx package checks the models")
 
-ARCHITECTURES = [("FBNet-A", "fp32"), ("FBNet-C", "fp32")]
+ARCHITECTURES = [("FBNet-A", "int8"), ("FBNet-A", "fp32"), ("FBNet-C", "int8"), ("FBNet-C", "fp32")]
 
 
 def checked(path):
@@ -100,7 +100,7 @@ def test_published_networks_price_to_the_same_total(tmp_path, name):
         assert priced[0][key] == priced[1][key]
 
 
-@pytest.mark.parametrize("name", ["FBNet-96/fp32"])
+@pytest.mark.parametrize("name", ["FBNet-A/int8", "ChamNet-E/int8", "FBNet-96/int8", "FBNet-96/fp32"])
 def test_published_networks_run_in_onnx_runtime(tmp_path, name):
     path = tmp_path / "model.onnx"
     run("net", shared(f"zoo/{name}"), "--onnx", path)

@@ -172,6 +172,36 @@ TEST(EstimateOperatorTest, Int8ConvFallsBackToInt8ConvReluOnly) {
   }
 }
 
+// A residual sum is Sum in Caffe2 and Add in most ONNX files.
+TEST(EstimateOperatorTest, AddAndSumOfOneShapePriceEachOther) {
+  using Shapes = std::vector<net::Shape>;
+  const Shapes same = {{1, 8}, {1, 8}};
+  const Shapes stretched = {{1, 8}, {1, 1}};
+  const Shapes three = {{1, 8}, {1, 8}, {1, 8}};
+  const auto record_of = [](const char* type, const char* shapes, const char* us) {
+    return std::string(R"({"op_type": ")") + type + R"(", "op_args": [], "input_shapes": )" + shapes +
+           R"(, "input_dtypes": [], "runtime_us_p0": 1, "runtime_us_p10": 1, "runtime_us_p50": )" + us +
+           R"(, "runtime_us_p90": 99, "runtime_us_p100": 99, "device": "phone"})" + "\n";
+  };
+  const Table table =
+      Table::parse(record_of("Sum", "[[1, 8], [1, 8]]", "5") + record_of("Sum", "[[1, 8], [1, 1]]", "6") +
+                       record_of("Int8Add", "[[1, 8], [1, 8]]", "7"),
+                   "phone-op_lut_database.json");
+  const auto priced = [&](const char* type, const Shapes& shapes, Matching matching = Matching::kMeaning) {
+    return estimate_operator({type, {}, shapes, {}}, table, {.matching = matching});
+  };
+  EXPECT_EQ(priced("Add", same).time_us, 5);
+  EXPECT_EQ(priced("Add", same).status, Status::kSubstituted);
+  EXPECT_EQ(priced("Add", same).type_after_lookup, "Sum");
+  EXPECT_EQ(priced("Int8Sum", same).time_us, 7);
+  EXPECT_EQ(priced("Sum", same).status, Status::kExact);
+  EXPECT_EQ(priced("Add", stretched).status, Status::kMissing);
+  EXPECT_EQ(priced("Add", stretched).type_after_lookup, "Add");
+  EXPECT_EQ(priced("Sum", three).status, Status::kMissing);
+  EXPECT_EQ(priced("Sum", three).type_after_lookup, "Sum");
+  EXPECT_EQ(priced("Add", same, Matching::kReference).status, Status::kMissing);
+}
+
 TEST(EstimateOperatorTest, MissingSubstituteKeepsItsTypeAsThePublishedTool) {
   const OpEstimate op = estimate_operator(key("Int8Conv"), parse(line("A", "1")), {});
   EXPECT_EQ(op.status, Status::kMissing);

@@ -14,6 +14,7 @@
 #include "onnx_model.h"
 #include "onnx_wire.h"
 #include "ops/lowering_rows.h"
+#include "ops/writing_rows.h"
 #include "shared_data.h"
 
 namespace latgrad::net {
@@ -554,16 +555,19 @@ TEST(OnnxErrorTest, GraphsNestedTooDeep) {
 }
 
 // docs/onnx.md lists every operator type; where this fails, the expected table is in the message.
-TEST(OnnxDocsTest, TheTableOfTypesIsThatOfTheRules) {
+template <typename Row>
+std::string table_of(std::vector<const Row*> rows, std::string table) {
+  std::ranges::sort(rows, {}, &Row::type);
+  for (const Row* row : rows)
+    table += "| " + std::string(row->type) + " | " + std::string(row->target) + " |\n";
+  return table;
+}
+
+TEST(OnnxDocsTest, TheTablesOfTypesAreThoseOfTheRules) {
   std::ifstream file(source_file("docs/onnx.md"));
   const std::string page{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  std::vector<const onnx_ops::LoweringRow*> rows = onnx_ops::lowering_rows();
-  std::ranges::sort(rows, {}, &onnx_ops::LoweringRow::type);
-  std::string table = "| ONNX | latgrad |\n|---|---|\n";
-  for (const onnx_ops::LoweringRow* row : rows) {
-    table += "| " + std::string(row->type) + " | " + std::string(row->target) + " |\n";
-  }
-  EXPECT_THAT(page, HasSubstr(table));
+  EXPECT_THAT(page, HasSubstr(table_of(onnx_ops::lowering_rows(), "| ONNX | latgrad |\n|---|---|\n")));
+  EXPECT_THAT(page, HasSubstr(table_of(onnx_ops::writing_rows(), "| latgrad | ONNX |\n|---|---|\n")));
 }
 
 nlohmann::json facts_of(const std::filesystem::path& folder) {

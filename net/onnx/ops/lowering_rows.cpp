@@ -8,8 +8,8 @@ std::vector<const LoweringRow*> lowering_rows() {
   std::vector<const LoweringRow*> rows;
   for (const std::span<const LoweringRow> family :
        {activation_lowering(), conv_lowering(), elementwise_lowering(), fc_lowering(), fill_lowering(),
-        join_lowering(), normalise_lowering(), pool_lowering(), reduce_lowering(), reshape_lowering(),
-        resize_lowering()}) {
+        join_lowering(), normalise_lowering(), pool_lowering(), quantise_lowering(), reduce_lowering(),
+        reshape_lowering(), resize_lowering()}) {
     for (const LoweringRow& row : family) rows.push_back(&row);
   }
   return rows;

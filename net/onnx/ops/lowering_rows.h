@@ -11,7 +11,7 @@
 namespace latgrad::net::onnx_ops {
 
 struct LoweringRow {
-  std::string_view type;    // ONNX's
+  std::string_view type;    // ONNX's, behind its domain where that is another one
   std::string_view target;  // latgrad's; for readers alone where the rule decides
   void (*lower)(OnnxNode& node, std::string_view target);
 };
@@ -23,6 +23,7 @@ std::span<const LoweringRow> fc_lowering();
 std::span<const LoweringRow> join_lowering();
 std::span<const LoweringRow> normalise_lowering();
 std::span<const LoweringRow> pool_lowering();
+std::span<const LoweringRow> quantise_lowering();
 std::span<const LoweringRow> reduce_lowering();
 std::span<const LoweringRow> reshape_lowering();
 std::span<const LoweringRow> resize_lowering();

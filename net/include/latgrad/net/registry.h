@@ -65,6 +65,9 @@ struct OperatorType {
   // The type whose record, of the same arguments and shapes, prices an operator without one. Empty: none.
   // Source: the published LUT tool.
   std::string_view stand_in = {};
+  // Another type that computes the same of inputs of one shape: its record prices the operator, too. Empty:
+  // none.
+  std::string_view twin = {};
   // Shapes, types, multiply-accumulates and known values of the outputs.
   void (*infer)(ops::OpContext& ctx) = nullptr;
 
