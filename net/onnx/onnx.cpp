@@ -10,11 +10,11 @@
 namespace latgrad::net {
 
 NetAndShapes read_onnx(std::string_view bytes, const std::string& source,
-                       const std::vector<InputShape>& inputs) {
+                       const std::vector<InputShape>& inputs, const OnnxTrace& trace) {
   google::protobuf::Arena arena;
   auto* model = google::protobuf::Arena::CreateMessage<onnx::ModelProto>(&arena);
   parse_onnx(bytes, source, *model);
-  return OnnxReader(*model, source).read(inputs);
+  return OnnxReader(*model, source).read(inputs, trace);
 }
 
 std::string onnx_bytes(const Net& net, const OnnxOptions& options) {

@@ -88,7 +88,7 @@ OnnxReader::OnnxReader(const onnx::ModelProto& model, const std::string& source)
   }
 }
 
-NetAndShapes OnnxReader::read(const std::vector<InputShape>& inputs) && {
+NetAndShapes OnnxReader::read(const std::vector<InputShape>& inputs, const OnnxTrace& trace) && {
   const onnx::GraphProto& graph = model_.graph();
   Scope scope{.blobs = Blobs(&memory_)};
   read_opset(model_.opset_import(), scope);
@@ -102,13 +102,13 @@ NetAndShapes OnnxReader::read(const std::vector<InputShape>& inputs) && {
       graph_names_.insert(node.output().begin(), node.output().end());
   }
   add_initializers(graph, scope);
-  add_inputs(graph, inputs, scope);
+  add_inputs(graph, inputs, trace.parameters, scope);
   lower_nodes(graph.node(), scope);
   add_outputs(graph, scope);
   net_.ops.assign(std::move_iterator(ops_.begin()), std::move_iterator(ops_.end()));
   add_parameters();
   const bool is_quantised = fuse_quantised(net_, shapes_, folded_);
-  merge_patterns(net_, shapes_);
+  merge_patterns(net_, shapes_, trace.merges_norms);
   if (is_quantised) shapes_ = lay_out_quantised(net_, shapes_);
   return {std::move(net_), {.ops = std::move(shapes_), .blobs = {}, .values = {}}};
 }
@@ -153,12 +153,14 @@ void OnnxReader::add_initializers(const onnx::GraphProto& graph, Scope& scope) {
 }
 
 void OnnxReader::add_inputs(const onnx::GraphProto& graph, const std::vector<InputShape>& given,
-                            Scope& scope) {
+                            const std::vector<std::string>& parameters, Scope& scope) {
+  const std::unordered_set<std::string_view> parameter_names(parameters.begin(), parameters.end());
   for (const onnx::ValueInfoProto& input : graph.input()) {
     // Older files list their initializers as inputs, too.
     if (scope.blobs.contains(input.name())) continue;
     OnnxBlob& blob = *declare(input.name(), scope);
-    net_.external_inputs.push_back(input.name());
+    const bool is_parameter = parameter_names.contains(input.name());
+    if (!is_parameter) net_.external_inputs.push_back(input.name());
     const onnx::TypeProto::Tensor& type = input.type().tensor_type();
     TensorInfo info;
     bool is_static = type.has_shape();
@@ -186,6 +188,10 @@ void OnnxReader::add_inputs(const onnx::GraphProto& graph, const std::vector<Inp
                       "--input {}=1,3,224,224",
                       fmt::join(dims, ", "), input.name()),
           {.file = net_.source, .blob = input.name()});
+    }
+    if (is_parameter) {
+      set_constant(blob, std::move(info), std::nullopt);
+      continue;
     }
     check_size(blob, info.shape);
     blob.info = &(net_.inputs[input.name()] = std::move(info));

@@ -35,7 +35,7 @@ class OnnxReader {
   OnnxReader(const onnx::ModelProto& model, const std::string& source);
 
   // The object is used up.
-  NetAndShapes read(const std::vector<InputShape>& inputs) &&;
+  NetAndShapes read(const std::vector<InputShape>& inputs, const OnnxTrace& trace) &&;
 
  private:
   friend class OnnxNode;
@@ -54,7 +54,8 @@ class OnnxReader {
   void read_opset(const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto>& imports,
                   Scope& scope) const;
   void add_initializers(const onnx::GraphProto& graph, Scope& scope);
-  void add_inputs(const onnx::GraphProto& graph, const std::vector<InputShape>& given, Scope& scope);
+  void add_inputs(const onnx::GraphProto& graph, const std::vector<InputShape>& given,
+                  const std::vector<std::string>& parameters, Scope& scope);
   void add_outputs(const onnx::GraphProto& graph, const Scope& scope);
   void lower_nodes(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, Scope& scope);
   void lower_node(const onnx::NodeProto& node, Scope& scope);

@@ -42,10 +42,11 @@ class Merger {
     for (const std::string& output : net.external_outputs) ++num_readers_[output];
   }
 
-  void run() && {
+  void run(bool merges_norms) && {
     for (size_t i = 0; i < net_.ops.size(); ++i) {
       if (is_layer(net_.ops[i])) flatten_in_layer(i);
       if (plain_type(net_.ops[i].type) == "Reshape") merge_shuffle(i);
+      if (merges_norms && net_.ops[i].type == "SpatialBN") merge_norm(i);
     }
     remove_operators(net_, shapes_, is_removed_);
   }
@@ -101,6 +102,33 @@ class Merger {
     is_removed_[op] = true;
   }
 
+  void merge_norm(size_t norm) {
+    if (!shapes_[norm].known) return;
+    const size_t conv = std::min(only_source(norm, "Conv"), only_source(norm, "ConvTranspose"));
+    const std::vector<std::string> parameters(net_.ops[norm].inputs.begin() + 1, net_.ops[norm].inputs.end());
+    const auto is_parameter = [&](const std::string& blob) { return net_.parameters.contains(blob); };
+    if (conv == kNone || net_.ops[norm].outputs.size() != 1 ||
+        !std::ranges::all_of(parameters, is_parameter)) {
+      return;
+    }
+    Operator& convolution = net_.ops[conv];
+    net_.constants[convolution.outputs[0]] = shapes_[conv].outputs[0];
+    convolution.outputs = net_.ops[norm].outputs;
+    writers_[convolution.outputs[0]] = conv;
+    if (convolution.inputs.size() == 2) {
+      constexpr size_t kBias = 1;
+      convolution.inputs.push_back(parameters[kBias]);
+      shapes_[conv].inputs.push_back(shapes_[norm].inputs[1 + kBias]);
+      ++num_readers_[parameters[kBias]];
+    }
+    for (const std::string& parameter : parameters) {
+      if (--num_readers_[parameter] != 0) continue;
+      net_.parameters.erase(parameter);
+      net_.parameter_values.erase(parameter);
+    }
+    is_removed_[norm] = true;
+  }
+
   // [N, C, ...] as [N, group, C / group, ...], the two middle dimensions exchanged, and back.
   void merge_shuffle(size_t last) {
     if (!shapes_[last].known) return;
@@ -139,9 +167,9 @@ class Merger {
 
 }  // namespace
 
-void merge_patterns(Net& net, std::vector<OpShapes>& shapes) {
-  if (std::ranges::none_of(net.ops, may_begin)) return;
-  Merger(net, shapes).run();
+void merge_patterns(Net& net, std::vector<OpShapes>& shapes, bool merges_norms) {
+  if (!merges_norms && std::ranges::none_of(net.ops, may_begin)) return;
+  Merger(net, shapes).run(merges_norms);
 }
 
 }  // namespace latgrad::net

@@ -27,6 +27,7 @@ from latgrad.losses import (  # noqa: E402
     tunas_penalty,
 )
 from latgrad.mixed_layer import MixedLayer  # noqa: E402
+from latgrad.modules import Net, read_module  # noqa: E402
 from latgrad.networks import Network, PricedNetwork, Supernet  # noqa: E402
 from latgrad.operators import arch_latency, expected_latency, gumbel_latency, softmax_latency  # noqa: E402
 from latgrad.saving import load_model, save_model, save_network  # noqa: E402
@@ -43,6 +44,7 @@ __all__ = [
     "LatencyModel",
     "LatencyTable",
     "MixedLayer",
+    "Net",
     "Network",
     "PricedNetwork",
     "SearchSpace",
@@ -59,6 +61,7 @@ __all__ = [
     "log_latency",
     "proxylessnas_log_loss",
     "proxylessnas_loss",
+    "read_module",
     "save_model",
     "save_network",
     "softmax_latency",

@@ -35,6 +35,19 @@ std::string default_device(const lut::Table& table) {
   }
 }
 
+c10::intrusive_ptr<NetEstimate> net_estimate(const net::Net& net, const lut::Estimate& estimate) {
+  std::vector<std::string> op_types, outputs, statuses;
+  std::vector<double> times_us;
+  for (size_t i = 0; i < estimate.ops.size(); ++i) {
+    op_types.push_back(net.ops[i].type);
+    outputs.push_back(net.ops[i].outputs.empty() ? "" : net.ops[i].outputs.front());
+    statuses.emplace_back(lut::to_string(estimate.ops[i].status));
+    times_us.push_back(estimate.ops[i].time_us.value_or(0));
+  }
+  return c10::make_intrusive<NetEstimate>(estimate.found_us, std::move(op_types), std::move(outputs),
+                                          std::move(statuses), std::move(times_us));
+}
+
 std::string state_text(const c10::Dict<std::string, std::string>& texts, const char* key) {
   const auto found = texts.find(key);
   TORCH_CHECK_VALUE(found != texts.end(), "the state of a LatencyTable must have an entry \"", key,
@@ -70,6 +83,18 @@ double NetEstimate::total_us() const {
 struct LatencyTable::Impl {
   lut::Table table;
   std::string default_device;  // may follow from the name of the file, which a saved table has lost
+
+  // The device that a call prices for. Errors: latgrad::ValueError as Table::resolve_device.
+  std::string resolve_device(const std::string& device) const {
+    return table.resolve_device(device.empty() ? default_device : device);
+  }
+
+  lut::EstimateOptions options(const std::string& device, const std::string& mode,
+                               const std::string& statistic) const {
+    return {.device = resolve_device(device),
+            .mode = lut::parse_mode(mode),
+            .statistic = lut::parse_statistic(statistic)};
+  }
 };
 
 LatencyTable::LatencyTable(const std::string& path)
@@ -110,11 +135,6 @@ LatencyTable::State LatencyTable::state() const {
   return {kStateVersion, texts};
 }
 
-// The device that a call prices for. Errors: latgrad::ValueError as Table::resolve_device.
-std::string LatencyTable::resolve_device(const std::string& device) const {
-  return impl_->table.resolve_device(device.empty() ? impl_->default_device : device);
-}
-
 int64_t LatencyTable::size() const { return static_cast<int64_t>(impl_->table.size()); }
 std::vector<std::string> LatencyTable::devices() const { return impl_->table.devices(); }
 
@@ -131,7 +151,7 @@ std::vector<double> LatencyTable::find(const std::string& op_type, const std::ve
     for (const int64_t number : input_dtypes) key.input_dtypes.push_back(parse_dtype(number));
     const lut::Statistic figure = lut::parse_statistic(statistic);
     std::vector<double> times_us;
-    for (const uint32_t record : impl_->table.find(key, resolve_device(device))) {
+    for (const uint32_t record : impl_->table.find(key, impl_->resolve_device(device))) {
       times_us.push_back(impl_->table.time_us(record, figure));
     }
     return times_us;
@@ -143,24 +163,22 @@ c10::intrusive_ptr<NetEstimate> LatencyTable::estimate_net(
     const c10::Dict<std::string, std::vector<int64_t>>& input_dims, const std::string& device,
     const std::string& mode, const std::string& statistic) const {
   return translate_errors([&] {
-    const lut::EstimateOptions options{.device = resolve_device(device),
-                                       .mode = lut::parse_mode(mode),
-                                       .statistic = lut::parse_statistic(statistic)};
+    const lut::EstimateOptions options = impl_->options(device, mode, statistic);
     std::vector<net::InputShape> inputs;
     for (const auto& entry : input_dims) inputs.push_back({entry.key(), entry.value(), std::nullopt});
     const auto [net, shapes] =
         net::read_and_infer(model, init.empty() ? std::nullopt : std::optional(init), inputs);
-    const lut::Estimate estimate = lut::estimate(net, shapes, impl_->table, options);
-    std::vector<std::string> op_types, outputs, statuses;
-    std::vector<double> times_us;
-    for (size_t i = 0; i < estimate.ops.size(); ++i) {
-      op_types.push_back(net.ops[i].type);
-      outputs.push_back(net.ops[i].outputs.empty() ? "" : net.ops[i].outputs.front());
-      statuses.emplace_back(lut::to_string(estimate.ops[i].status));
-      times_us.push_back(estimate.ops[i].time_us.value_or(0));
-    }
-    return c10::make_intrusive<NetEstimate>(estimate.found_us, std::move(op_types), std::move(outputs),
-                                            std::move(statuses), std::move(times_us));
+    return net_estimate(net, lut::estimate(net, shapes, impl_->table, options));
+  });
+}
+
+c10::intrusive_ptr<NetEstimate> LatencyTable::estimate(const c10::intrusive_ptr<Net>& net,
+                                                       const std::string& device, const std::string& mode,
+                                                       const std::string& statistic) const {
+  return translate_errors([&] {
+    const auto& [read, shapes] = net->contents();
+    return net_estimate(read,
+                        lut::estimate(read, shapes, impl_->table, impl_->options(device, mode, statistic)));
   });
 }
 
@@ -185,6 +203,9 @@ void register_latency_table(torch::Library& library) {
            {torch::arg("model"), torch::arg("init") = "",
             torch::arg("input_dims") = c10::Dict<std::string, std::vector<int64_t>>(),
             torch::arg("device") = "", torch::arg("mode") = "ave", torch::arg("statistic") = "p50"})
+      .def("estimate", &LatencyTable::estimate, "",
+           {torch::arg("net"), torch::arg("device") = "", torch::arg("mode") = "ave",
+            torch::arg("statistic") = "p50"})
       // What torch.export looks for: enough for the fake classes of plugin/python/latgrad/tracing.py.
       .def("__obj_flatten__",
            [](const c10::intrusive_ptr<LatencyTable>& self) {

@@ -9,5 +9,6 @@ namespace latgrad {
 void register_search_space(torch::Library& library);
 void register_latency_model(torch::Library& library);
 void register_latency_table(torch::Library& library);  // and NetEstimate
+void register_net(torch::Library& library);
 
 }  // namespace latgrad

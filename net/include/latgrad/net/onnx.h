@@ -25,13 +25,21 @@
 
 namespace latgrad::net {
 
+// What an exporter that traced a module leaves open.
+struct OnnxTrace {
+  // Inputs of the graph that are parameters of the module.
+  std::vector<std::string> parameters = {};
+  // Convolutions take in the batch normalisations behind them, as they do in a network that is shipped.
+  bool merges_norms = false;
+};
+
 // `inputs` gives the shapes of data inputs with dynamic dimensions, or others than the file's. An operator of
 // unknown type keeps its name, with its domain before it; infer_shapes decides whether that is an error.
 // Errors: ParseError for bytes that are no model; NetError naming the node for: an opset that is not
 // supported; a data input of unknown shape; a value that nothing writes, or only a later node; attributes out
 // of range; a branch whose condition is not known.
 NetAndShapes read_onnx(std::string_view bytes, const std::string& source,
-                       const std::vector<InputShape>& inputs = {});
+                       const std::vector<InputShape>& inputs = {}, const OnnxTrace& trace = {});
 
 enum class OnnxWeights {
   kRandom,   // of sizes that keep activations in range; the same for every machine under a seed

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "latgrad/plugin/export.h"
+#include "latgrad/plugin/net.h"
 
 namespace latgrad {
 
@@ -88,10 +89,12 @@ class LATGRAD_PLUGIN_EXPORT LatencyTable : public torch::CustomClassHolder {
           c10::Dict<std::string, std::vector<int64_t>>(),
       const std::string& device = "", const std::string& mode = "ave",
       const std::string& statistic = "p50") const;
+  // The price of a network that has been read. Errors: for an unknown device, mode or statistic.
+  c10::intrusive_ptr<NetEstimate> estimate(const c10::intrusive_ptr<Net>& net, const std::string& device = "",
+                                           const std::string& mode = "ave",
+                                           const std::string& statistic = "p50") const;
 
  private:
-  std::string resolve_device(const std::string& device) const;
-
   struct Impl;
   std::unique_ptr<const Impl> impl_;
 };
