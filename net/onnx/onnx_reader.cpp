@@ -102,7 +102,7 @@ NetAndShapes OnnxReader::read(const std::vector<InputShape>& inputs, const OnnxT
       graph_names_.insert(node.output().begin(), node.output().end());
   }
   add_initializers(graph, scope);
-  add_inputs(graph, inputs, trace.parameters, scope);
+  add_inputs(graph, inputs, trace.data_inputs, scope);
   lower_nodes(graph.node(), scope);
   add_outputs(graph, scope);
   net_.ops.assign(std::move_iterator(ops_.begin()), std::move_iterator(ops_.end()));
@@ -153,13 +153,13 @@ void OnnxReader::add_initializers(const onnx::GraphProto& graph, Scope& scope) {
 }
 
 void OnnxReader::add_inputs(const onnx::GraphProto& graph, const std::vector<InputShape>& given,
-                            const std::vector<std::string>& parameters, Scope& scope) {
-  const std::unordered_set<std::string_view> parameter_names(parameters.begin(), parameters.end());
+                            const std::vector<std::string>& data_inputs, Scope& scope) {
+  const std::unordered_set<std::string_view> data_names(data_inputs.begin(), data_inputs.end());
   for (const onnx::ValueInfoProto& input : graph.input()) {
     // Older files list their initializers as inputs, too.
     if (scope.blobs.contains(input.name())) continue;
     OnnxBlob& blob = *declare(input.name(), scope);
-    const bool is_parameter = parameter_names.contains(input.name());
+    const bool is_parameter = !data_names.empty() && !data_names.contains(input.name());
     if (!is_parameter) net_.external_inputs.push_back(input.name());
     const onnx::TypeProto::Tensor& type = input.type().tensor_type();
     TensorInfo info;

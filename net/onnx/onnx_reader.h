@@ -55,7 +55,7 @@ class OnnxReader {
                   Scope& scope) const;
   void add_initializers(const onnx::GraphProto& graph, Scope& scope);
   void add_inputs(const onnx::GraphProto& graph, const std::vector<InputShape>& given,
-                  const std::vector<std::string>& parameters, Scope& scope);
+                  const std::vector<std::string>& data_inputs, Scope& scope);
   void add_outputs(const onnx::GraphProto& graph, const Scope& scope);
   void lower_nodes(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, Scope& scope);
   void lower_node(const onnx::NodeProto& node, Scope& scope);

@@ -74,7 +74,7 @@ TEST(OnnxPatternsTest, NormalisationsOfATracedModuleBelongToItsConvolutions) {
       input("x", {1, 3, 8, 8}) + input("w", {4, 3, 3, 3}) + input("s", {4}) + input("t", {4}) +
       input("m", {4}) + input("v", {4}) + node("Conv", {"x", "w"}, {"c"}) +
       node("BatchNormalization", {"c", "s", "t", "m", "v"}, {"n"}) + node("Relu", {"n"}, {"y"}) + output("y");
-  const OnnxTrace trace{.parameters = {"w", "s", "t", "m", "v"}, .merges_norms = true};
+  const OnnxTrace trace{.data_inputs = {"x"}, .merges_norms = true};
   const auto [net, shapes] = read_onnx(model(graph), "model.onnx", {}, trace);
   ASSERT_EQ(types_of(net), "Conv, Relu");
   EXPECT_EQ(net.ops[0].inputs, (std::vector<std::string>{"x", "w", "t"}));
@@ -84,7 +84,7 @@ TEST(OnnxPatternsTest, NormalisationsOfATracedModuleBelongToItsConvolutions) {
   EXPECT_EQ(net.constants.at("c").shape, Shape({1, 4, 6, 6}));
   EXPECT_TRUE(unread_parameters(net).empty());
   // A model that was exported keeps what its exporter kept, and so does a value that others read.
-  EXPECT_EQ(types_of(read_onnx(model(graph), "model.onnx", {}, {.parameters = trace.parameters}).net),
+  EXPECT_EQ(types_of(read_onnx(model(graph), "model.onnx", {}, {.data_inputs = trace.data_inputs}).net),
             "Conv, SpatialBN, Relu");
   EXPECT_EQ(types_of(read_onnx(model(graph + output("c")), "model.onnx", {}, trace).net),
             "Conv, SpatialBN, Relu");

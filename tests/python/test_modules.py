@@ -68,7 +68,7 @@ def test_operators_shapes_and_costs_of_a_module():
     assert first.macs == 64 * 8 * 27
     assert net.macs == 64 * 8 * 27 + 2 * 8 * 4 + 64 * 8 * 24 + 2 * 2 * 64 * 64 * 4 + 64 * 8 * 8 + 8 * 10
     assert net.params == 8 * 27 + 2 * 8 * 4 + 8 * 24 + 8 * 8 + 8 * 10
-    assert net.shapes["input"] == [1, 3, 16, 16] and net.shapes["0.0.weight"] == [8, 3, 3, 3]
+    assert net.inputs == {"input": [1, 3, 16, 16]} and net.shapes["1.reduce.weight"] == [4, 8, 1, 1]
     # The scores of attention and their softmax, float32.
     assert net.peak_memory == net.live_bytes[net.peak_operator] == max(net.live_bytes)
     assert net.peak_memory >= 2 * 4 * 2 * 64 * 64

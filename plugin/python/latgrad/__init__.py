@@ -27,6 +27,7 @@ from latgrad.losses import (  # noqa: E402
     tunas_penalty,
 )
 from latgrad.mixed_layer import MixedLayer  # noqa: E402
+from latgrad.module_space import ModuleSpace  # noqa: E402
 from latgrad.modules import Net, read_module  # noqa: E402
 from latgrad.networks import Network, PricedNetwork, Supernet  # noqa: E402
 from latgrad.operators import arch_latency, expected_latency, gumbel_latency, softmax_latency  # noqa: E402
@@ -44,6 +45,7 @@ __all__ = [
     "LatencyModel",
     "LatencyTable",
     "MixedLayer",
+    "ModuleSpace",
     "Net",
     "Network",
     "PricedNetwork",

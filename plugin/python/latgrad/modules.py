@@ -192,10 +192,9 @@ def traced(module: nn.Module, example: Sequence[Any], name: str) -> Net:
             raise ValueError(f"the example must be tensors, got {type(value).__name__} at {index}")
     if not example:
         raise ValueError("the example must have at least one tensor, got none")
-    exported = _exported(module, tuple(example), name)
-    parameters = [key for key, _ in [*module.named_parameters(), *module.named_buffers()]]
-    source = name or type(module).__name__
-    return _net_of("trace", exported, parameters, source)
+    inputs = [f"input_{index}" if index else "input" for index in range(len(example))]
+    exported = _exported(module, tuple(example), inputs, name)
+    return _net_of("trace", exported, inputs, name or type(module).__name__)
 
 
 def joined(names: Sequence[str], parts: Sequence[Net]) -> Net:
@@ -208,27 +207,27 @@ def _net_of(kind: str, *arguments: Any) -> Net:
     if kind == "join":
         names, parts = arguments
         return Net(net_class.join(names, [part._handle for part in parts]), (kind, *arguments))
-    model, parameters, source = arguments
+    model, data_inputs, source = arguments
     data = torch.frombuffer(bytearray(model), dtype=torch.uint8)
-    return Net(net_class.read_trace(data, parameters, source), (kind, *arguments))
+    return Net(net_class.read_trace(data, data_inputs, source), (kind, *arguments))
 
 
-def _exported(module: nn.Module, example: Tuple[torch.Tensor, ...], name: str) -> bytes:
-    """The bytes of the ONNX model, without weights: parameters are its inputs."""
+def _exported(module: nn.Module, example: Tuple[torch.Tensor, ...], inputs: List[str], name: str) -> bytes:
+    """The bytes of the ONNX model, without weights: parameters are inputs of the graph, behind `inputs`."""
     options: Dict[str, Any] = {"export_params": False, "do_constant_folding": False, "opset_version": _newest_opset()}
     if "dynamo" in inspect.signature(torch.onnx.export).parameters:
         options["dynamo"] = False  # the exporter that needs no other package and names the module of each node
     buffer = io.BytesIO()
     running: List[str] = []
     try:
-        with _followed(module, running), _frozen(module), warnings.catch_warnings():
+        with _followed(module, running), evaluated(module), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 module,
                 example,
                 buffer,
                 operator_export_type=torch.onnx.OperatorExportTypes.ONNX_FALLTHROUGH,
-                input_names=[f"input_{index}" if index else "input" for index in range(len(example))],
+                input_names=inputs,
                 **options,
             )
     except Exception as error:
@@ -244,7 +243,7 @@ def _newest_opset() -> int:
 
 
 @contextlib.contextmanager
-def _frozen(module: nn.Module) -> Iterator[None]:
+def evaluated(module: nn.Module) -> Iterator[None]:
     """In evaluation mode; every submodule has its own mode again afterwards."""
     modes = {submodule: submodule.training for submodule in module.modules()}
     try:

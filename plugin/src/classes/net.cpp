@@ -41,7 +41,7 @@ c10::intrusive_ptr<Net> Net::read(const std::string& model, const std::string& i
   });
 }
 
-c10::intrusive_ptr<Net> Net::read_trace(const at::Tensor& onnx, const std::vector<std::string>& parameters,
+c10::intrusive_ptr<Net> Net::read_trace(const at::Tensor& onnx, const std::vector<std::string>& data_inputs,
                                         const std::string& source) {
   TORCH_CHECK_VALUE(onnx.dtype() == at::kByte && onnx.dim() == 1 && onnx.device().is_cpu(),
                     "the bytes of a model must be uint8 [n] on the CPU, got ", onnx.dtype(), " ",
@@ -51,7 +51,7 @@ c10::intrusive_ptr<Net> Net::read_trace(const at::Tensor& onnx, const std::vecto
     const std::string_view view(reinterpret_cast<const char*>(bytes.data_ptr<uint8_t>()),
                                 static_cast<size_t>(bytes.numel()));
     net::NetAndShapes read =
-        net::read_onnx(view, source, {}, {.parameters = parameters, .merges_norms = true});
+        net::read_onnx(view, source, {}, {.data_inputs = data_inputs, .merges_norms = true});
     return c10::make_intrusive<Net>(std::move(read));
   });
 }
@@ -87,8 +87,8 @@ void register_net(torch::Library& library) {
                     return Net::read(model, init, input_dims);
                   })
       .def_static("read_trace",
-                  [](const at::Tensor& onnx, const std::vector<std::string>& parameters,
-                     const std::string& source) { return Net::read_trace(onnx, parameters, source); })
+                  [](const at::Tensor& onnx, const std::vector<std::string>& data_inputs,
+                     const std::string& source) { return Net::read_trace(onnx, data_inputs, source); })
       .def_static("join",
                   [](const std::vector<std::string>& names,
                      const std::vector<c10::intrusive_ptr<Net>>& parts) { return Net::join(names, parts); })

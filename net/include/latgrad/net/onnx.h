@@ -27,8 +27,8 @@ namespace latgrad::net {
 
 // What an exporter that traced a module leaves open.
 struct OnnxTrace {
-  // Inputs of the graph that are parameters of the module.
-  std::vector<std::string> parameters = {};
+  // The data inputs of the graph: the others are parameters of the module. Empty: all are data inputs.
+  std::vector<std::string> data_inputs = {};
   // Convolutions take in the batch normalisations behind them, as they do in a network that is shipped.
   bool merges_norms = false;
 };

@@ -37,10 +37,10 @@ class LATGRAD_PLUGIN_EXPORT Net : public torch::CustomClassHolder {
                                           c10::Dict<std::string, std::vector<int64_t>>());
 
   // What an exporter made of a module: the bytes of an ONNX model, uint8 [n] on the CPU, whose inputs
-  // `parameters` are those of the module. Convolutions take in the batch normalisations behind them. `source`
-  // is named in errors.
+  // other than `data_inputs` are parameters of the module. Convolutions take in the batch normalisations
+  // behind them. `source` is named in errors.
   static c10::intrusive_ptr<Net> read_trace(const at::Tensor& onnx,
-                                            const std::vector<std::string>& parameters,
+                                            const std::vector<std::string>& data_inputs,
                                             const std::string& source);
 
   // Parts in a row, each reading what the one before it writes, with their names in front of blobs and
