@@ -15,10 +15,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(_plugin.find_plugin()).resolve().parents[1]
 
 
-def code_blocks(language):
-    """The blocks of code in the section on the three uses."""
+def code_blocks(language, begin="## The three uses", end="## Measure a table"):
+    """The blocks of code in a section."""
     text = (ROOT / "README.md").read_text()
-    section = text[text.index("## The three uses") : text.index("## Measure a table")]
+    section = text[text.index(begin) : text.index(end)]
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     return [code for name, code in blocks if name == language]
 
@@ -59,6 +59,22 @@ def test_the_three_uses_run_as_shown(checkout):
     )
     assert done.returncode == 0, done.stderr
     assert "torch.Size([22, 9])" in done.stdout
+
+
+@pytest.mark.skipif("LATGRAD_MAKE_TABLE" not in os.environ, reason="a table is made up by a program of the build folder")
+def test_modules_of_ones_own_run_as_shown(tmp_path):
+    before, after = code_blocks("python", "## Your own modules", "## Search a network")
+    (command,) = code_blocks("", "## Your own modules", "## Search a network")
+    nets = re.findall(r"--net (\S+)", command)
+    # In place of the command that measures.
+    making = f"import subprocess\nsubprocess.run([{os.environ['LATGRAD_MAKE_TABLE']!r}, '--nets', 'own.json', *{nets}], check=True)"
+    shown = "\n".join(["import torch, latgrad", "from torch import nn", before, making, after, "print(network, theta.grad)"])
+    done = subprocess.run(
+        [sys.executable, "-c", shown], capture_output=True, text=True, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "plugin" / "python")},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "(0): Conv2d" in done.stdout and "tensor([[" in done.stdout
 
 
 @pytest.mark.skipif(
