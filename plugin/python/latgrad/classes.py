@@ -149,6 +149,8 @@ def LatencyTable(path):
         Caffe2 network (empty: found next to it), ``input_dims`` the shapes of data inputs by name. The result has ``total_us()``, which raises RuntimeError
         if an operator is missing, ``found_us()``, ``all_found()``, and for each operator ``op_types()``, ``outputs()``,
         ``statuses()`` (``exact``, ``substituted``, ``missing``) and ``times_us()``.
+    ``estimate(net, device="", mode="ave", statistic="p50")``
+        The same of a network that has been read: what ``Net.price`` calls.
 
     ``device``, ``mode`` and ``statistic`` are as in ``LatencyModel``. The methods raise ValueError if an argument
     breaks a rule, and RuntimeError for files and networks.

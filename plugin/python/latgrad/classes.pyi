@@ -248,6 +248,14 @@ class LatencyTable:
         Raises ValueError or RuntimeError for files that cannot be read, a network that is wrong, a shape that is not
         known, an unknown device, mode or statistic, a name in ``input_dims`` that is no external input.
         """
+    def estimate(self, net: _Net, device: str = "", mode: str = "ave", statistic: str = "p50") -> _NetEstimate:
+        """The price of a network that has been read: what :meth:`latgrad.Net.price` calls.
+
+        Raises ValueError for an unknown device, mode or statistic.
+        """
+
+class _Net:
+    """The handle that a :class:`latgrad.Net` holds."""
 
 class _NetEstimate:
     """The price of a network. Lists have one entry for each operator, in the network's order."""
