@@ -119,12 +119,19 @@ void OnnxWriter::write(onnx::ModelProto& model) && {
 Place OnnxWriter::place() const { return operator_place(net_.source, index_, op()); }
 
 void OnnxWriter::add_inputs() {
-  for (const auto& [blob, info] : net_.inputs) {
-    if (!is_read_from_outside(net_, blob)) continue;
-    describe(*graph_->add_input(), fresh(blob), info);
+  for (const Operator& op : net_.ops) blobs_.insert(op.outputs.begin(), op.outputs.end());
+  const auto add = [&](const std::string& blob) {
+    const auto it = net_.inputs.find(blob);
+    const bool is_output = std::ranges::find(net_.external_outputs, blob) != net_.external_outputs.end();
+    if (it == net_.inputs.end() || values_.contains(it->first)) return;
+    if (!is_read_from_outside(net_, blob) && !(is_output && !is_written(net_, blob))) return;
+    describe(*graph_->add_input(), unique(blob, names_), it->second);
     written_.insert(blob);
-    values_[blob] = {.name = blob, .info = info};
-  }
+    values_[it->first] = {.name = blob, .info = it->second};
+  };
+  // In the order of the network; not every file lists them.
+  for (const std::string& blob : net_.external_inputs) add(blob);
+  for (const auto& [blob, info] : net_.inputs) add(blob);
 }
 
 // Every output has a name of its own, which a node writes.
@@ -146,7 +153,10 @@ void OnnxWriter::add_outputs() {
       taken.insert(copy);
       name = copy;
     }
-    describe(*graph_->add_output(), name, shapes_.blobs.at(blob));
+    // Of an input that no operator reads inference says nothing.
+    const auto inferred = shapes_.blobs.find(blob);
+    describe(*graph_->add_output(), name,
+             inferred == shapes_.blobs.end() ? it->second.info : inferred->second);
   }
 }
 
@@ -160,7 +170,11 @@ OnnxWriter::Value* OnnxWriter::find_value(const std::string& blob) {
                  std::move(where));
 }
 
-std::string OnnxWriter::fresh(std::string_view name) { return unique(name, names_); }
+std::string OnnxWriter::fresh(std::string_view name) {
+  std::string own(name);
+  while (blobs_.contains(own)) own += "_";
+  return unique(own, names_);
+}
 
 onnx::NodeProto& OnnxWriter::add_node(std::string_view type, std::vector<std::string> inputs,
                                       std::vector<std::string> outputs) {
@@ -230,7 +244,7 @@ void OnnxWriter::set_quantisation(Value& value, const Value* input) {
 void OnnxWriter::write_quantise() {
   Value* input = find_value(op().inputs[0]);
   if (input == nullptr) throw ValueError("what is quantised must be what an operator writes");
-  Value output{.name = fresh(op().outputs[0]),
+  Value output{.name = unique(op().outputs[0], names_),
                .info = {input->info.shape, DataType::kUint8},
                .is_nhwc = input->is_nhwc};
   set_quantisation(output, nullptr);
@@ -242,7 +256,7 @@ void OnnxWriter::write_dequantise() {
   Value* input = find_value(op().inputs[0]);
   if (input == nullptr) throw ValueError("what is dequantised must be what an operator writes");
   if (input->scale.empty()) set_quantisation(*input, nullptr);
-  Value output{.name = fresh(op().outputs[0]),
+  Value output{.name = unique(op().outputs[0], names_),
                .info = {input->info.shape, DataType::kFloat},
                .is_nhwc = input->is_nhwc};
   add_node("DequantizeLinear", {input->name, input->scale, input->zero_point}, {output.name});
@@ -266,7 +280,8 @@ bool OnnxWriter::reads_images(Dimensions dimensions) {
              std::ranges::all_of(shapes().inputs,
                                  [&](const TensorInfo& input) { return input.shape == first; });
     case Dimensions::kRows:
-      return is_nhwc(op().inputs[0]) && has_one_pixel(find_value(op().inputs[0])->info.shape);
+      return is_nhwc(op().inputs[0]) && has_one_pixel(find_value(op().inputs[0])->info.shape) &&
+             Arguments(op().type, op().args).integer("axis", 1) == 1;
   }
   return false;
 }
@@ -316,7 +331,7 @@ void OnnxWriter::write_operator() {
   std::vector<NodeWriter::Output> written;
   for (size_t i = 0; i < op().outputs.size(); ++i) {
     Value& output = outputs.emplace_back();
-    output.name = fresh(op().outputs[i]);
+    output.name = unique(op().outputs[i], names_);
     output.info = shapes().outputs[i];
     output.is_nhwc = has_images && output.info.shape.size() >= kImageRank;
     if (output.is_nhwc) output.info.shape = channels_first(output.info.shape);

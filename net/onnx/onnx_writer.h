@@ -76,7 +76,7 @@ class OnnxWriter {
 
   onnx::NodeProto& add_node(std::string_view type, std::vector<std::string> inputs,
                             std::vector<std::string> outputs);
-  // A name that no value has.
+  // A name that no value has, and no blob will have.
   std::string fresh(std::string_view name);
   void add_inputs();
   void add_outputs();
@@ -88,6 +88,7 @@ class OnnxWriter {
   std::unordered_map<std::string_view, Value> values_;  // by blob, as of now
   std::unordered_set<std::string> names_;               // of values
   std::unordered_set<std::string> node_names_;
+  std::unordered_set<std::string_view> blobs_;                  // that operators write
   std::unordered_set<std::string> written_;                     // by nodes, and inputs
   std::map<std::string, std::string, std::less<>> parameters_;  // by blob, shape and type
   std::map<std::string, std::string, std::less<>> constants_;   // by type, shape and elements

@@ -1,7 +1,6 @@
 #include "quantised.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <optional>
 #include <string>
@@ -89,7 +88,7 @@ class Fuser {
   void run() && {
     std::unordered_set<std::string> parameters;
     for (const auto& [blob, readers] : readers_) {
-      if (net_.parameters.contains(blob)) parameters.insert(blob);
+      if (net_.parameters.contains(blob) && !outputs_.contains(blob)) parameters.insert(blob);
     }
     for (size_t i = 0; i < net_.ops.size(); ++i) {
       if (!is_removed_[i] && shapes_[i].known && !is_quantisation(net_.ops[i])) fuse(i);
@@ -115,6 +114,14 @@ class Fuser {
   size_t writer_of(const std::string& blob) const {
     const auto it = writers_.find(blob);
     return it == writers_.end() ? kNone : it->second;
+  }
+  // A name that no other blob has, the same whenever it is asked for.
+  std::string own_name(const std::string& blob, std::string_view suffix) {
+    std::string& name = own_names_[blob + std::string(suffix)];
+    if (!name.empty()) return name;
+    name = blob + std::string(suffix);
+    while (is_constant(name) || writers_.contains(name) || net_.inputs.contains(name)) name += "_";
+    return name;
   }
   bool is_constant(const std::string& blob) const {
     return net_.parameters.contains(blob) || net_.constants.contains(blob);
@@ -155,15 +162,15 @@ class Fuser {
     std::vector<std::string> names = {weight->second};
     if (has_transposed_weight(op)) {
       std::swap(info.shape[0], info.shape[1]);
-      names[0] += "_transposed";
+      names[0] = own_name(names[0], "_transposed");
     }
     if (old.inputs.size() > 2) {
       if (!is_constant(old.inputs[2])) return std::nullopt;
       const auto bias = quantised_constants_.find(old.inputs[2]);
-      names.push_back(bias == quantised_constants_.end() ? old.inputs[2] + "_int32" : bias->second);
+      names.push_back(bias == quantised_constants_.end() ? own_name(old.inputs[2], "_int32") : bias->second);
       net_.parameters[names[1]] = {shapes_[op].inputs[2].shape, DataType::kInt32};
     } else if (old.type == "MatMul") {
-      names.push_back(names[0] + "_bias");
+      names.push_back(own_name(names[0], "_bias"));
       net_.parameters[names[1]] = {{info.shape[0]}, DataType::kInt32};
     }
     net_.parameters[names[0]] = std::move(info);
@@ -288,7 +295,7 @@ class Fuser {
     const std::string quantised = dequantised.inputs[0];
     std::erase(readers_[quantised], before);
     readers_.erase(real);
-    const std::string between = moved.outputs[0] + "_quantised";
+    const std::string between = own_name(moved.outputs[0], "_quantised");
     dequantised.outputs = moved.outputs;
     dequantised.inputs = {between};
     moved.outputs = {between};
@@ -359,6 +366,7 @@ class Fuser {
   std::unordered_map<std::string, std::vector<size_t>> readers_;
   std::unordered_set<std::string> outputs_;
   std::unordered_map<std::string, std::string> quantised_constants_;  // by their float form
+  std::unordered_map<std::string, std::string> own_names_;
 };
 
 }  // namespace

@@ -243,11 +243,13 @@ class Layout {
   void add_parameters() {
     std::unordered_set<std::string_view> read;
     for (const Operator& op : net_.ops) read.insert(op.inputs.begin(), op.inputs.end());
+    read.insert(net_.external_outputs.begin(), net_.external_outputs.end());
     for (const auto& [blob, name] : weights_) {
       TensorInfo info = net_.parameters.at(blob);
       info.shape = channels_last(info.shape);
       net_.parameters[name] = std::move(info);
-      if (!read.contains(blob)) net_.parameters.erase(blob);
+      if (read.contains(blob)) continue;
+      net_.parameters.erase(blob);
       net_.parameter_values.erase(blob);
     }
   }

@@ -310,6 +310,25 @@ TEST(OnnxQuantisedTest, WeightsHaveTheirBytes) {
   EXPECT_EQ(use.weight_bytes.at(DataType::kInt32), 4 * 4);
 }
 
+TEST(OnnxQuantisedTest, OddZeroPointsAndNames) {
+  // A zero point without elements.
+  EXPECT_EQ(types_of(kImage + tensor("ze", kUint8Type, {0}, "") + quantise("x", "y", "ze") + output("y")),
+            "QuantizeLinear");
+  // A name that the model has for something else.
+  const std::string begin =
+      kScales + input("x", {2, 10}) + quantise("x", "xq") + dequantise("xq", "xd") +
+      external("w8", kInt8Type, {10, 5}) + node("DequantizeLinear", {"w8", "s"}, {"w"}) +
+      node("MatMul", {"xd", "w"}, {"g"}) + quantise("g", "gq") + dequantise("gq", "y") + output("y");
+  const Net net = read(model(begin + input("w8_transposed", {9, 9})));
+  EXPECT_EQ(types_of(net), "Int8Quantize, Int8FC, Int8Dequantize");
+  EXPECT_EQ(infer_shapes(net).ops[1].inputs[1].shape, Shape({5, 10}));
+  // A weight that is a result as well.
+  const Net both =
+      read(model(kBegin + kConv + quantise("c", "cq") + dequantise("cq", "y") + output("y") + output("w")));
+  EXPECT_TRUE(both.parameters.contains("w"));
+  EXPECT_NO_THROW(infer_shapes(both));
+}
+
 // Rules read shapes and arguments of what was merged.
 TEST(OnnxQuantisedTest, EveryChangedByteIsAnErrorOrANetwork) {
   const std::string bytes =

@@ -475,6 +475,37 @@ TEST(OnnxWriterTest, QuantisedOperatorsStandBetweenDequantiseAndQuantise) {
   EXPECT_EQ(types.at("constant_0.25"), static_cast<int>(OnnxType::kFloat));
 }
 
+// Of one pixel the order of dimensions does not count, but axes behind the channels do.
+TEST(OnnxWriterTest, AxesBehindTheChannelsCount) {
+  const Net net = read_text(R"(op { type: "NCHW2NHWC" input: "x" output: "h" }
+      op { type: "Flatten" input: "h" output: "y" arg { name: "axis" i: 2 } } external_output: "y")",
+                            {{"x", {{2, 8, 1, 1}, DataType::kFloat}}});
+  EXPECT_EQ(infer_shapes(read_onnx(onnx_bytes(net), "written.onnx").net).blobs.at("y").shape, Shape({2, 8}));
+  const Net shape = read_text(R"(op { type: "Shape" input: "x" output: "y" arg { name: "axes" ints: [-1] } }
+      external_output: "y")",
+                              {{"x", {{2, 8, 3}, DataType::kFloat}}});
+  const onnx::ModelProto model = parsed(onnx_bytes(shape));
+  EXPECT_EQ(find_attribute(model.graph().node(0), "start")->i(), 2);
+  EXPECT_EQ(find_attribute(model.graph().node(0), "end")->i(), 3);
+}
+
+TEST(OnnxWriterTest, InputsKeepTheirOrderAndOutputsTheirNames) {
+  const TensorInfo image{{1, 4, 2, 2}, DataType::kFloat};
+  const Net net = read_text(R"(op { type: "Sum" input: "zz" input: "aa" output: "s" }
+      op { type: "ChannelShuffle" input: "s" output: "y" arg { name: "group" i: 2 } }
+      op { type: "Relu" input: "y" output: "y_groups" }
+      external_input: "zz" external_input: "aa" external_output: "y_groups")",
+                            {{"zz", image}, {"aa", image}});
+  const onnx::ModelProto model = parsed(onnx_bytes(net));
+  EXPECT_EQ(model.graph().input(0).name(), "zz");
+  EXPECT_EQ(model.graph().input(1).name(), "aa");
+  EXPECT_EQ(model.graph().output(0).name(), "y_groups");
+  // A network without operators gives what it gets.
+  Net identity = read_text("", {{"x", image}});
+  identity.external_inputs = identity.external_outputs = {"x"};
+  EXPECT_THAT(node_types(parsed(onnx_bytes(identity))), ElementsAre("Identity"));
+}
+
 TEST(OnnxWriterTest, WeightsAreTheSameUnderASeedAndMayBeLeftOut) {
   Net net =
       read_text(R"(op { type: "FC" input: "x" input: "w" input: "b" output: "y" } external_output: "y")",

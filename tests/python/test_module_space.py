@@ -132,6 +132,12 @@ def test_the_supernet_of_one_hot_weights_is_the_network(own):
         assert not {p.data_ptr() for p in network.parameters()} & {p.data_ptr() for p in own.parameters()}
 
 
+def test_whole_numbers_of_any_kind_are_an_architecture(own):
+    import numpy
+
+    assert own.lower(numpy.array([0, 2, 1])).operators == own.lower(torch.tensor([0, 2, 1])).operators
+
+
 def test_few_networks_have_each_candidate(own):
     architectures = own.covering(seed=3)
     assert len(architectures) == 3 and architectures == own.covering(seed=3)

@@ -113,7 +113,8 @@ constexpr LoweringRow kLowering[] = {
 };
 
 void write_shape(NodeWriter& writer, std::string_view target) {
-  const std::vector<int64_t> axes = writer.args().integers("axes");
+  std::vector<int64_t> axes = writer.args().integers("axes");
+  for (int64_t& axis : axes) axis = writer.axis(axis);
   onnx::NodeProto& node = writer.add(target);
   if (axes.empty()) return;
   for (size_t i = 0; i < axes.size(); ++i) {

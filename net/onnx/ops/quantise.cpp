@@ -36,7 +36,8 @@ void add_quantisation(Operator& op, const OnnxNode& node, size_t scale_at, size_
                      : output_type != 0 && output_type != kUint8 && output_type != kInt8) {
     throw UnknownShape();
   }
-  if (!has_one_scale(node, scale_at)) throw UnknownShape();
+  const bool has_one_zero_point = !has_zero_point || num_elements(node.shape(zero_point_at)) == 1;
+  if (!has_one_scale(node, scale_at) || !has_one_zero_point) throw UnknownShape();
   const bool is_signed =
       has_zero_point ? node.info(zero_point_at).dtype == DataType::kInt8 : output_type == kInt8;
   if (const Values* scale = node.values(scale_at); scale != nullptr) {

@@ -9,6 +9,7 @@ L layers, C candidates of the widest layer; both are counted from 0.
 """
 
 import copy
+import operator
 import random
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
@@ -181,8 +182,9 @@ class ModuleSpace(nn.Module):
 
     def _checked(self, arch: Any) -> List[int]:
         choices = arch.tolist() if isinstance(arch, Tensor) else list(arch)
-        if len(choices) != len(self.layers) or not all(isinstance(k, int) for k in choices):
+        if len(choices) != len(self.layers) or not all(hasattr(k, "__index__") for k in choices):
             raise ValueError(f"arch must be one architecture, {len(self.layers)} whole numbers, got {choices}")
+        choices = [operator.index(k) for k in choices]
         for index, (layer, k) in enumerate(zip(self.layers, choices)):
             if k not in layer.offered:
                 raise ValueError(

@@ -262,14 +262,20 @@ def _followed(module: nn.Module, running: List[str]) -> Iterator[None]:
     def enter(name: str) -> Any:
         return lambda *_: running.append(name)
 
-    def leave(*_: Any) -> None:
-        running.pop()
+    def leave(name: str) -> Any:
+        # What failed inside, and was caught, is left as well.
+        def cut(*_: Any) -> None:
+            del running[len(running) - 1 - running[::-1].index(name) :]
+
+        return cut
 
     handles = []
-    for name, submodule in module.named_modules():
-        handles.append(submodule.register_forward_pre_hook(enter(name)))
-        handles.append(submodule.register_forward_hook(leave))
     try:
+        for name, submodule in module.named_modules():
+            if isinstance(submodule, torch.jit.ScriptModule):
+                continue  # takes no hooks
+            handles.append(submodule.register_forward_pre_hook(enter(name)))
+            handles.append(submodule.register_forward_hook(leave(name)))
         yield
     finally:
         for handle in handles:
