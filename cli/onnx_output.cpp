@@ -17,8 +17,8 @@ void add_onnx_output_options(CLI::App& app, OnnxOutput& output) {
                           ->type_name("FILE");
   app.add_option(
          "--weights", output.weights,
-         "What --onnx gives as weights: random, always the same; or none, for a small file that still "
-         "runs: constants made when it is loaded")
+         "Weights of --onnx: random, the same every time, or none: a small file that still runs, with "
+         "constants that are made when it is loaded")
       ->type_name("NAME")
       ->capture_default_str()
       ->check(CLI::IsMember({"random", "none"}))

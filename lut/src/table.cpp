@@ -353,9 +353,9 @@ namespace {
 // result. Published tables hold it for some convolutions; other formats of networks cannot say it.
 OperatorKey with_other_hint(OperatorKey key) {
   constexpr std::string_view kHint = "exhaustive_search";
-  const auto [first, last] = std::ranges::remove(key.args, kHint, &net::Argument::name);
-  const bool is_said = std::any_of(first, last, [&](const net::Argument& arg) { return arg.i != 0; });
-  key.args.erase(first, last);
+  const bool is_said = std::ranges::any_of(
+      key.args, [&](const net::Argument& arg) { return arg.name == kHint && arg.i.value_or(0) != 0; });
+  std::erase_if(key.args, [&](const net::Argument& arg) { return arg.name == kHint; });
   if (!is_said) key.args.push_back(net::Argument::of_int(std::string(kHint), 1));
   return key;
 }

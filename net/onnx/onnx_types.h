@@ -41,6 +41,9 @@ inline constexpr std::string_view kOwnNote = "latgrad.";
 inline constexpr std::array<std::string_view, 5> kNotedHints = {
     "exhaustive_search", "cudnn_exhaustive_search", "use_cudnn", "enable_tensor_core", "deterministic"};
 
+// Whether the elements may be those of a quantised tensor.
+inline bool has_8_bits(DataType dtype) { return dtype == DataType::kUint8 || dtype == DataType::kInt8; }
+
 // Errors: ValueError for a type that Caffe2 has not.
 DataType data_type_of_onnx(int64_t onnx_type);
 OnnxType onnx_type_of(DataType dtype);

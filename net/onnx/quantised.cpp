@@ -11,6 +11,7 @@
 
 #include "latgrad/net/arguments.h"
 #include "latgrad/net/registry.h"
+#include "onnx_types.h"
 #include "remove_operators.h"
 
 namespace latgrad::net {
@@ -18,8 +19,6 @@ namespace {
 
 constexpr size_t kNone = static_cast<size_t>(-1);
 constexpr size_t kImageRank = 4;
-
-bool has_8_bits(DataType dtype) { return dtype == DataType::kUint8 || dtype == DataType::kInt8; }
 
 enum class Needs {
   kNothing,

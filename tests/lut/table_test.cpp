@@ -251,6 +251,10 @@ TEST(TableTest, AConvolutionWithoutARecordHasThoseWithTheOtherHint) {
   EXPECT_THAT(both.find(key("Conv", {kernel_3, searches}), "phone"), ElementsAre(0));
   const Table hinted = parse(line("Conv", "1", "phone", hint + kernel));
   EXPECT_THAT(hinted.find(key("Conv", {kernel_3}), "phone"), ElementsAre(0));
+  // Said to be off, wherever it stands.
+  const net::Argument off = net::Argument::of_int("exhaustive_search", 0);
+  EXPECT_THAT(hinted.find(key("Conv", {off, kernel_3}), "phone"), ElementsAre(0));
+  EXPECT_THAT(hinted.find(key("Conv", {kernel_3, off}), "phone"), ElementsAre(0));
   EXPECT_THAT(hinted.find_reference(key("Conv", {kernel_3}), "phone"), IsEmpty());
   EXPECT_THAT(hinted.find(key("Conv", {kernel_3, stride}), "phone"), IsEmpty());
   const Table plain = parse(line("Conv", "1", "phone", kernel));

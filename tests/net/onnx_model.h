@@ -74,8 +74,18 @@ inline std::string text_attribute(const std::string& name, const std::string& va
   return "attribute { name: \"" + name + "\" type: 3 s: \"" + value + "\" }";
 }
 
+// "Conv, Relu".
+inline std::string types_of(const Net& net) {
+  std::string types;
+  for (const Operator& op : net.ops) types += (types.empty() ? "" : ", ") + op.type;
+  return types;
+}
+
 inline Net read(const std::string& bytes, const std::vector<InputShape>& inputs = {}) {
   return read_onnx(bytes, "model.onnx", inputs).net;
 }
+
+// Of a graph that is read.
+inline std::string types_of(const std::string& graph) { return types_of(read(model(graph))); }
 
 }  // namespace latgrad::net::test

@@ -7,14 +7,6 @@
 namespace latgrad::net::test {
 namespace {
 
-std::string types_of(const Net& net) {
-  std::string types;
-  for (const Operator& op : net.ops) types += (types.empty() ? "" : ", ") + op.type;
-  return types;
-}
-
-std::string types_of(const std::string& graph) { return types_of(read(model(graph))); }
-
 // Channels as groups, exchanged by `axes`, and as channels again.
 std::string shuffle(const std::vector<int64_t>& groups, const std::vector<int64_t>& axes,
                     const std::vector<int64_t>& channels = {2, 6, 4, 5}) {

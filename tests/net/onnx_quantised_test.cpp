@@ -15,13 +15,6 @@ namespace {
 
 using testing::ElementsAre;
 
-std::string types_of(const Net& net) {
-  std::string types;
-  for (const Operator& op : net.ops) types += (types.empty() ? "" : ", ") + op.type;
-  return types;
-}
-std::string types_of(const std::string& graph) { return types_of(read(model(graph))); }
-
 std::string tensor(const std::string& name, int type, const Shape& shape, const std::string& data) {
   return "initializer { name: \"" + name + "\" data_type: " + std::to_string(type) + dims(shape) + " " +
          data + " }";

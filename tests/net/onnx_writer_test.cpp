@@ -35,12 +35,6 @@ std::vector<std::string> node_types(const onnx::ModelProto& model) {
   return types;
 }
 
-std::string types_of(const Net& net) {
-  std::string types;
-  for (const Operator& op : net.ops) types += (types.empty() ? "" : ", ") + op.type;
-  return types;
-}
-
 struct Example {
   const char* op;  // a NetDef's operator without its braces
   std::map<std::string, Shape> inputs;

@@ -5,12 +5,11 @@
 #include <algorithm>
 
 #include "lowering_rows.h"
+#include "onnx_types.h"
 #include "window.h"
 
 namespace latgrad::net::onnx_ops {
 namespace {
-
-bool has_8_bits(DataType dtype) { return dtype == DataType::kUint8 || dtype == DataType::kInt8; }
 
 // A scale for the whole tensor: a scale for each channel, or each block, only weights have.
 bool has_one_scale(const OnnxNode& node, size_t scale_at) { return num_elements(node.shape(scale_at)) == 1; }
@@ -29,8 +28,8 @@ std::string dequantised(OnnxNode& node, size_t at, size_t scale_at, std::string_
 // Caffe2's tensors have no sign: what is signed is shifted by half the range.
 void add_quantisation(Operator& op, const OnnxNode& node, size_t scale_at, size_t zero_point_at) {
   const bool has_zero_point = node.has_input(zero_point_at);
-  constexpr int64_t kUint8 = 2;  // of ONNX, as kInt8
-  constexpr int64_t kInt8 = 3;
+  constexpr auto kUint8 = static_cast<int64_t>(OnnxType::kUint8);
+  constexpr auto kInt8 = static_cast<int64_t>(OnnxType::kInt8);
   const int64_t output_type = node.integer("output_dtype", kUint8);
   if (has_zero_point ? !has_8_bits(node.info(zero_point_at).dtype)
                      : output_type != 0 && output_type != kUint8 && output_type != kInt8) {
