@@ -5,11 +5,11 @@
 
 #include "command.h"
 #include "latgrad/base/json.h"
+#include "latgrad/lut/missing_json.h"
 #include "latgrad/net/init_net.h"
 #include "latgrad/net/netdef.h"
 #include "latgrad/search/lowering.h"
 #include "memory_text.h"
-#include "missing_operators.h"
 #include "net_options.h"
 #include "onnx_output.h"
 #include "output.h"
@@ -59,7 +59,7 @@ struct PricedArch {
   lut::Estimate estimate;  // of the whole network
   Part fixed;
   std::vector<Part> layers;
-  MissingOperators missing;
+  lut::MissingOperators missing;
 };
 
 struct ShownArch {
@@ -73,7 +73,7 @@ struct ShownArch {
 
 // Prices a part and collects the operators that the table lacks.
 Part price_part(std::string name, std::string candidate, const net::Net& net, const Pricing& pricing,
-                MissingOperators& missing) {
+                lut::MissingOperators& missing) {
   const net::NetShapes shapes = net::infer_shapes(net);
   Part part{std::move(name), std::move(candidate),
             lut::estimate(net, shapes, pricing.table, pricing.options)};
@@ -111,7 +111,7 @@ void add_price(base::Json& json, const ShownArch& shown, const Pricing& pricing)
                               {"candidate", priced.layers[i].candidate},
                               {"us", base::or_null(priced.layers[i].estimate.total_us())}});
   }
-  json["missing"] = priced.missing.json();
+  json["missing"] = lut::missing_json(priced.missing);
 }
 
 std::string arch_json(const ShownArch& shown, const Pricing* pricing) {

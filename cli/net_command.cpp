@@ -8,11 +8,11 @@
 #include "latgrad/base/json.h"
 #include "latgrad/base/listed.h"
 #include "latgrad/lut/describe.h"
+#include "latgrad/lut/missing_operators.h"
 #include "latgrad/lut/reference_report.h"
 #include "latgrad/net/infer_shapes.h"
 #include "latgrad/profile/networks.h"
 #include "memory_text.h"
-#include "missing_operators.h"
 #include "net_options.h"
 #include "onnx_output.h"
 #include "output.h"
@@ -173,7 +173,7 @@ std::string operator_table(const PricedNet& priced, bool with_shares) {
 }
 
 std::string missing_text(const PricedNet& priced, const NetOptions& options) {
-  MissingOperators missing;
+  lut::MissingOperators missing;
   size_t count = 0;
   for (size_t i = 0; i < priced.net.ops.size(); ++i) {
     if (priced.estimate.ops[i].time_us) continue;

@@ -43,8 +43,10 @@ void Pricing::add_to(base::Json& object) const {
   object["statistic"] = lut::to_string(options.statistic);
 }
 
-std::string Pricing::text() const {
-  return fmt::format("{} by {} ({} of {})", options.device, lut.string(), lut::to_string(options.mode),
+std::string Pricing::text() const { return pricing_text(lut.string(), options); }
+
+std::string pricing_text(const std::string& lut, const lut::EstimateOptions& options) {
+  return fmt::format("{} by {} ({} of {})", options.device, lut, lut::to_string(options.mode),
                      lut::to_string(options.statistic));
 }
 

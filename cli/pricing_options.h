@@ -37,6 +37,9 @@ struct Pricing {
   std::string text() const;
 };
 
+// As Pricing::text.
+std::string pricing_text(const std::string& lut, const lut::EstimateOptions& options);
+
 // Errors: as Table::load; ValueError if the table lacks the device, or if the device must be named.
 Pricing load_pricing(const PricingOptions& options);
 

@@ -10,9 +10,9 @@
 #include "command.h"
 #include "latgrad/base/json.h"
 #include "latgrad/base/replace_file.h"
+#include "latgrad/lut/missing_json.h"
 #include "latgrad/search/latency_model.h"
 #include "latgrad/search/scaling.h"
-#include "missing_operators.h"
 #include "net_options.h"
 #include "output.h"
 #include "pricing_options.h"
@@ -56,7 +56,7 @@ struct ShownSpace {
   size_t num_operators;
   std::optional<search::LatencyModel> model = {};
   lut::Statistic statistic = lut::Statistic::kP50;  // of the prices shown
-  MissingOperators missing = {};
+  lut::MissingOperators missing = {};
 
   // Nothing if an operator is missing or a candidate is not offered. Precondition: a model.
   std::optional<double> fixed_us() const {
@@ -156,7 +156,7 @@ void add_model(Json& json, const ShownSpace& shown) {
   json["table_us"] = table_json(shown);
   json["fastest"] = extreme_json(shown.space, extreme_architecture(shown, std::less<>()));
   json["slowest"] = extreme_json(shown.space, extreme_architecture(shown, std::greater<>()));
-  json["missing"] = shown.missing.json();
+  json["missing"] = lut::missing_json(shown.missing);
 }
 
 std::string space_json(const ShownSpace& shown, const Pricing* pricing) {

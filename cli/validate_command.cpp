@@ -11,14 +11,10 @@
 #include <vector>
 
 #include "command.h"
-#include "latgrad/base/json.h"
 #include "latgrad/base/replace_file.h"
 #include "latgrad/profile/progress.h"
-#include "latgrad/profile/provenance.h"
-#include "latgrad/profile/scatter_svg.h"
-#include "latgrad/profile/validate.h"
+#include "latgrad/profile/validation.h"
 #include "measuring_options.h"
-#include "missing_operators.h"
 #include "net_options.h"
 #include "option_check.h"
 #include "output.h"
@@ -29,8 +25,6 @@
 #include "text_table.h"
 
 namespace latgrad::cli {
-
-using base::Json;
 
 namespace {
 
@@ -50,20 +44,15 @@ constexpr const char* kFooter =
     "2 wrong usage.";
 
 constexpr size_t kListedMissing = 20;
-constexpr size_t kRandomByDefault = 20;
 // Up to this difference, the machine counts as equally fast as when the table was measured.
 constexpr double kSameSpeed = 0.02;
 
 constexpr size_t kNameColumns = 60;
 
 struct ValidateCommandOptions {
-  PricingOptions pricing;
+  profile::ValidationOptions run;
   std::string space;
   std::string precision = "int8";
-  profile::NetFiles networks;
-  size_t random = kRandomByDefault;
-  bool named = false;
-  profile::RoundOptions rounds = profile::kValidateRounds;
   RunnerOptions runner;
   std::string plot;
   bool json = false;
@@ -78,110 +67,6 @@ void check_plot(const std::string& text) {
     throw ValueError(fmt::format("the plot must be a file in a folder that exists, got \"{}\"", text));
   }
 }
-
-struct Report {
-  const ValidateCommandOptions& options;
-  const Pricing& pricing;
-  std::string space_name;                         // empty: none
-  std::optional<runner::RunnerInfo> runner = {};  // nothing where there was nothing to measure
-  std::string table_differs = {};  // how the table's machine differs; empty: it does not, or unknown
-  profile::ValidateResult result = {};
-  std::vector<profile::UnpricedSubject> unpriced = {};
-
-  bool is_complete() const { return unpriced.empty() && result.unmeasured.empty(); }
-};
-
-// ---- JSON ----
-
-Json bounds_json(const std::optional<profile::Bounds>& bounds, double unit) {
-  if (!bounds) return nullptr;
-  return {bounds->low * unit, bounds->high * unit};
-}
-
-Json agreement_json(const profile::ValidateResult& result, const std::optional<profile::Agreement>& maybe) {
-  if (!maybe) return nullptr;
-  const profile::Agreement& agreement = *maybe;
-  return {{"networks", agreement.pairs},
-          {"mape_percent", 100 * agreement.mape},
-          {"mape_percent_95", bounds_json(agreement.mape_interval, 100)},
-          {"bias_percent", 100 * agreement.bias},
-          {"worst_percent", 100 * agreement.worst_error},
-          {"worst", result.nets[agreement.worst].name},
-          {"kendall_tau", base::or_null(agreement.tau)},
-          {"kendall_tau_95", bounds_json(agreement.tau_interval, 1)}};
-}
-
-Json nets_json(const profile::ValidateResult& result) {
-  Json nets = Json::array();
-  for (const profile::ValidatedNet& net : result.nets) {
-    std::optional<profile::Bounds> bounds;
-    if (net.interval) bounds = {net.interval->low_us, net.interval->high_us};
-    nets.push_back({{"name", net.name},
-                    {"from_space", net.from_space},
-                    {"measured_us", net.time.measured_us},
-                    {"measured_us_95", bounds_json(bounds, 1)},
-                    {"predicted_us", net.time.predicted_us},
-                    {"error_percent", 100 * net.time.error()},
-                    {"median_error_percent", net.relative_error ? Json(100 * *net.relative_error) : Json()},
-                    {"visits", net.visits}});
-  }
-  return nets;
-}
-
-Json runner_json(const std::optional<runner::RunnerInfo>& runner) {
-  if (!runner) return nullptr;
-  return {{"program", runner->program},
-          {"framework", runner->framework},
-          {"engine", runner->engine},
-          {"threads", runner->threads},
-          {"cpu", runner->machine.cpu_model}};
-}
-
-Json unmeasured_json(const profile::ValidateResult& result) {
-  Json unmeasured = Json::array();
-  for (const profile::UnmeasuredNet& net : result.unmeasured) {
-    unmeasured.push_back({{"name", net.name}, {"reasons", net.reasons}});
-  }
-  return unmeasured;
-}
-
-// Operators without a record, each with the networks that need it.
-MissingOperators missing_operators(const std::vector<profile::UnpricedSubject>& unpriced) {
-  MissingOperators missing;
-  for (const profile::UnpricedSubject& subject : unpriced) {
-    for (const lut::OperatorKey& key : subject.missing) missing.add(key, subject.name);
-    for (const std::string& type : subject.unknown_types) missing.add_unknown(type, subject.name);
-  }
-  return missing;
-}
-
-Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
-
-std::string report_json(const Report& report) {
-  const profile::ValidateResult& result = report.result;
-  Json unpriced = Json::array();
-  for (const profile::UnpricedSubject& subject : report.unpriced) unpriced.push_back(subject.name);
-  return base::json_text(
-      {{"lut", report.pricing.lut.string()},
-       {"device", report.pricing.options.device},
-       {"space", text_or_null(report.space_name)},
-       {"runner", runner_json(report.runner)},
-       {"table_differs", text_or_null(report.table_differs)},
-       {"agreement", agreement_json(result, result.agreement)},
-       {"agreement_now", agreement_json(result, result.agreement_now)},
-       {"networks", nets_json(result)},
-       {"unpriced", std::move(unpriced)},
-       {"missing", missing_operators(report.unpriced).json()},
-       {"unmeasured", unmeasured_json(result)},
-       {"operators_now_percent", result.operators_now ? Json(100 * (*result.operators_now - 1)) : Json()},
-       {"rounds", result.rounds},
-       {"runs", result.runs},
-       {"discarded_runs", result.discarded_runs},
-       {"elapsed_s", result.elapsed_s},
-       {"budget_spent", result.budget_spent}});
-}
-
-// ---- text ----
 
 // Architectures that digits cannot express are named by all of their blocks.
 std::string short_name(const std::string& name) {
@@ -225,31 +110,29 @@ std::string nets_text(const profile::ValidateResult& result) {
 }
 
 // Networks whose time is known less precisely than requested: part of their error is the measurement's.
-size_t count_unsettled(const Report& report) {
+size_t count_unsettled(const ValidateCommandOptions& options, const profile::ValidationReport& report) {
   size_t count = 0;
   for (const profile::ValidatedNet& net : report.result.nets) {
-    if (!net.relative_error || *net.relative_error > report.options.rounds.target) ++count;
+    if (!net.relative_error || *net.relative_error > options.run.rounds.target) ++count;
   }
   return count;
 }
 
-std::string missing_text(const Report& report) {
+std::string missing_text(const ValidateCommandOptions& options, const profile::ValidationReport& report) {
   if (report.unpriced.empty()) return "";
-  const MissingOperators missing = missing_operators(report.unpriced);
   std::string text = fmt::format("\nNot compared, because the table lacks {} for {}:\n{}",
-                                 format_count(missing.size(), "operator"), report.pricing.options.device,
-                                 missing.text(kListedMissing));
+                                 format_count(report.missing.size(), "operator"), report.pricing.device,
+                                 report.missing.text(kListedMissing));
   std::string what;
-  if (!report.options.space.empty()) {
-    what =
-        fmt::format(" --space {} --precision {}", shell_word(report.options.space), report.options.precision);
+  if (!options.space.empty()) {
+    what = fmt::format(" --space {} --precision {}", shell_word(options.space), options.precision);
   }
-  what += net_arguments(report.options.networks);
-  return text + fmt::format("Measure them on that device:  latgrad profile{}{}\n", what,
-                            extended_table(report.pricing.lut));
+  what += net_arguments(options.run.networks);
+  return text +
+         fmt::format("Measure them on that device:  latgrad profile{}{}\n", what, extended_table(report.lut));
 }
 
-std::string unmeasured_text(const Report& report) {
+std::string unmeasured_text(const profile::ValidationReport& report) {
   if (report.result.unmeasured.empty()) return "";
   std::string text = "\nNot compared, because the runner cannot run them:\n";
   for (const profile::UnmeasuredNet& net : report.result.unmeasured) {
@@ -258,9 +141,10 @@ std::string unmeasured_text(const Report& report) {
   return text;
 }
 
-std::string report_text(const Report& report) {
+std::string report_text(const ValidateCommandOptions& options, const profile::ValidationReport& report) {
   const profile::ValidateResult& result = report.result;
-  std::string text = fmt::format("Whole networks compared with the sums for {}\n", report.pricing.text());
+  std::string text =
+      fmt::format("Whole networks compared with the sums for {}\n", pricing_text(report.lut, report.pricing));
   if (result.agreement) {
     text += fmt::format("\n{}\n{}", nets_text(result), agreement_text(result));
     if (result.operators_now && std::abs(*result.operators_now - 1) > kSameSpeed) {
@@ -275,80 +159,36 @@ std::string report_text(const Report& report) {
       text += fmt::format("\nThe machine drifted: {} of {} network runs were discarded.\n",
                           result.discarded_runs, result.runs);
     }
-    if (const size_t unsettled = count_unsettled(report); unsettled > 0) {
+    if (const size_t unsettled = count_unsettled(options, report); unsettled > 0) {
       text += fmt::format("\nNot known to within {:g}%: {}; use a larger --budget or a quieter machine\n",
-                          100 * report.options.rounds.target, format_count(unsettled, "measured time"));
+                          100 * options.run.rounds.target, format_count(unsettled, "measured time"));
     }
   } else {
     text += "\nNo network was measured.\n";
   }
-  return text + missing_text(report) + unmeasured_text(report);
+  return text + missing_text(options, report) + unmeasured_text(report);
 }
 
-// ---- the run ----
-
-std::string plot(const Report& report) {
-  std::vector<profile::ScatterPoint> points;
-  for (const profile::ValidatedNet& net : report.result.nets) {
-    points.push_back({net.name, net.time.measured_us, net.time.predicted_us,
-                      net.from_space ? profile::PointGroup::kArchitecture : profile::PointGroup::kNetwork});
+int run(ValidateCommandOptions options) {
+  const bool any_of_space = !options.space.empty() && (options.run.random > 0 || options.run.named);
+  if (options.run.networks.nets.empty() && !any_of_space) {
+    throw CLI::RequiredError("--net, or --space with --random or --named");
   }
-  return profile::scatter_svg({.title = "Whole networks: predicted by the table and measured",
-                               .subtitle = report.pricing.options.device,
-                               .points = std::move(points),
-                               .agreement = *report.result.agreement});
-}
-
-profile::Subjects make_subjects(const ValidateCommandOptions& options, const search::Space* space,
-                                const Pricing& pricing) {
-  const std::vector<profile::NamedNet> nets = profile::read_nets(options.networks);
-  return profile::make_subjects({.nets = nets,
-                                 .space = space,
-                                 .precision = search::parse_precision(options.precision),
-                                 .named = options.named,
-                                 .random = options.random,
-                                 .seed = options.rounds.seed},
-                                pricing.table, pricing.options);
-}
-
-// Fills in the results of the runner.
-void measure(const std::vector<profile::Subject>& subjects, Report& report) {
-  const ValidateCommandOptions& options = report.options;
+  if (!options.space.empty()) options.run.space = find_space(options.space);
+  options.run.precision = search::parse_precision(options.precision);
+  options.run.runner = options.runner.settings;
   const std::unique_ptr<runner::Runner> runner = start_runner(options.runner);
-  report.runner = runner->open(options.runner.settings);
-  if (const std::optional<profile::Origin> there = profile::read_origin(report.pricing.lut)) {
-    report.table_differs = profile::differences(*there, profile::origin_of(*report.runner));
-  }
-  if (!report.table_differs.empty()) {
-    write_error(fmt::format("latgrad: warning: {} was measured elsewhere: {}\n", report.pricing.lut.string(),
-                            report.table_differs));
-  }
   profile::Progress progress(std::cerr,
                              options.quiet ? profile::Progress::Style::kQuiet : profile::stderr_style(),
                              profile::stderr_columns());
-  report.result =
-      profile::validate(subjects, *runner, options.rounds, [&progress](const profile::ValidateVisit& visit) {
-        progress.show(visit.settled, visit.total, visit.left_s, visit.next.name);
-      });
-  progress.clear();
-}
-
-int run(const ValidateCommandOptions& options) {
-  const bool any_of_space = !options.space.empty() && (options.random > 0 || options.named);
-  if (options.networks.nets.empty() && !any_of_space) {
-    throw CLI::RequiredError("--net, or --space with --random or --named");
-  }
-  const Pricing pricing = load_pricing(options.pricing);
-  std::optional<search::Space> space;
-  if (!options.space.empty()) space = load_space(options.space);
-  profile::Subjects subjects = make_subjects(options, space ? &*space : nullptr, pricing);
-  Report report{.options = options, .pricing = pricing, .space_name = space ? space->name() : ""};
-  report.unpriced = std::move(subjects.unpriced);
-  if (!subjects.priced.empty()) measure(subjects.priced, report);
+  const profile::ValidationReport report =
+      profile::run_validation(options.run, *runner, progress, {.on_warning = [](const std::string& text) {
+                                write_error(fmt::format("latgrad: warning: {}\n", text));
+                              }});
 
   if (!options.plot.empty()) {
     if (report.result.agreement) {
-      base::replace_file(options.plot, plot(report));
+      base::replace_file(options.plot, report_plot(report));
     } else {
       write_error("latgrad: no plot, because no network was measured\n");
     }
@@ -356,18 +196,18 @@ int run(const ValidateCommandOptions& options) {
   if (options.json) {
     write_output(report_json(report));
   } else {
-    write_text(report_text(report));
+    write_text(report_text(options, report));
   }
   return report.is_complete() ? kComplete : kSomethingMissing;
 }
 
 void declare_what(CLI::App& app, ValidateCommandOptions& options) {
-  app.add_option("--lut", options.pricing.lut,
+  app.add_option("--lut", options.run.lut,
                  "The look-up table: one record per line (.json), or the same as .json.gz or .zip")
       ->type_name("FILE")
       ->required();
   app.add_option(
-         "--device", options.pricing.device,
+         "--device", options.run.device,
          "Device whose records to use [the only one in the table, or the one that its file is named after]")
       ->type_name("NAME");
   CLI::Option* space =
@@ -377,17 +217,18 @@ void declare_what(CLI::App& app, ValidateCommandOptions& options) {
           ->type_name("SPACE");
   add_precision_option(app, options.precision);
   app.get_option("--precision")->description("Arithmetic of the architectures");
-  app.add_option("--random", options.random, "How many random architectures of the space")
+  app.add_option("--random", options.run.random, "How many random architectures of the space")
       ->type_name("N")
       ->capture_default_str()
       ->check(CLI::Range(0, 10'000))
       ->needs(space);
-  app.add_flag("--named", options.named, "Also measure the architectures that the space names")->needs(space);
-  add_net_options(app, options.networks);
+  app.add_flag("--named", options.run.named, "Also measure the architectures that the space names")
+      ->needs(space);
+  add_net_options(app, options.run.networks);
 }
 
 void declare_how(CLI::App& app, ValidateCommandOptions& options) {
-  profile::RoundOptions& rounds = options.rounds;
+  profile::RoundOptions& rounds = options.run.rounds;
   add_measuring_options(app, "each network's median", rounds.target, rounds.budget_s);
   app.add_option("--seed", rounds.seed, "Seed of the architectures, the order and the bootstrap")
       ->type_name("N")

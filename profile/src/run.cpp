@@ -25,6 +25,7 @@ Work plan_work(const Options& options, const lut::Table* known, const std::strin
   std::vector<search::Space> spaces;
   for (const fs::path& path : options.spaces) spaces.push_back(search::Space::load(path));
   std::vector<NamedNet> nets = read_nets(options.networks);
+  nets.insert(nets.end(), options.nets.begin(), options.nets.end());
   Plan plan;
   for (const search::Space& space : spaces) {
     for (search::Precision precision : options.precisions) plan.add_space(space, precision);

@@ -87,18 +87,19 @@ class OperatorPlaces {
 class Validation {
  public:
   Validation(std::span<const Subject> subjects, runner::Runner& runner, const RoundOptions& options,
-             const std::function<void(const ValidateVisit&)>& on_visit)
+             const ValidateHooks& hooks)
       : subjects_(subjects),
         runner_(runner),
         options_(options),
-        on_visit_(on_visit),
+        hooks_(hooks),
         random_(options.seed),
         places_(subjects),
         runs_(places_.num_operators(), options.drift_tolerance),
         reasons_(subjects.size()) {}
 
   ValidateResult run() {
-    while (rounds_.begin(net_times(runs_.counting()), can_run())) run_round();
+    while (!result_.stopped && rounds_.begin(net_times(runs_.counting()), can_run())) run_round();
+    if (result_.stopped) return std::move(result_);
     const std::vector<bool> counts = runs_.counting();
     const std::vector<Times> times = net_times(counts);
     const std::vector<Times> all_times = net_times(std::vector<bool>(counts.size(), true));
@@ -135,6 +136,8 @@ class Validation {
     base::shuffle(order, random_);
     for (size_t i : order) {
       if (!rounds_.has_time()) return;
+      result_.stopped = hooks_.stop_requested && hooks_.stop_requested();
+      if (result_.stopped) return;
       visit(i);
     }
   }
@@ -146,7 +149,8 @@ class Validation {
   }
 
   void visit(size_t i) {
-    if (on_visit_) on_visit_({subjects_[i], rounds_.settled(), subjects_.size(), rounds_.left_s()});
+    if (hooks_.on_visit)
+      hooks_.on_visit({subjects_[i], rounds_.settled(), subjects_.size(), rounds_.left_s()});
     const runner::Chain& chain = subjects_[i].chain;
     const runner::Timings timings = runner_.measure({.chain = chain,
                                                      .warmup = options_.warmup,
@@ -250,7 +254,7 @@ class Validation {
   std::span<const Subject> subjects_;
   runner::Runner& runner_;
   const RoundOptions& options_;
-  const std::function<void(const ValidateVisit&)>& on_visit_;
+  const ValidateHooks& hooks_;
 
   std::mt19937_64 random_;
   OperatorPlaces places_;
@@ -295,9 +299,8 @@ Subjects make_subjects(const SubjectOptions& options, const lut::Table& table,
 }
 
 ValidateResult validate(std::span<const Subject> subjects, runner::Runner& runner,
-                        const RoundOptions& options,
-                        const std::function<void(const ValidateVisit&)>& on_visit) {
-  return Validation(subjects, runner, options, on_visit).run();
+                        const RoundOptions& options, const ValidateHooks& hooks) {
+  return Validation(subjects, runner, options, hooks).run();
 }
 
 }  // namespace latgrad::profile

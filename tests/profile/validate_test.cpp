@@ -285,14 +285,24 @@ TEST_F(ValidateTest, EndsAfterTheFirstRoundWhenTheBudgetIsSpent) {
 TEST_F(ValidateTest, TellsHowFarItIs) {
   std::vector<size_t> settled;
   bool any_left = false;
-  validate(subjects().priced, runner_, kValidateRounds, [&](const ValidateVisit& visit) {
-    EXPECT_EQ(visit.total, 6u);
-    settled.push_back(visit.settled);
-    any_left = any_left || visit.left_s.has_value();
-  });
+  validate(subjects().priced, runner_, kValidateRounds, {.on_visit = [&](const ValidateVisit& visit) {
+             EXPECT_EQ(visit.total, 6u);
+             settled.push_back(visit.settled);
+             any_left = any_left || visit.left_s.has_value();
+           }});
   EXPECT_THAT(settled, SizeIs(36));
   EXPECT_EQ(settled.front(), 0u);
   EXPECT_TRUE(any_left);
+}
+
+TEST_F(ValidateTest, StopsBeforeTheNextVisitWhenAsked) {
+  size_t visits = 0;
+  const ValidateResult result = validate(
+      subjects().priced, runner_, kValidateRounds,
+      {.on_visit = [&](const ValidateVisit&) { ++visits; }, .stop_requested = [&] { return visits == 2; }});
+  EXPECT_TRUE(result.stopped);
+  EXPECT_EQ(visits, 2u);
+  EXPECT_THAT(result.nets, IsEmpty());
 }
 
 TEST_F(ValidateTest, RefusesOptionsOutOfRange) {

@@ -20,6 +20,7 @@ namespace latgrad::profile {
 struct Options {
   std::vector<std::filesystem::path> spaces;
   NetFiles networks;
+  std::vector<NamedNet> nets;  // that are read already
   std::vector<search::Precision> precisions;
   std::optional<std::filesystem::path> lut;
   std::filesystem::path output;  // empty: <device>-op_lut_database.json

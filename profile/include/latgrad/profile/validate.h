@@ -101,6 +101,7 @@ struct ValidateResult {
   size_t discarded_runs = 0;  // for drift
   double elapsed_s = 0;
   bool budget_spent = false;
+  bool stopped = false;  // by stop_requested
 };
 
 // `settled` of `total` networks are known well enough or cannot run; `next` is measured now.
@@ -111,10 +112,14 @@ struct ValidateVisit {
   std::optional<double> left_s;  // nothing before the first round is done
 };
 
-// `on_visit` may be empty. Precondition: the runner is open.
+struct ValidateHooks {
+  std::function<void(const ValidateVisit&)> on_visit = {};  // may be empty
+  std::function<bool()> stop_requested = {};                // asked before each visit; may be empty
+};
+
+// A run that is stopped says so and gives nothing else. Precondition: the runner is open.
 // Errors: ValueError for an option out of range; what the runner throws.
 ValidateResult validate(std::span<const Subject> subjects, runner::Runner& runner,
-                        const RoundOptions& options,
-                        const std::function<void(const ValidateVisit&)>& on_visit = {});
+                        const RoundOptions& options, const ValidateHooks& hooks = {});
 
 }  // namespace latgrad::profile

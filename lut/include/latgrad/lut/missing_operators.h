@@ -6,15 +6,20 @@
 #include <string>
 #include <vector>
 
-#include "latgrad/base/json.h"
 #include "latgrad/lut/operator_key.h"
 
-namespace latgrad::cli {
+namespace latgrad::lut {
 
 class MissingOperators {
  public:
+  struct Entry {
+    OperatorKey key;
+    bool known;  // otherwise only the key's op_type is
+    std::vector<std::string> used_by;
+  };
+
   // `user` says where it is needed: "op 3", "layer 3 k5_e6", layers counted from 1.
-  void add(const lut::OperatorKey& key, const std::string& user);
+  void add(const OperatorKey& key, const std::string& user);
   // An operator whose shapes are unknown.
   void add_unknown(const std::string& op_type, const std::string& user);
 
@@ -23,20 +28,14 @@ class MissingOperators {
 
   // One line per operator, followed by its users; at most `max_lines` lines.
   std::string text(size_t max_lines) const;
-  // A list. Each entry is a valid query for `latgrad op --stdin`.
-  base::Json json() const;
+
+  const std::vector<Entry>& entries() const { return entries_; }
 
  private:
-  struct Entry {
-    lut::OperatorKey key;
-    bool known;
-    std::vector<std::string> used_by;
-  };
-
-  void add(const std::string& identity, const lut::OperatorKey& key, bool known, const std::string& user);
+  void add(const std::string& identity, const OperatorKey& key, bool known, const std::string& user);
 
   std::vector<Entry> entries_;
   std::map<std::string, size_t> index_;  // identity -> entry
 };
 
-}  // namespace latgrad::cli
+}  // namespace latgrad::lut

@@ -1,0 +1,150 @@
+#include "latgrad/profile/validation.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "latgrad/base/json.h"
+#include "latgrad/lut/missing_json.h"
+#include "latgrad/profile/provenance.h"
+#include "latgrad/profile/scatter_svg.h"
+
+namespace latgrad::profile {
+namespace {
+
+using base::Json;
+
+Json bounds_json(const std::optional<Bounds>& bounds, double unit) {
+  if (!bounds) return nullptr;
+  return {bounds->low * unit, bounds->high * unit};
+}
+
+Json agreement_json(const ValidateResult& result, const std::optional<Agreement>& maybe) {
+  if (!maybe) return nullptr;
+  const Agreement& agreement = *maybe;
+  return {{"networks", agreement.pairs},
+          {"mape_percent", 100 * agreement.mape},
+          {"mape_percent_95", bounds_json(agreement.mape_interval, 100)},
+          {"bias_percent", 100 * agreement.bias},
+          {"worst_percent", 100 * agreement.worst_error},
+          {"worst", result.nets[agreement.worst].name},
+          {"kendall_tau", base::or_null(agreement.tau)},
+          {"kendall_tau_95", bounds_json(agreement.tau_interval, 1)}};
+}
+
+Json nets_json(const ValidateResult& result) {
+  Json nets = Json::array();
+  for (const ValidatedNet& net : result.nets) {
+    std::optional<Bounds> bounds;
+    if (net.interval) bounds = {net.interval->low_us, net.interval->high_us};
+    nets.push_back({{"name", net.name},
+                    {"from_space", net.from_space},
+                    {"measured_us", net.time.measured_us},
+                    {"measured_us_95", bounds_json(bounds, 1)},
+                    {"predicted_us", net.time.predicted_us},
+                    {"error_percent", 100 * net.time.error()},
+                    {"median_error_percent", net.relative_error ? Json(100 * *net.relative_error) : Json()},
+                    {"visits", net.visits}});
+  }
+  return nets;
+}
+
+Json runner_json(const std::optional<runner::RunnerInfo>& runner) {
+  if (!runner) return nullptr;
+  return {{"program", runner->program},
+          {"framework", runner->framework},
+          {"engine", runner->engine},
+          {"threads", runner->threads},
+          {"cpu", runner->machine.cpu_model}};
+}
+
+Json unmeasured_json(const ValidateResult& result) {
+  Json unmeasured = Json::array();
+  for (const UnmeasuredNet& net : result.unmeasured) {
+    unmeasured.push_back({{"name", net.name}, {"reasons", net.reasons}});
+  }
+  return unmeasured;
+}
+
+Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
+
+}  // namespace
+
+std::string report_json(const ValidationReport& report) {
+  const ValidateResult& result = report.result;
+  return base::json_text(
+      {{"lut", report.lut},
+       {"device", report.pricing.device},
+       {"space", text_or_null(report.space_name)},
+       {"runner", runner_json(report.runner)},
+       {"table_differs", text_or_null(report.table_differs)},
+       {"agreement", agreement_json(result, result.agreement)},
+       {"agreement_now", agreement_json(result, result.agreement_now)},
+       {"networks", nets_json(result)},
+       {"unpriced", report.unpriced},
+       {"missing", lut::missing_json(report.missing)},
+       {"unmeasured", unmeasured_json(result)},
+       {"operators_now_percent", result.operators_now ? Json(100 * (*result.operators_now - 1)) : Json()},
+       {"rounds", result.rounds},
+       {"runs", result.runs},
+       {"discarded_runs", result.discarded_runs},
+       {"elapsed_s", result.elapsed_s},
+       {"budget_spent", result.budget_spent}});
+}
+
+std::string report_plot(const ValidationReport& report) {
+  std::vector<ScatterPoint> points;
+  for (const ValidatedNet& net : report.result.nets) {
+    points.push_back({net.name, net.time.measured_us, net.time.predicted_us,
+                      net.from_space ? PointGroup::kArchitecture : PointGroup::kNetwork});
+  }
+  return scatter_svg({.title = "Whole networks: predicted by the table and measured",
+                      .subtitle = report.pricing.device,
+                      .points = std::move(points),
+                      .agreement = *report.result.agreement});
+}
+
+ValidationReport run_validation(const ValidationOptions& options, runner::Runner& runner, Progress& progress,
+                                const ValidationHooks& hooks) {
+  const lut::Table table = lut::Table::load(options.lut);
+  ValidationReport report{.lut = options.lut.string(),
+                          .pricing = {.device = table.resolve_device(options.device)}};
+  std::optional<search::Space> space;
+  if (!options.space.empty()) {
+    space = search::Space::load(options.space);
+    report.space_name = space->name();
+  }
+  std::vector<NamedNet> nets = read_nets(options.networks);
+  nets.insert(nets.end(), options.nets.begin(), options.nets.end());
+  Subjects subjects = make_subjects({.nets = nets,
+                                     .space = space ? &*space : nullptr,
+                                     .precision = options.precision,
+                                     .named = options.named,
+                                     .random = options.random,
+                                     .seed = options.rounds.seed},
+                                    table, report.pricing);
+  for (const UnpricedSubject& subject : subjects.unpriced) {
+    report.unpriced.push_back(subject.name);
+    for (const lut::OperatorKey& key : subject.missing) report.missing.add(key, subject.name);
+    for (const std::string& type : subject.unknown_types) report.missing.add_unknown(type, subject.name);
+  }
+  if (subjects.priced.empty()) return report;
+
+  report.runner = runner.open(options.runner);
+  if (const std::optional<Origin> there = read_origin(options.lut)) {
+    report.table_differs = differences(*there, origin_of(*report.runner));
+  }
+  if (!report.table_differs.empty() && hooks.on_warning) {
+    hooks.on_warning(fmt::format("{} was measured elsewhere: {}", report.lut, report.table_differs));
+  }
+  report.result = validate(subjects.priced, runner, options.rounds,
+                           {.on_visit =
+                                [&progress](const ValidateVisit& visit) {
+                                  progress.show(visit.settled, visit.total, visit.left_s, visit.next.name);
+                                },
+                            .stop_requested = hooks.stop_requested});
+  progress.clear();
+  return report;
+}
+
+}  // namespace latgrad::profile
