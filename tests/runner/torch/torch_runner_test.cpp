@@ -126,6 +126,20 @@ TEST(TorchRunnerOpenTest, PinsToTheCoresUntilItIsDestroyed) {
   EXPECT_THAT(allowed_cores(), ElementsAre(before[0]));
 }
 
+// They would make an operator several times slower, depending on what runs before it.
+TEST(TorchRunnerOpenTest, DenormalsAreZeroUntilItIsDestroyed) {
+  const auto denormal = [] {
+    const volatile float smallest = 1.2e-38f;  // the smallest normal number, nearly
+    return smallest * 0.1f;
+  };
+  {
+    TorchRunner runner;
+    runner.open({});
+    EXPECT_EQ(denormal(), 0);
+  }
+  EXPECT_GT(denormal(), 0);
+}
+
 TEST(TorchRunnerOpenTest, RefusesAnEngineThatIsNotThereAndNamesThoseThatAre) {
   EXPECT_THAT(open_error({.engine = "gemmlowp"}),
               AllOf(HasSubstr("engine must be one that torch " + torch_version() + " has here: "),
