@@ -1,9 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <csignal>
-#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -51,28 +49,6 @@ struct ProfileOptions {
   bool json = false;
   bool quiet = false;
 };
-
-// A name that is valid in a file name and in a JSON record.
-void check_device(const std::string& name) {
-  const bool valid = !name.empty() && name.front() != '.' && std::ranges::all_of(name, [](unsigned char c) {
-    return c < 128 && (std::isalnum(c) || c == '-' || c == '_' || c == '.');
-  });
-  if (!valid) {
-    throw ValueError(
-        fmt::format("device must consist of letters, digits, '-', '_' and '.', got \"{}\"", name));
-  }
-}
-
-// Refuses what would fail only after the measurement, and names that promise a packed file.
-void check_output(const std::string& text) {
-  const std::filesystem::path path(text);
-  if (std::filesystem::is_directory(path)) {
-    throw ValueError(fmt::format("the output must be a file, got the folder \"{}\"", text));
-  }
-  if (path.extension() == ".zip" || path.extension() == ".gz") {
-    throw ValueError(fmt::format("the output must have the name of a plain JSON file, got \"{}\"", text));
-  }
-}
 
 volatile std::sig_atomic_t interrupted = 0;
 
@@ -170,11 +146,11 @@ void declare_what(CLI::App& app, ProfileOptions& options) {
   app.add_flag("--force", options.run.force, "Also extend a table from another machine, engine or device");
   app.add_option("--output,-o", options.run.output, "Table to write [<device>-op_lut_database.json]")
       ->type_name("FILE")
-      ->check(valid_by(check_output));
+      ->check(valid_by(profile::check_output));
   app.add_option("--device", options.run.device,
                  "Name of the device in the table [from the CPU and the engine]")
       ->type_name("NAME")
-      ->check(valid_by(check_device));
+      ->check(valid_by(profile::check_device));
 }
 
 void declare_how(CLI::App& app, ProfileOptions& options) {

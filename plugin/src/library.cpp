@@ -98,5 +98,6 @@ TORCH_LIBRARY(latgrad, m) {
   latgrad::register_search_space(m);
   latgrad::register_latency_model(m);
   latgrad::register_net(m);
+  latgrad::register_measurement(m);
   latgrad::register_latency_table(m);
 }

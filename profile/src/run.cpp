@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <chrono>
 
 #include "latgrad/base/error.h"
@@ -106,12 +108,38 @@ fs::path journal_path(const fs::path& output) {
   return path += ".partial";
 }
 
+void check_names(const Options& options) {
+  if (!options.device.empty()) check_device(options.device);
+  if (!options.output.empty()) check_output(options.output.string());
+}
+
 }  // namespace
+
+void check_device(const std::string& name) {
+  const bool valid = !name.empty() && name.front() != '.' && std::ranges::all_of(name, [](unsigned char c) {
+    return c < 128 && (std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.');
+  });
+  if (!valid) {
+    throw ValueError(
+        fmt::format("device must consist of letters, digits, '-', '_' and '.', got \"{}\"", name));
+  }
+}
+
+void check_output(const std::string& text) {
+  const fs::path path(text);
+  if (fs::is_directory(path)) {
+    throw ValueError(fmt::format("the output must be a file, got the folder \"{}\"", text));
+  }
+  if (path.extension() == ".zip" || path.extension() == ".gz") {
+    throw ValueError(fmt::format("the output must have the name of a plain JSON file, got \"{}\"", text));
+  }
+}
 
 RunResult run(const Options& options, runner::Runner& runner, Progress& progress,
               const std::function<bool()>& stop_requested) {
   auto start = std::chrono::steady_clock::now();
   check(options.measure);
+  check_names(options);
   RunResult result;
   result.runner = runner.open(options.runner);
   result.device = device_name(options, result.runner.machine, result.runner.engine);
@@ -214,6 +242,7 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
 }
 
 DryRunResult dry_run(const Options& options, runner::Runner* runner) {
+  check_names(options);
   DryRunResult result;
   std::optional<runner::RunnerInfo> info;
   if (runner != nullptr) info = runner->open(options.runner);

@@ -26,6 +26,7 @@ from latgrad.losses import (  # noqa: E402
     proxylessnas_loss,
     tunas_penalty,
 )
+from latgrad.measuring import profile, validate  # noqa: E402
 from latgrad.mixed_layer import MixedLayer  # noqa: E402
 from latgrad.module_space import ModuleSpace  # noqa: E402
 from latgrad.modules import Net, read_module  # noqa: E402
@@ -61,6 +62,7 @@ __all__ = [
     "hinge_penalty",
     "load_model",
     "log_latency",
+    "profile",
     "proxylessnas_log_loss",
     "proxylessnas_loss",
     "read_module",
@@ -70,4 +72,5 @@ __all__ = [
     "space_file",
     "space_names",
     "tunas_penalty",
+    "validate",
 ]

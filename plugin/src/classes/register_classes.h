@@ -10,5 +10,6 @@ void register_search_space(torch::Library& library);
 void register_latency_model(torch::Library& library);
 void register_latency_table(torch::Library& library);  // and NetEstimate
 void register_net(torch::Library& library);
+void register_measurement(torch::Library& library);
 
 }  // namespace latgrad

@@ -18,11 +18,11 @@
 namespace latgrad::profile {
 
 struct Options {
-  std::vector<std::filesystem::path> spaces;
-  NetFiles networks;
-  std::vector<NamedNet> nets;  // that are read already
-  std::vector<search::Precision> precisions;
-  std::optional<std::filesystem::path> lut;
+  std::vector<std::filesystem::path> spaces = {};
+  NetFiles networks = {};
+  std::vector<NamedNet> nets = {};  // that are read already
+  std::vector<search::Precision> precisions = {};
+  std::optional<std::filesystem::path> lut = {};
   std::filesystem::path output;  // empty: <device>-op_lut_database.json
   std::string device;            // empty: named after the runner's CPU and engine
   runner::RunnerSettings runner;
@@ -30,6 +30,13 @@ struct Options {
   RoundOptions measure;
   bool force = false;  // puts records of different machines or engines into one table
 };
+
+// What run() and dry_run() check first. Errors: ValueError for a name that would not do in a file name and in a
+// JSON record.
+void check_device(const std::string& name);
+// Errors: ValueError for a folder, which would fail only after the measurement, and for a name that promises a
+// packed file.
+void check_output(const std::string& path);
 
 // An operator whose median is known less precisely than requested.
 struct UnsettledOperator {

@@ -40,7 +40,7 @@ struct ValidationOptions {
 struct ValidationReport {
   std::string lut;
   lut::EstimateOptions pricing;                   // with the device resolved
-  std::string space_name;                         // empty: none
+  std::string space_name = {};                    // empty: none
   std::optional<runner::RunnerInfo> runner = {};  // nothing where there was nothing to measure
   std::string table_differs = {};  // how the table's machine differs; empty: it does not, or unknown
   ValidateResult result = {};

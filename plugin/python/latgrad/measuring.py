@@ -1,0 +1,284 @@
+"""Measuring from Python: what the commands ``latgrad profile`` and ``latgrad validate`` do, for networks at hand as well.
+
+    net = latgrad.read_module(model, images)
+    latgrad.profile(nets={"mine": net}, output="mine.json")              # a table of its operators
+    latgrad.profile(spaces=module_space, output="mine.json", lut="mine.json")
+    report = latgrad.validate("mine.json", nets={"mine": net})           # whole networks against the sums
+    report["agreement"]["mape_percent"]
+
+The plan, the journal that resumes an interrupted run, the progress on standard error and the provenance beside the table
+are those of the commands. Times come from ``latgrad-runner``, a program of its own, so that nothing in this process disturbs
+them: ``$LATGRAD_RUNNER``, or beside the interpreter, or that of the build the plugin is from, or the one on ``PATH``.
+"""
+
+import json
+import math
+import os
+import pathlib
+import random as random_numbers
+import shutil
+import sys
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+
+import torch
+from torch import nn
+
+from latgrad._plugin import find_plugin
+from latgrad.module_space import ModuleSpace
+from latgrad.modules import Net
+from latgrad.spaces import space_file
+
+_RUNNER = "latgrad-runner"
+_POLL_S = 0.1
+
+_Path = Union[str, "os.PathLike[str]"]
+_Nets = Union[_Path, Net, Iterable[Union[_Path, Net]], Mapping[str, Net]]
+
+
+def profile(
+    spaces: Any = (),
+    nets: _Nets = (),
+    *,
+    precision: str = "int8",
+    lut: Optional[_Path] = None,
+    output: Optional[_Path] = None,
+    device: str = "",
+    force: bool = False,
+    inits: Sequence[_Path] = (),
+    inputs: Optional[Mapping[str, Sequence[int]]] = None,
+    target: float = 0.02,
+    budget_s: float = 150,
+    warmup: int = 1,
+    samples: int = 3,
+    seed: int = 0,
+    engine: str = "qnnpack",
+    threads: int = 1,
+    cores: Sequence[int] = (),
+    pin: bool = True,
+    runner: str = "",
+    runner_timeout_s: float = 300,
+    dry_run: bool = False,
+    quiet: bool = False,
+) -> Dict[str, Any]:
+    """Measures the distinct operators of spaces and networks, and writes a LUT.
+
+    spaces: one or several: names or files of spaces, and :class:`ModuleSpace`, whose random architectures carry its
+    operators. nets: one or several networks: a :class:`Net`, or the path of a Caffe2 network or an ONNX model; or a dictionary
+    of :class:`Net` by name. precision: of the spaces of files, ``int8``, ``fp32`` or ``both``. lut: the table to extend. output: the
+    table to write, ``<device>-op_lut_database.json`` if None. device: its name in the table, by default after the CPU and
+    the engine. force: also extend a table from another machine. inits, inputs: of the networks in files, as ``--init`` and
+    ``--input``: shapes by blob.
+
+    target: half the 95 % confidence interval of each median, as a fraction. budget_s: seconds after which no further round
+    begins. warmup, samples: runs of a network in each visit. engine, threads, cores, pin, runner, runner_timeout_s: as the
+    options of the command; ``runner`` is a shell command that reaches another machine, ``ssh pi latgrad-runner``.
+
+    dry_run: only list the operators and estimate the time. quiet: no progress on standard error.
+
+    Returns what ``latgrad profile --json`` prints: ``device``, ``output``, ``measured``, ``missing``, ``unsettled``, ... The same
+    call resumes a run that was interrupted; KeyboardInterrupt comes when the network that is being measured is done.
+
+    Raises ValueError for an option that is wrong, RuntimeError for files, networks and runners that fail.
+    """
+    files, named = _split(nets)
+    space_files = []
+    for space in _listed(spaces):
+        if isinstance(space, ModuleSpace):
+            named.update(_architectures(space, space.covering(seed)))
+        else:
+            space_files.append(str(space_file(os.fspath(space))))
+    if not (space_files or files or named):
+        raise ValueError("spaces or nets must name something to measure, got neither")
+    if precision not in ("int8", "fp32", "both"):
+        raise ValueError(f"precision must be int8, fp32 or both, got {precision!r}")
+    return _run(
+        "profile",
+        named,
+        quiet,
+        spaces=space_files,
+        precisions=["int8", "fp32"] if precision == "both" else [precision],
+        output=_text(output),
+        force=force,
+        dry_run=dry_run,
+        **_shared_options(
+            files, lut, device, inits, inputs, target, budget_s, warmup, samples, seed, engine, threads, cores, pin, runner,
+            runner_timeout_s,
+        ),
+    )
+
+
+def validate(
+    lut: _Path,
+    space: Any = None,
+    nets: _Nets = (),
+    *,
+    precision: str = "int8",
+    random: int = 20,
+    named: bool = False,
+    plot: Optional[_Path] = None,
+    device: str = "",
+    inits: Sequence[_Path] = (),
+    inputs: Optional[Mapping[str, Sequence[int]]] = None,
+    target: float = 0.01,
+    budget_s: float = 120,
+    warmup: int = 1,
+    samples: int = 3,
+    seed: int = 0,
+    engine: str = "qnnpack",
+    threads: int = 1,
+    cores: Sequence[int] = (),
+    pin: bool = True,
+    runner: str = "",
+    runner_timeout_s: float = 300,
+    quiet: bool = False,
+) -> Dict[str, Any]:
+    """Measures whole networks on the machine that the table is from, and compares them with the sums over the table.
+
+    space: a name, a file or a :class:`ModuleSpace`, of which ``random`` architectures are measured, and with ``named`` those
+    that its file names. nets: as in :func:`profile`. precision: of the architectures of a space in a file. plot: an SVG file
+    with predicted against measured times. The other arguments are those of :func:`profile`; ``target`` is for the time of each
+    network.
+
+    Returns what ``latgrad validate --json`` prints: ``agreement`` with ``mape_percent``, ``bias_percent`` and ``kendall_tau``,
+    ``networks``, ``missing``, ``unmeasured``, ...
+
+    Raises as :func:`profile`.
+    """
+    files, by_name = _split(nets)
+    path = ""
+    if isinstance(space, ModuleSpace):
+        by_name.update(_architectures(space, _random_architectures(space, random, seed)))
+    elif space is not None:
+        path = str(space_file(os.fspath(space)))
+    if not (path and (random or named) or files or by_name):
+        raise ValueError("space or nets must name something to measure, got neither")
+    return _run(
+        "validate",
+        by_name,
+        quiet,
+        space=path,
+        precision=precision,
+        random=random,
+        named=named,
+        plot=_text(plot),
+        **_shared_options(
+            files, lut, device, inits, inputs, target, budget_s, warmup, samples, seed, engine, threads, cores, pin, runner,
+            runner_timeout_s,
+        ),
+    )
+
+
+def _shared_options(
+    files: List[str],
+    lut: Optional[_Path],
+    device: str,
+    inits: Sequence[_Path],
+    inputs: Optional[Mapping[str, Sequence[int]]],
+    target: float,
+    budget_s: float,
+    warmup: int,
+    samples: int,
+    seed: int,
+    engine: str,
+    threads: int,
+    cores: Sequence[int],
+    pin: bool,
+    runner: str,
+    runner_timeout_s: float,
+) -> Dict[str, Any]:
+    return {
+        "files": files,
+        "lut": _text(lut),
+        "device": device,
+        "inits": [os.fspath(init) for init in inits],
+        "inputs": [f"{blob}={','.join(str(int(size)) for size in shape)}" for blob, shape in (inputs or {}).items()],
+        "target": target,
+        "budget_s": budget_s,
+        "warmup": warmup,
+        "samples": samples,
+        "seed": seed,
+        "engine": engine,
+        "threads": threads,
+        "cores": list(cores),
+        "pin": pin,
+        "runner": ["/bin/sh", "-c", runner] if runner else [_local_runner()],
+        "runner_text": runner or _RUNNER,
+        "runner_timeout_s": runner_timeout_s,
+    }
+
+
+def _run(kind: str, nets: Dict[str, Net], quiet: bool, **options: Any) -> Dict[str, Any]:
+    """Runs it to its end, with its progress on standard error."""
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    options["style"] = "quiet" if quiet or sys.stderr is None else "terminal" if is_terminal else "plain"
+    options["columns"] = shutil.get_terminal_size().columns
+    start = getattr(torch.classes.latgrad.Measurement, kind)
+    measurement = start(json.dumps(options), list(nets), [net._handle for net in nets.values()])
+    try:
+        while not measurement.wait(_POLL_S):
+            _show(measurement.progress())
+        _show(measurement.progress())
+    except BaseException:
+        measurement.stop()
+        if kind == "profile" and not quiet:
+            _show("latgrad: interrupted; the same call resumes the run\n")
+        measurement.wait(options["runner_timeout_s"])
+        raise
+    return json.loads(measurement.result())
+
+
+def _show(text: str) -> None:
+    if text:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+def _local_runner() -> str:
+    given = os.environ.get("LATGRAD_RUNNER")
+    if given:
+        return given
+    beside = [pathlib.Path(sys.executable).parent, find_plugin().parent.parent / "bin"]
+    return next((str(folder / _RUNNER) for folder in beside if os.access(folder / _RUNNER, os.X_OK)), _RUNNER)
+
+
+def _listed(values: Any) -> List[Any]:
+    several = isinstance(values, Iterable) and not isinstance(values, (str, os.PathLike, nn.Module))
+    return list(values) if several else [values]
+
+
+def _split(nets: _Nets) -> Tuple[List[str], Dict[str, Net]]:
+    """The networks that lie in files, and those at hand by name."""
+    files: List[str] = []
+    named: Dict[str, Net] = {}
+    by_name = nets.items() if isinstance(nets, Mapping) else ((f"net_{i}", net) for i, net in enumerate(_listed(nets)))
+    for name, net in by_name:
+        if isinstance(net, Net):
+            named[str(name)] = net
+        elif isinstance(net, (str, os.PathLike)) and not isinstance(nets, Mapping):
+            files.append(os.fspath(net))
+        else:
+            raise TypeError(
+                "nets must be paths and latgrad.Net, or a dictionary of latgrad.Net, got "
+                f"{type(net).__name__}; latgrad.read_module makes a Net of a module"
+            )
+    return files, named
+
+
+def _architectures(space: ModuleSpace, architectures: Sequence[Sequence[int]]) -> Dict[str, Net]:
+    return {
+        " ".join(space.candidates(layer)[k] for layer, k in enumerate(arch)): space.lower(arch) for arch in architectures
+    }
+
+
+def _random_architectures(space: ModuleSpace, count: int, seed: int) -> List[List[int]]:
+    """Distinct ones; all there are where they are fewer."""
+    drawn = random_numbers.Random(seed)
+    possible = math.prod(len(layer.offered) for layer in space.layers)
+    found: Dict[Tuple[int, ...], None] = {}
+    while len(found) < min(count, possible):
+        found[tuple(drawn.choice(layer.offered) for layer in space.layers)] = None
+    return [list(arch) for arch in found]
+
+
+def _text(path: Optional[_Path]) -> str:
+    return "" if path is None else os.fspath(path)
