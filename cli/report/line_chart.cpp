@@ -56,7 +56,7 @@ bool has_number(const Series& series) {
 class Drawing : private base::TextBuilder {
  public:
   explicit Drawing(const LineChart& chart) : chart_(chart), range_(range_of(chart)) {
-    for (const Series& series : chart.series) epochs_ = std::max(epochs_, series.values.size());
+    for (const Series& series : chart.series) steps_ = std::max(steps_, series.values.size());
   }
 
   std::string figure() {
@@ -73,9 +73,9 @@ class Drawing : private base::TextBuilder {
   }
 
  private:
-  double x(double epoch) const {
-    if (epochs_ == 1) return (kLeft + kRight) / 2;
-    return std::lerp(kLeft, kRight, epoch / static_cast<double>(epochs_ - 1));
+  double x(double step) const {
+    if (steps_ == 1) return (kLeft + kRight) / 2;
+    return std::lerp(kLeft, kRight, step / static_cast<double>(steps_ - 1));
   }
   double y(double value) const { return std::lerp(kBottom, kTop, range_.fraction(value)); }
 
@@ -88,7 +88,7 @@ class Drawing : private base::TextBuilder {
   }
 
   std::string summary() const {
-    std::string text = fmt::format("{} over epochs 0 to {}", chart_.title, epochs_ - 1);
+    std::string text = fmt::format("{} over {}s 0 to {}", chart_.title, chart_.step, steps_ - 1);
     for (const Series& series : chart_.series) {
       const auto known = [](const auto& value) { return value.has_value(); };
       const auto first = std::ranges::find_if(series.values, known);
@@ -121,15 +121,15 @@ class Drawing : private base::TextBuilder {
       add("<text x=\"{}\" y=\"{:.1f}\">{:.6g}</text>", kLeft - 6, y(tick) + 4.5, tick);
     }
     add("</g>\n<path class=\"axis\" d=\"M{} {}H{}\"/>\n<g text-anchor=\"middle\">", kLeft, kBottom, kRight);
-    for (double tick : epoch_ticks()) {
+    for (double tick : step_ticks()) {
       add("<text x=\"{:.1f}\" y=\"{}\">{:.0f}</text>", x(tick), kBottom + 16, tick);
     }
-    add("<text x=\"{}\" y=\"{}\">epoch</text></g>\n", (kLeft + kRight) / 2, kHeight - 4);
+    add("<text x=\"{}\" y=\"{}\">{}</text></g>\n", (kLeft + kRight) / 2, kHeight - 4, chart_.step);
   }
 
-  std::vector<double> epoch_ticks() const {
-    if (epochs_ == 1) return {0};
-    std::vector<double> ticks = profile::linear_ticks(0, static_cast<double>(epochs_ - 1), 2.5);
+  std::vector<double> step_ticks() const {
+    if (steps_ == 1) return {0};
+    std::vector<double> ticks = profile::linear_ticks(0, static_cast<double>(steps_ - 1), 2.5);
     std::erase_if(ticks, [](double tick) { return tick != std::round(tick); });
     return ticks;
   }
@@ -144,32 +144,32 @@ class Drawing : private base::TextBuilder {
     const Numbers& values = chart_.series[index].values;
     add("<path class=\"s{}\" d=\"", index);
     bool pen_is_down = false;
-    for (size_t epoch : evenly_spread(values.size(), kMostPoints)) {
-      if (values[epoch]) {
-        const double at_x = x(static_cast<double>(epoch)), at_y = y(*values[epoch]);
+    for (size_t step : evenly_spread(values.size(), kMostPoints)) {
+      if (values[step]) {
+        const double at_x = x(static_cast<double>(step)), at_y = y(*values[step]);
         if (pen_is_down) {
           add("L{:.1f} {:.1f}", at_x, at_y);
         } else {
           add("M{:.1f} {:.1f}h0", at_x, at_y);
         }
       }
-      pen_is_down = values[epoch].has_value();
+      pen_is_down = values[step].has_value();
     }
     add("\"/>\n");
   }
 
-  // Over each epoch, a strip that nobody sees and that tells all its numbers.
+  // Over each step, a strip that nobody sees and that tells all its numbers.
   void add_titles() {
-    const std::vector<size_t> epochs = evenly_spread(epochs_, kMostTitles);
-    const double width = (kRight - kLeft) / static_cast<double>(epochs.size());
+    const std::vector<size_t> steps = evenly_spread(steps_, kMostTitles);
+    const double width = (kRight - kLeft) / static_cast<double>(steps.size());
     add("<g class=\"hit\">\n");
-    for (size_t epoch : epochs) {
-      const double left = std::clamp(x(static_cast<double>(epoch)) - width / 2, kLeft, kRight - width);
-      add("<rect x=\"{:.1f}\" y=\"{}\" width=\"{:.1f}\" height=\"{}\"><title>epoch {}", left, kTop, width,
-          kBottom - kTop, epoch);
+    for (size_t step : steps) {
+      const double left = std::clamp(x(static_cast<double>(step)) - width / 2, kLeft, kRight - width);
+      add("<rect x=\"{:.1f}\" y=\"{}\" width=\"{:.1f}\" height=\"{}\"><title>{} {}", left, kTop, width,
+          kBottom - kTop, chart_.step, step);
       for (const Series& series : chart_.series) {
-        if (epoch < series.values.size() && series.values[epoch]) {
-          add("\n{} {}", xml_text(series.name), xml_text(quantity(*series.values[epoch])));
+        if (step < series.values.size() && series.values[step]) {
+          add("\n{} {}", xml_text(series.name), xml_text(quantity(*series.values[step])));
         }
       }
       add("</title></rect>\n");
@@ -179,7 +179,7 @@ class Drawing : private base::TextBuilder {
 
   const LineChart& chart_;
   Range range_;
-  size_t epochs_ = 0;
+  size_t steps_ = 0;
 };
 
 }  // namespace

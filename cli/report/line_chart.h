@@ -1,12 +1,12 @@
-// Numbers over epochs as lines, for a page that defines the classes (page.cpp).
+// Numbers over epochs, or other steps, as lines, for a page that defines the classes (page.cpp).
 //
 //   html += line_chart({.title = "Latency",
 //                       .unit = "ms",
 //                       .series = {{"expected", expected_ms}, {"arg-max", arg_max_ms}},
 //                       .level = Level{"target", 3.2}});
 //
-// A figure with title, legend and an SVG picture; pointing at an epoch shows its numbers. Unknown values are
-// gaps in the line. Linear; long series are drawn with evenly spread epochs.
+// A figure with title, legend and an SVG picture; pointing at a step shows its numbers. Unknown values are
+// gaps in the line. Linear; long series are drawn with evenly spread steps.
 
 #pragma once
 
@@ -20,7 +20,7 @@ namespace latgrad::cli::report {
 
 struct Series {
   std::string name;
-  Numbers values;  // one for each epoch from 0
+  Numbers values;  // one for each step from 0
 };
 
 // A horizontal line.
@@ -34,6 +34,7 @@ struct LineChart {
   std::string unit;            // empty: none
   std::vector<Series> series;  // at most kMostSeries; those without any number are left out
   std::optional<Level> level = {};
+  std::string step = "epoch";  // what the values are counted by, in the singular
 };
 
 inline constexpr size_t kMostSeries = 4;  // that differ in colour and in dashes

@@ -6,7 +6,11 @@
 #include <cmath>
 
 #include "latgrad/base/duration.h"
+#include "latgrad/base/error.h"
 #include "latgrad/base/xml_text.h"
+#include "latgrad/net/infer_shapes.h"
+#include "latgrad/net/memory.h"
+#include "latgrad/search/lowering.h"
 #include "quantities.h"
 #include "report/architecture_drawing.h"
 #include "report/breakdown.h"
@@ -321,6 +325,33 @@ std::string time_sections(const Run& run, const Pick& pick, const Breakdown& spe
   return pair(layer_shares(spent, pick), section("Where the time goes, by operator", "", types));
 }
 
+// Empty where the run does not say of which network: its space, its precision or its architecture is missing.
+std::string memory_section(const Run& run, const Pick& pick) {
+  if (!run.space || !run.table || pick.origin == Pick::Origin::kNone) return "";
+  const search::Architecture arch(pick.architecture.begin(), pick.architecture.end());
+  net::Net net;
+  try {
+    net = search::lower(*run.space, arch, search::parse_precision(run.table->precision));
+  } catch (const ValueError&) {
+    return "";
+  }
+  const net::MemoryUse use = net::memory_use(net, net::infer_shapes(net, {.list_blobs = false}));
+  constexpr double kMegabyte = 1e6;
+  Numbers live;
+  for (const int64_t bytes : use.live_bytes) live.emplace_back(static_cast<double>(bytes) / kMegabyte);
+  const net::Operator& peak = net.ops[use.peak_op];
+  return section(
+      "Where the memory goes",
+      fmt::format("Activations that are alive while each operator runs; most, {}, at operator {}, {} {}.",
+                  format_bytes(use.peak_activation_bytes), use.peak_op, peak.type, peak.outputs.front()),
+      "<div class=\"charts\">\n" +
+          line_chart({.title = "Memory of the activations",
+                      .unit = "MB",
+                      .series = {{"alive", std::move(live)}},
+                      .step = "operator"}) +
+          "</div>\n");
+}
+
 // ---- samples ----
 
 std::string sample_row(const Run& run, const std::string& name, const FoundArchitecture& found) {
@@ -394,6 +425,7 @@ std::string report_page(const Run& run) {
   body += theta_section(run, pick);
   body += pair(run.table ? table_section(*run.table, pick) : "", architecture_section(run, pick, spent));
   body += time_sections(run, pick, spent);
+  body += memory_section(run, pick);
   body += samples_section(run);
   body += settings_details(run);
   body += "<footer>Written by latgrad " LATGRAD_VERSION "</footer>\n";

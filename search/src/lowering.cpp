@@ -6,6 +6,8 @@
 
 #include "architecture.h"
 #include "latgrad/base/error.h"
+#include "latgrad/net/infer_shapes.h"
+#include "latgrad/net/memory.h"
 #include "latgrad/search/fragment.h"
 #include "net_writer.h"
 
@@ -78,6 +80,11 @@ net::Net lower_fixed(const Space& space, Precision precision) {
       writer.activation("layers_out", last.out_channels, last.out_height, last.out_width);
   write_end(writer, space, layers_out, precision);
   return writer.finish();
+}
+
+int64_t peak_activation_bytes(const Space& space, const Architecture& arch, Precision precision) {
+  const net::Net net = lower(space, arch, precision);
+  return net::memory_use(net, net::infer_shapes(net, {.list_blobs = false})).peak_activation_bytes;
 }
 
 net::Net lower_block(const Space& space, size_t layer, size_t candidate, Precision precision) {

@@ -7,7 +7,7 @@ import re
 import xml.etree.ElementTree
 
 import pytest
-from conftest import assert_fails, run
+from conftest import assert_fails, run, run_json
 
 FBNET = ["k3_e1", "k3_e1_g2", "k3_e3", "k3_e6", "k5_e1", "k5_e1_g2", "k5_e3", "k5_e6", "skip"]
 HOSTILE = "<script>alert(1)</script>\"'&\u202e\x07"
@@ -310,6 +310,26 @@ def test_map_sizes_are_those_of_the_space(tmp_path):
     _, tree = report(folder)
     assert section(tree, "The chosen architecture").find(".//li/p") is None
     assert "space.textproto cannot be read" in text_of(tree.find(".//section[@class='notes']"))
+
+
+def test_memory_is_that_of_the_network(tmp_path):
+    folder = make_run(tmp_path / "run", num_layers=22)
+    assert run("space", "fbnet_cifar", "--write", folder / "space.textproto").returncode == 0
+    result = read_json(folder / "result.json")
+    result["chosen"]["architecture"] = [0] * 22
+    write_json(folder / "result.json", result)
+    shown = section(report(folder)[1], "Where the memory goes")
+    network = run_json("arch", "fbnet_cifar", "0" * 22, "--json")
+    titles = [title.text.split("\n") for title in shown.iter("title")]
+    alive_mb = {step: float(alive.split()[1]) for step, alive in titles}
+    assert len(alive_mb) < 100  # the most that a chart has titles for
+    assert max(alive_mb.values()) == pytest.approx(network["peak_activation_bytes"] / 1e6, rel=1e-3)
+    assert alive_mb[f"operator {network['peak_op']}"] == max(alive_mb.values())
+    assert f"most, {network['peak_activation_bytes'] / 1000:.1f} kB, at operator {network['peak_op']}, Int8ConvRelu" in text_of(shown)
+    # An architecture that the space does not have has no network.
+    result["chosen"]["architecture"] = [99] * 22
+    write_json(folder / "result.json", result)
+    assert "Where the memory goes" not in headings(report(folder)[1])
 
 
 def test_space_of_a_run_reads_no_other_file(finished):

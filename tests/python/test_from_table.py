@@ -119,6 +119,7 @@ def test_a_network_carries_it(model):
 @pytest.mark.parametrize("call, message", [
     (lambda m: m.netdef(torch.tensor([0, 0])), r"made of a table has no space, which netdef\(\) needs"),
     (lambda m: m.init_netdef(torch.tensor([0, 0])), r"which init_netdef\(\) needs"),
+    (lambda m: m.peak_memory(torch.tensor([0, 0])), r"which peak_memory\(\) needs"),
     (lambda m: m.input_dims(), r"which input_dims\(\) needs"),
     (lambda m: m.space(), r"which space\(\) needs"),
     (lambda m: m.precision(), r"which precision\(\) needs"),

@@ -24,6 +24,9 @@ def LatencyModel(space, lut, device="", precision="int8", mode="ave"):
         The latency that all architectures share (stem, head, layout changes), a float.
     ``estimate(arch, statistic="p50")``
         The latency of architectures, uint8 or int64 ``[..., L]``, including the fixed part: float64 ``[...]``.
+    ``peak_memory(arch)``
+        Bytes of activations alive at the operator where most are, of architectures, uint8 or int64 ``[..., L]``: int64
+        ``[...]``. Each is lowered to its network, which takes some 50 us.
     ``spread_us()``
         The distance between fast and slow runs of every candidate: the sum of p90 - p10 over its operators, float64
         ``[L, C]``. It equals the spread of the block's time where its operators slow down together, and is in practice
@@ -76,8 +79,8 @@ def from_table(
     layers: L names; empty: ``layer1``, ``layer2``, ...
 
     The model decodes, encodes, prices, is saved and is held by a ``PricedNetwork`` as any other. It has no space, so that
-    ``space()``, ``precision()``, ``netdef()``, ``init_netdef()`` and ``input_dims()`` raise ValueError, and one figure for
-    each candidate, so that ``statistic`` is ``p50``.
+    ``space()``, ``precision()``, ``peak_memory()``, ``netdef()``, ``init_netdef()`` and ``input_dims()`` raise ValueError,
+    and one figure for each candidate, so that ``statistic`` is ``p50``.
 
     Raises ValueError where shapes and numbers of names do not fit, for a figure that is negative or not finite, for a layer
     without a valid candidate, and for names that are empty or occur twice in their list.

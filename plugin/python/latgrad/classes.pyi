@@ -121,6 +121,11 @@ class LatencyModel:
 
         Raises ValueError as :meth:`decode` does, and for an unknown statistic.
         """
+    def peak_memory(self, arch: Tensor) -> Tensor:
+        """Bytes of activations alive at the operator where most are, of architectures, uint8 or int64 ``[..., L]``: int64 ``[...]``.
+
+        Raises ValueError as :meth:`decode` does, and for a model that was made of a table.
+        """
     def netdef(self, arch: Tensor) -> str:
         """The network of one architecture, uint8 or int64 ``[L]``, as Caffe2 NetDef text.
 

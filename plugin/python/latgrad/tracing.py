@@ -61,6 +61,9 @@ class _FakeLatencyModel(_Fake):
     def estimate(self, arch: Tensor, statistic: str = "p50") -> Tensor:
         return torch.empty(arch.shape[:-1] + self.contents["table_us"].shape[:-2], dtype=torch.float64)
 
+    def peak_memory(self, arch: Tensor) -> Tensor:
+        return torch.empty(arch.shape[:-1], dtype=torch.int64)
+
 
 class _FakeLatencyTable(_Fake):
     pass

@@ -10,6 +10,7 @@
 #include "classes/offered_mask.h"
 #include "classes/register_classes.h"
 #include "latgrad/base/listed.h"
+#include "latgrad/base/parallel_for.h"
 #include "latgrad/base/replace_file.h"
 #include "latgrad/lut/describe.h"
 #include "latgrad/lut/statistic.h"
@@ -513,6 +514,22 @@ at::Tensor LatencyModel::estimate(const at::Tensor& arch, const std::string& sta
   return arch_latency(checked(arch), tables) + (impl_->has_one_device() ? fixed_us[0] : fixed_us);
 }
 
+at::Tensor LatencyModel::peak_memory(const at::Tensor& arch) const {
+  const search::Space& space = impl_->space_for("peak_memory()");
+  const at::Tensor indexes = checked(arch);
+  at::Tensor peaks = at::empty(arch.sizes().slice(0, arch.dim() - 1), at::kLong);
+  int64_t* peak = peaks.data_ptr<int64_t>();
+  const int64_t* choice = indexes.data_ptr<int64_t>();
+  const int64_t num_layers = layers();
+  translate_errors([&] {
+    parallel_for(static_cast<size_t>(peaks.numel()), [&](size_t i) {
+      const int64_t* begin = choice + static_cast<int64_t>(i) * num_layers;
+      peak[i] = search::peak_activation_bytes(space, {begin, begin + num_layers}, impl_->precision);
+    });
+  });
+  return peaks;
+}
+
 std::string LatencyModel::netdef(const at::Tensor& arch) const {
   const std::vector<int> choice = one_architecture(arch);
   return translate_errors([&] {
@@ -579,6 +596,7 @@ void register_latency_model(torch::Library& library) {
       .def("encode", &LatencyModel::encode, "", {torch::arg("names")})
       .def("decode", &LatencyModel::decode, "", {torch::arg("arch")})
       .def("estimate", &LatencyModel::estimate, "", {torch::arg("arch"), torch::arg("statistic") = "p50"})
+      .def("peak_memory", &LatencyModel::peak_memory, "", {torch::arg("arch")})
       .def("netdef", &LatencyModel::netdef, "", {torch::arg("arch")})
       .def("init_netdef", &LatencyModel::init_netdef, "", {torch::arg("arch")})
       .def("input_dims", &LatencyModel::input_dims)

@@ -13,7 +13,8 @@
 //
 //   auto model = latgrad::LatencyModel::from_table(table_us, {{"conv", "skip"}, {"conv", "skip"}});
 //
-// It does everything but what needs a space: netdef, init_netdef, input_dims, space and precision are errors.
+// It does everything but what needs a space: peak_memory, netdef, init_netdef, input_dims, space and
+// precision are errors.
 //
 // L is the number of layers, C the number of candidates of the widest layer; both are indexed from 0. D is
 // the number of devices or other resources: one, unless the model was made of a table [D, L, C].
@@ -121,6 +122,9 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
   // Copies `arch` to the CPU if it is on another device.
   // Errors: as decode; for an unknown statistic.
   at::Tensor estimate(const at::Tensor& arch, const std::string& statistic = "p50") const;
+  // Bytes of activations alive at the operator where most are, of architectures, uint8 or int64 [..., L]:
+  // int64 [...] on the CPU. Each is lowered, some 50 us. Errors: as decode.
+  at::Tensor peak_memory(const at::Tensor& arch) const;
   // The network of one architecture, uint8 or int64 [L], as NetDef text; its init net, which gives the shapes
   // of the parameters; and the shape of each data input by name, which no architecture changes. Together
   // they are what LatencyTable::estimate_net takes.

@@ -9,10 +9,16 @@
 
 #pragma once
 
+#include <cstdint>
+
 #include "latgrad/net/net.h"
 #include "latgrad/search/space.h"
 
 namespace latgrad::search {
+
+// The peak of the activations of an architecture, by net::memory_use. Not additive over its layers.
+// Errors: ValueError as Space::check.
+int64_t peak_activation_bytes(const Space& space, const Architecture& arch, Precision precision);
 
 // The whole network with the shapes of its parameters and input.
 // Errors: ValueError as Space::check.
