@@ -27,6 +27,12 @@ std::string architecture_name(const search::Space& space, const search::Architec
   return digits;
 }
 
+// 0 of none.
+double mean(const std::vector<double>& values) {
+  if (values.empty()) return 0;
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
 class SubjectMaker {
  public:
   SubjectMaker(const lut::Table& table, const lut::EstimateOptions& pricing)
@@ -103,9 +109,11 @@ class Validation {
     const std::vector<bool> counts = runs_.counting();
     const std::vector<Times> times = net_times(counts);
     const std::vector<Times> all_times = net_times(std::vector<bool>(counts.size(), true));
+    // Samples taken while the machine was disturbed are better than no result.
+    std::vector<Times> used;
     for (size_t i = 0; i < subjects_.size(); ++i) {
-      // Samples taken while the machine was disturbed are better than no result.
-      add_result(i, times[i].visits() > 0 ? times[i] : all_times[i]);
+      used.push_back(times[i].visits() > 0 ? times[i] : all_times[i]);
+      add_result(i, used.back());
     }
     result_.operators_now = operators_now();
     result_.runs = runs_.visits();
@@ -114,7 +122,7 @@ class Validation {
     for (const ValidatedNet& net : result_.nets) pairs.push_back(net.time);
     if (!pairs.empty()) {
       result_.agreement = agreement(pairs, options_.seed);
-      result_.agreement_now = agreement(sums_now(), options_.seed);
+      result_.agreement_now = agreement(sums_now(used), options_.seed);
     }
     result_.rounds = rounds_.done();
     result_.budget_spent = rounds_.budget_spent();
@@ -186,17 +194,19 @@ class Validation {
     return now_us;
   }
 
-  // For each network of the result: the measured time, and the sum of the operator times measured in this
-  // run.
-  std::vector<TimePair> sums_now() const {
-    const std::vector<double> now_us = operators_now_us();
+  // For each network of the result: its mean time, and the sum of its operators' mean times in this run. Of a
+  // noisy machine, whose times are skewed, the medians of operators sum to less than the median of their
+  // network; means are additive.
+  std::vector<TimePair> sums_now(const std::vector<Times>& net_times) const {
+    std::vector<double> now_us;
+    for (const Times& times : runs_.times()) now_us.push_back(mean(times.samples_us()));
     std::vector<TimePair> pairs;
     auto net = result_.nets.begin();
     for (size_t i = 0; i < subjects_.size() && net != result_.nets.end(); ++i) {
       if (net->name != subjects_[i].name) continue;  // it was not measured
       double sum_us = 0;
       for (size_t place : places_.of(i)) sum_us += now_us[place];
-      pairs.push_back({net->time.measured_us, sum_us});
+      pairs.push_back({mean(net_times[i].samples_us()), sum_us});
       ++net;
     }
     return pairs;

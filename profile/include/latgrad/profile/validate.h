@@ -90,8 +90,9 @@ struct ValidateResult {
   std::vector<ValidatedNet> nets;  // in the order of the subjects
   std::vector<UnmeasuredNet> unmeasured;
   std::optional<Agreement> agreement;  // of nets; nothing where none was measured
-  // The same for sums of the operator times measured in this run instead of the table's: how well sums of
-  // operators predict networks on a machine whose speed may have changed since the table was measured.
+  // The same for the mean times of this run, of networks and of operators instead of the table's: how well
+  // sums of operators predict networks on a machine whose speed may have changed since the table was
+  // measured.
   std::optional<Agreement> agreement_now;
   // The median ratio of an operator's time in this run to its time in the table: 1.05 on a machine that is 5
   // % slower than when the table was measured. Nothing if nothing was measured.
