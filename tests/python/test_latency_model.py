@@ -170,19 +170,20 @@ def test_estimates_many_at_once(model):
     assert model.estimate(torch.empty(0, 4, dtype=torch.int64)).shape == (0,)
 
 
-def test_peak_memory_is_that_of_the_network(model, tmp_path):
-    archs = torch.tensor([[[1, 1, 0, 2], [0, 0, 0, 0]], [[1, 2, 0, 1], [1, 0, 0, 0]]])
+def test_peak_memory_is_that_of_the_network(fbnet_space, make_table, tmp_path):
+    model = latgrad.LatencyModel(fbnet_space, make_table(fbnet_space))
+    archs = torch.tensor([[[0] * 22, [3] * 22], [[7] * 22, [6] + [0] * 21]])
     peaks = model.peak_memory(archs)
     assert peaks.dtype == torch.int64 and peaks.shape == (2, 2)
-    for arch, peak in zip(archs.reshape(-1, 4), peaks.reshape(-1)):
+    for arch, peak in zip(archs.reshape(-1, 22), peaks.reshape(-1)):
         assert model.peak_memory(arch.to(torch.uint8)) == peak
         (tmp_path / "model.pbtxt").write_text(model.netdef(arch))
         (tmp_path / "init.pbtxt").write_text(model.init_netdef(arch))
         read = torch.classes.latgrad.Net.read(str(tmp_path / "model.pbtxt"), str(tmp_path / "init.pbtxt"), model.input_dims())
         assert json.loads(read.text())["peak_activation_bytes"] == peak
     assert len(set(peaks.reshape(-1).tolist())) > 1
-    with pytest.raises(ValueError, match="must choose candidates that are offered"):
-        model.peak_memory(torch.tensor([1, 1, 0, 3]))
+    with pytest.raises(ValueError, match="must index the 9 candidates"):
+        model.peak_memory(torch.tensor([9] * 22))
 
 
 def test_gives_out_copies(model):
