@@ -28,6 +28,7 @@ constexpr const char* kFooter =
     "                                                        price one operator\n"
     "  latgrad space fbnet --lut lut.json                    price every candidate block of a search space\n"
     "  latgrad arch fbnet FBNet-A --lut lut.json             price one architecture of it\n"
+    "  latgrad search fbnet --lut lut.json --budget 20ms     the best architecture within 20 ms, proven\n"
     "  latgrad lut info lut.json                             what a table holds\n"
     "  latgrad profile --space fbnet.textproto               measure a table on this machine\n"
     "  latgrad validate --lut lut.json --space fbnet         compare its sums with whole networks\n"
@@ -74,7 +75,7 @@ int parse_and_run(std::vector<char*> arguments) {
   app.require_subcommand(1);
   const Command commands[] = {add_net_command(app),      add_op_command(app),       add_space_command(app),
                               add_arch_command(app),     add_lut_info_command(app), add_profile_command(app),
-                              add_validate_command(app), add_report_command(app)};
+                              add_validate_command(app), add_search_command(app),   add_report_command(app)};
   try {
     app.parse(static_cast<int>(arguments.size()), arguments.data());
     for (const Command& command : commands) {
