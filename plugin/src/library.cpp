@@ -8,6 +8,7 @@
 #include <torch/library.h>
 
 #include "classes/register_classes.h"
+#include "pareto_front.h"
 #include "spaces.h"
 #include "torch_compat.h"
 
@@ -56,6 +57,19 @@ TORCH_LIBRARY(latgrad, m) {
 
   // arch [..., L], table_us [L, C] or [D, L, C] -> [...] or [..., D]
   m.def("arch_latency(Tensor arch, Tensor table_us) -> Tensor", kOperatorTags);
+
+  // scores [..., L, C], costs [L, C] or [D, L, C], budgets [...] or [..., D], valid bool [L, C]
+  //   -> arch int64 [..., k, L], score float64 [..., k], cost float64 [..., k] or [..., k, D]
+  m.def(
+      "best_architectures(Tensor scores, Tensor costs, Tensor budgets, int k=1, Tensor? valid=None)"
+      " -> (Tensor arch, Tensor score, Tensor cost)",
+      kOperatorTags);
+
+  // scores and costs [L, C], valid bool [L, C] -> arch int64 [N, L], score and cost float64 [N]
+  m.def(
+      "pareto_front(Tensor scores, Tensor costs, Tensor? valid=None) -> (Tensor arch, Tensor score, Tensor "
+      "cost)",
+      &latgrad::pareto_front);
 
   // The losses: cross_entropy and latency_us broadcast to the result. A number that a schedule changes may be
   // a tensor, [].

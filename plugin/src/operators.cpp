@@ -96,4 +96,11 @@ Tensor arch_latency(const Tensor& arch, const Tensor& table_us) {
   return op.call(arch, table_us);
 }
 
+std::tuple<Tensor, Tensor, Tensor> best_architectures(const Tensor& scores, const Tensor& costs,
+                                                      const Tensor& budgets, int64_t k, const Tensor& valid) {
+  static const auto op = find_operator<std::tuple<Tensor, Tensor, Tensor>(
+      const Tensor&, const Tensor&, const Tensor&, int64_t, OptionalTensor)>("latgrad::best_architectures");
+  return op.call(scores, costs, budgets, k, if_defined(valid));
+}
+
 }  // namespace latgrad

@@ -17,6 +17,7 @@ from latgrad._plugin import load_plugin
 load_plugin()
 
 from latgrad.classes import LatencyModel, LatencyTable, SearchSpace  # noqa: E402  (needs the loaded plugin)
+from latgrad.exact_search import pareto_front  # noqa: E402
 from latgrad.fleet import fleet_max, fleet_smooth_max, fleet_sum  # noqa: E402
 from latgrad.losses import (  # noqa: E402
     fbnet_loss,
@@ -31,7 +32,13 @@ from latgrad.mixed_layer import MixedLayer  # noqa: E402
 from latgrad.module_space import ModuleSpace  # noqa: E402
 from latgrad.modules import Net, read_module  # noqa: E402
 from latgrad.networks import Network, PricedNetwork, Supernet  # noqa: E402
-from latgrad.operators import arch_latency, expected_latency, gumbel_latency, softmax_latency  # noqa: E402
+from latgrad.operators import (  # noqa: E402
+    arch_latency,
+    best_architectures,
+    expected_latency,
+    gumbel_latency,
+    softmax_latency,
+)
 from latgrad.saving import load_model, save_model, save_network  # noqa: E402
 from latgrad.sharding import register_shardings  # noqa: E402
 from latgrad.spaces import space_file, space_names  # noqa: E402
@@ -53,6 +60,7 @@ __all__ = [
     "SearchSpace",
     "Supernet",
     "arch_latency",
+    "best_architectures",
     "expected_latency",
     "fbnet_loss",
     "fleet_max",
@@ -62,6 +70,7 @@ __all__ = [
     "hinge_penalty",
     "load_model",
     "log_latency",
+    "pareto_front",
     "profile",
     "proxylessnas_log_loss",
     "proxylessnas_loss",

@@ -24,6 +24,10 @@ def LatencyModel(space, lut, device="", precision="int8", mode="ave"):
         The latency that all architectures share (stem, head, layout changes), a float.
     ``estimate(arch, statistic="p50")``
         The latency of architectures, uint8 or int64 ``[..., L]``, including the fixed part: float64 ``[...]``.
+    ``search(theta, budget_us, k=1, statistic="p50")``
+        The ``k`` architectures of the largest probability under ``softmax(theta)``, floating point ``[L, C]``, that take at
+        most ``budget_us`` with the fixed part: exact, best first. Gives ``(arch, log_probability, latency_us)``: int64
+        ``[k, L]``, float64 ``[k]`` twice; -1, ``-inf`` and ``inf`` where fewer fit.
     ``peak_memory(arch)``
         Bytes of activations alive at the operator where most are, of architectures, uint8 or int64 ``[..., L]``: int64
         ``[...]``. Each is lowered to its network, which takes some 50 us.

@@ -121,6 +121,12 @@ class LatencyModel:
 
         Raises ValueError as :meth:`decode` does, and for an unknown statistic.
         """
+    def search(self, theta: Tensor, budget_us: float, k: int = 1, statistic: str = "p50") -> tuple[Tensor, Tensor, Tensor]:
+        """The ``k`` architectures of the largest probability under ``softmax(theta)`` within a budget, exactly: ``(arch,
+        log_probability, latency_us)``, int64 ``[k, L]`` and float64 ``[k]``; -1, ``-inf`` and ``inf`` where fewer fit.
+
+        Raises ValueError for a wrong shape or dtype, NaN, an unknown statistic and a model of several devices.
+        """
     def peak_memory(self, arch: Tensor) -> Tensor:
         """Bytes of activations alive at the operator where most are, of architectures, uint8 or int64 ``[..., L]``: int64 ``[...]``.
 

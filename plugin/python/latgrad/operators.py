@@ -1,6 +1,6 @@
 """The operators, as functions. L layers, C candidates of the widest layer, D devices."""
 
-from typing import Optional, Tuple
+from typing import Optional, Tuple, Union
 
 import torch
 from torch import Tensor
@@ -87,3 +87,33 @@ def arch_latency(arch: Tensor, table_us: Tensor) -> Tensor:
     latency is negative or not finite.
     """
     return torch.ops.latgrad.arch_latency(arch, table_us)
+
+
+def best_architectures(
+    scores: Tensor, costs: Tensor, budgets: Union[Tensor, float], k: int = 1, valid: Optional[Tensor] = None
+) -> Tuple[Tensor, Tensor, Tensor]:
+    """The architectures with the largest score within budgets: exact, with proof, many problems at a time.
+
+    scores: ``[..., L, C]``, floating point, summed over the layers and made as large as possible: log-probabilities,
+    measured accuracies; ``-inf`` where not offered.
+    costs: ``[L, C]`` or ``[D, L, C]``, floating point, summed; ``inf`` where not offered.
+    budgets: what the sums of costs must not exceed: a number, ``[...]`` for costs ``[L, C]``, or ``[..., D]``; ``inf`` for no
+    limit. Its batch broadcasts with that of ``scores``.
+    k: how many. valid: bool ``[L, C]``, what a layer offers (None: all).
+
+    Returns ``(arch, score, cost)``: int64 ``[..., k, L]``, best first, and float64 ``[..., k]`` and ``[..., k]`` or
+    ``[..., k, D]``. Where fewer than ``k`` fit, rows of -1 with score ``-inf`` and cost ``inf``. Sums are in float64, in
+    the order of the layers; of equal scores the cheaper comes first, then the first in lexicographic order. Not
+    differentiable. On the CPU; tensors on another device are copied there and back.
+
+    docs/exact-search.md says how, and what it costs.
+
+    Raises RuntimeError or ValueError if a shape, dtype or device does not fit, for NaN, and for a ``k`` beyond 10,000.
+    """
+    device = scores.device
+    if not isinstance(budgets, Tensor):
+        budgets = torch.tensor(budgets, dtype=torch.float64)
+    found = torch.ops.latgrad.best_architectures(
+        scores.cpu(), costs.cpu(), budgets.cpu(), k, None if valid is None else valid.cpu()
+    )
+    return found[0].to(device), found[1].to(device), found[2].to(device)

@@ -4,7 +4,7 @@ In the traced program the real object stands as a constant, and its methods are 
 can come from there. Needs torch 2.4; before, torch.export takes no module that holds such an object.
 """
 
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Tuple
 
 import torch
 from torch import Tensor
@@ -60,6 +60,10 @@ class _FakeLatencyModel(_Fake):
 
     def estimate(self, arch: Tensor, statistic: str = "p50") -> Tensor:
         return torch.empty(arch.shape[:-1] + self.contents["table_us"].shape[:-2], dtype=torch.float64)
+
+    def search(self, theta: Tensor, budget_us: float, k: int = 1, statistic: str = "p50") -> Tuple[Tensor, Tensor, Tensor]:
+        numbers = torch.empty(k, dtype=torch.float64)
+        return torch.empty(k, self.contents["table_us"].shape[-2], dtype=torch.int64), numbers, numbers.clone()
 
     def peak_memory(self, arch: Tensor) -> Tensor:
         return torch.empty(arch.shape[:-1], dtype=torch.int64)

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <set>
 
@@ -514,6 +515,33 @@ at::Tensor LatencyModel::estimate(const at::Tensor& arch, const std::string& sta
   return arch_latency(checked(arch), tables) + (impl_->has_one_device() ? fixed_us[0] : fixed_us);
 }
 
+std::tuple<at::Tensor, at::Tensor, at::Tensor> LatencyModel::search(const at::Tensor& theta, double budget_us,
+                                                                    int64_t k,
+                                                                    const std::string& statistic) const {
+  const at::Tensor table = table_us(statistic);
+  TORCH_CHECK_VALUE(impl_->has_one_device(),
+                    "a model of several devices has a budget on each: best_architectures takes them");
+  TORCH_CHECK_VALUE(theta.sizes() == table.sizes() && at::isFloatingType(theta.scalar_type()),
+                    "theta must be floating point ", table.sizes(), ", got ", theta.scalar_type(), " ",
+                    theta.sizes());
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const at::Tensor scores = theta.detach()
+                                .cpu()
+                                .to(at::kDouble)
+                                .masked_fill(impl_->valid.logical_not(), -kInfinity)
+                                .log_softmax(-1);
+  // The fixed part is a last layer of one candidate: what is compared with the budget is the price.
+  const auto with_fixed = [&](const at::Tensor& layers, double fixed, double others) {
+    at::Tensor last = at::full({1, layers.size(1)}, others, at::kDouble);
+    last[0][0].fill_(fixed);
+    return at::cat({layers, last});
+  };
+  auto [arch, score, latency_us] =
+      best_architectures(with_fixed(scores, 0, -kInfinity), with_fixed(table, fixed_us(statistic), kInfinity),
+                         at::full({}, budget_us, at::kDouble), k);
+  return {arch.narrow(1, 0, layers()).contiguous(), score, latency_us};
+}
+
 at::Tensor LatencyModel::peak_memory(const at::Tensor& arch) const {
   const search::Space& space = impl_->space_for("peak_memory()");
   const at::Tensor indexes = checked(arch);
@@ -596,6 +624,9 @@ void register_latency_model(torch::Library& library) {
       .def("encode", &LatencyModel::encode, "", {torch::arg("names")})
       .def("decode", &LatencyModel::decode, "", {torch::arg("arch")})
       .def("estimate", &LatencyModel::estimate, "", {torch::arg("arch"), torch::arg("statistic") = "p50"})
+      .def("search", &LatencyModel::search, "",
+           {torch::arg("theta"), torch::arg("budget_us"), torch::arg("k") = 1,
+            torch::arg("statistic") = "p50"})
       .def("peak_memory", &LatencyModel::peak_memory, "", {torch::arg("arch")})
       .def("netdef", &LatencyModel::netdef, "", {torch::arg("arch")})
       .def("init_netdef", &LatencyModel::init_netdef, "", {torch::arg("arch")})

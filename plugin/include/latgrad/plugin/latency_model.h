@@ -122,6 +122,13 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
   // Copies `arch` to the CPU if it is on another device.
   // Errors: as decode; for an unknown statistic.
   at::Tensor estimate(const at::Tensor& arch, const std::string& statistic = "p50") const;
+  // The k architectures of the largest probability under softmax(theta) that take at most budget_us with the
+  // fixed part: exact, best first. theta: floating point [L, C]. Gives arch int64 [k, L]; the log-probability
+  // and the latency, both float64 [k]. Where fewer fit, rows of -1, -inf and inf. Errors: for a wrong shape
+  // or dtype, NaN, an unknown statistic, several devices (best_architectures takes them).
+  std::tuple<at::Tensor, at::Tensor, at::Tensor> search(const at::Tensor& theta, double budget_us,
+                                                        int64_t k = 1,
+                                                        const std::string& statistic = "p50") const;
   // Bytes of activations alive at the operator where most are, of architectures, uint8 or int64 [..., L]:
   // int64 [...] on the CPU. Each is lowered, some 50 us. Errors: as decode.
   at::Tensor peak_memory(const at::Tensor& arch) const;

@@ -141,4 +141,22 @@ LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency_backward
 // On CUDA an index out of range fails a device-side assertion, as in torch.gather.
 LATGRAD_PLUGIN_EXPORT at::Tensor arch_latency(const at::Tensor& arch, const at::Tensor& table_us);
 
+// The architectures with the largest score within budgets, exactly: latgrad/search/exact_search.h.
+//
+//   scores   [..., L, C]               floating point, to be summed; -inf: not offered
+//   costs    [L, C] or [D, L, C]       floating point, to be summed; inf: not offered
+//   budgets  [...] or [..., D]         what the sums of costs must not exceed; inf: no limit. The batch
+//   broadcasts
+//                                      with that of scores
+//   valid    [L, C]                    bool, what is offered; undefined: everything
+//   arch     [..., k, L]               int64, best first; where fewer fit, rows of -1 ...
+//   score    [..., k]                  float64, ... with score -inf ...
+//   cost     [..., k] or [..., k, D]   float64, ... and cost inf
+//
+// On the CPU only, one search of the batch on each thread. No gradient.
+// Errors: c10::Error where a shape, dtype or device breaks a rule above; as search::best_architectures.
+LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor, at::Tensor> best_architectures(
+    const at::Tensor& scores, const at::Tensor& costs, const at::Tensor& budgets, int64_t k = 1,
+    const at::Tensor& valid = {});
+
 }  // namespace latgrad
