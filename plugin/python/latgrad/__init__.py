@@ -39,6 +39,7 @@ from latgrad.operators import (  # noqa: E402
     gumbel_latency,
     softmax_latency,
 )
+from latgrad.projection import project  # noqa: E402
 from latgrad.saving import load_model, save_model, save_network  # noqa: E402
 from latgrad.sharding import register_shardings  # noqa: E402
 from latgrad.spaces import space_file, space_names  # noqa: E402
@@ -72,6 +73,7 @@ __all__ = [
     "log_latency",
     "pareto_front",
     "profile",
+    "project",
     "proxylessnas_log_loss",
     "proxylessnas_loss",
     "read_module",
