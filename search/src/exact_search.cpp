@@ -27,7 +27,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // Labels that a pass keeps of each level: an easy search is over with the first, a hard one is compared with
 // better and better architectures.
-constexpr std::array<size_t, 4> kBeamWidths = {48, 400, 3000, 20000};
+constexpr std::array<size_t, 5> kBeamWidths = {16, 64, 400, 3000, 20000};
 // Labels between two questions whether to stop.
 constexpr size_t kLabelsPerQuestion = size_t{1} << 12;
 

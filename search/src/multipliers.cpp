@@ -56,7 +56,7 @@ Vector left_of_budgets(const Layers& layers, std::span<const double> budgets, co
 
 // One price: the lowest that keeps the budget, by bisection.
 Vector best_price(const Layers& layers, std::span<const double> budgets, const Sizes& sizes) {
-  constexpr int kHalvings = 40;
+  constexpr int kHalvings = 24;
   constexpr int kDoublings = 60;
   double bound = 0;
   const auto fits = [&](double price) {
