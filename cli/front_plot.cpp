@@ -39,23 +39,34 @@ struct Range {
 class Drawing : private base::TextBuilder {
  public:
   explicit Drawing(const FrontPlot& plot)
-      : plot_(plot),
-        ms_(plot.points.front().latency_us / 1e3, plot.points.back().latency_us / 1e3),
-        scores_(plot.points.front().score, plot.points.back().score) {}
+      : plot_(plot), ms_(range_of(&FrontPoint::latency_us, 1e-3)), scores_(range_of(&FrontPoint::score, 1)) {}
 
   std::string svg() {
-    add("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" "
+    add("<svg{4} viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" "
         "font-family=\"sans-serif\" font-size=\"14\" fill=\"#222\">\n"
         "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n<text x=\"{2}\" y=\"34\" font-size=\"18\" "
         "font-weight=\"bold\">{3}</text>\n",
-        kWidth, kHeight, kLeft, xml_text(plot_.title));
+        kWidth, kHeight, kLeft, xml_text(plot_.title),
+        plot_.is_file ? " xmlns=\"http://www.w3.org/2000/svg\"" : "");
     add_axes();
     add_front();
+    add_marks();
     add("</svg>\n");
     return take();
   }
 
  private:
+  Range range_of(double FrontPoint::*member, double unit) const {
+    double least = plot_.points.front().*member, most = least;
+    for (const auto* all : {&plot_.points, &plot_.marks}) {
+      for (const FrontPoint& point : *all) {
+        least = std::min(least, point.*member);
+        most = std::max(most, point.*member);
+      }
+    }
+    return {least * unit, most * unit};
+  }
+
   double x(double latency_us) const { return std::lerp(kLeft, kRight, ms_.fraction(latency_us / 1e3)); }
   double y(double score) const { return std::lerp(kBottom, kTop, scores_.fraction(score)); }
 
@@ -92,6 +103,30 @@ class Drawing : private base::TextBuilder {
           points[i].score, xml_text(points[i].name));
     }
     add("</g>\n");
+  }
+
+  void add_marks() {
+    if (plot_.target_us) {
+      const double target_ms = *plot_.target_us / 1e3;
+      if (target_ms >= ms_.low && target_ms <= ms_.high) {
+        add("<path d=\"M{0:.2f} {1}V{2}\" stroke=\"#555\" stroke-dasharray=\"6 4\"/><text x=\"{3:.2f}\" "
+            "y=\"{4}\">target {5:.3f} ms</text>\n",
+            x(*plot_.target_us), kTop, kBottom, x(*plot_.target_us) + 6, kTop + 14, target_ms);
+      }
+    }
+    constexpr const char* kColours[kMostMarks] = {"#d55e00", "#009e73", "#cc79a7"};
+    double line = kBottom - 14;
+    for (size_t i = plot_.marks.size(); i-- > 0; line -= 22) {
+      const FrontPoint& mark = plot_.marks[i];
+      const std::string ring = fmt::format("fill=\"none\" stroke-width=\"3\" stroke=\"{}\"", kColours[i]);
+      add("<circle cx=\"{:.2f}\" cy=\"{:.2f}\" r=\"{}\" {}/>\n", x(mark.latency_us), y(mark.score), 6 + 3 * i,
+          ring);
+      add("<circle cx=\"{}\" cy=\"{}\" r=\"6\" {}/><text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}: {:.3f} "
+          "ms, "
+          "{:.4g}</text>\n",
+          kRight - 12, line - 5, ring, kRight - 26, line, xml_text(mark.name), mark.latency_us / 1e3,
+          mark.score);
+    }
   }
 
   const FrontPlot& plot_;

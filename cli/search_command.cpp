@@ -279,6 +279,10 @@ std::string missing_text(const SearchOptions& options, const Question& question)
 void write_plot(const SearchOptions& options, const Question& question,
                 const std::vector<search::ScoredArchitecture>& front) {
   if (options.plot.empty()) return;
+  if (front.empty()) {
+    write_error("latgrad: no plot, because no architecture was found\n");
+    return;
+  }
   std::vector<FrontPoint> points;
   for (const search::ScoredArchitecture& one : front) {
     points.push_back({one.costs[0], one.score, question.query.space.format_architecture(one.arch)});
@@ -286,9 +290,11 @@ void write_plot(const SearchOptions& options, const Question& question,
   std::ranges::sort(points, {}, &FrontPoint::latency_us);
   base::replace_file(
       options.plot,
-      front_plot({.title = fmt::format("{} on {}", question.query.space.name(), question.devices.front()),
-                  .score = question.score,
-                  .points = std::move(points)}));
+      front_plot(
+          {.title = fmt::format("{} on {}", question.query.space.name(), question.devices.front()),
+           .score = question.score,
+           .points = std::move(points),
+           .target_us = options.budget_us < kInfinity ? std::optional(options.budget_us) : std::nullopt}));
 }
 
 int exit_code(const Question& question, bool proven) {

@@ -61,6 +61,8 @@ figcaption b { color: var(--ink); font-weight: 600; }
 .chart { display: flex; flex-direction: column; justify-content: space-between; }
 .chart figcaption { margin-bottom: 4px; }
 .legend { display: flex; flex-wrap: wrap; gap: 0 10px; font-size: 12.5px; }
+.front { max-width: 760px; margin: 0; }
+.front svg text { fill: #222; }
 .legend svg { display: inline-block; width: 20px; height: 8px; vertical-align: middle; }
 .chart path { fill: none; stroke-linejoin: round; stroke-linecap: round; stroke-width: 2; }
 .grid path { stroke: var(--rule); stroke-width: 1; }

@@ -3,13 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
 
+#include "front_plot.h"
 #include "latgrad/base/duration.h"
 #include "latgrad/base/error.h"
 #include "latgrad/base/xml_text.h"
 #include "latgrad/net/infer_shapes.h"
 #include "latgrad/net/memory.h"
+#include "latgrad/search/exact_search.h"
 #include "latgrad/search/lowering.h"
 #include "quantities.h"
 #include "report/architecture_drawing.h"
@@ -325,6 +329,69 @@ std::string time_sections(const Run& run, const Pick& pick, const Breakdown& spe
   return pair(layer_shares(spent, pick), section("Where the time goes, by operator", "", types));
 }
 
+// Every architecture that no other beats in probability under the last epoch's theta and in the table's
+// latency.
+std::string front_section(const Run& run, const Pick& pick) {
+  if (!run.table || run.epochs.empty() || !run.table->fixed_us) return "";
+  const std::vector<Numbers>& theta = run.epochs.back().theta;
+  const size_t num_layers = theta.size();
+  size_t num_candidates = 0;
+  for (const Numbers& row : theta) num_candidates = std::max(num_candidates, row.size());
+  const size_t cells = num_layers * num_candidates;
+  if (cells == 0 || cells > kMostCells || run.table->layers.size() != num_layers) return "";
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  std::vector<double> scores(cells, -kInfinity), costs(cells, kInfinity);
+  for (size_t layer = 0; layer < num_layers; ++layer) {
+    const Numbers& us = run.table->layers[layer].us;
+    double largest = -kInfinity, sum = 0;
+    for (const auto& logit : theta[layer]) largest = std::max(largest, logit.value_or(-kInfinity));
+    for (const auto& logit : theta[layer]) sum += logit ? std::exp(*logit - largest) : 0;
+    for (size_t c = 0; c < theta[layer].size(); ++c) {
+      if (!theta[layer][c] || c >= us.size() || !us[c]) continue;
+      scores[layer * num_candidates + c] = *theta[layer][c] - largest - std::log(sum);
+      costs[layer * num_candidates + c] = *us[c];
+    }
+  }
+  const std::array budgets = {kInfinity};
+  const auto front = search::pareto_front({.num_layers = num_layers,
+                                           .num_candidates = num_candidates,
+                                           .scores = scores,
+                                           .costs = costs,
+                                           .budgets = budgets});
+  if (!front || front->empty()) return "";
+  FrontPlot plot{.title = "Probability over latency",
+                 .score = "log-probability",
+                 .points = {},
+                 .target_us = target_us(run),
+                 .is_file = false};
+  const auto point_of = [&](const auto& arch) {
+    FrontPoint point{.latency_us = *run.table->fixed_us};
+    for (size_t layer = 0; layer < num_layers; ++layer) {
+      const auto choice = static_cast<size_t>(arch[layer]);
+      const size_t cell = layer * num_candidates + choice;
+      point.latency_us += choice < num_candidates ? costs[cell] : kInfinity;
+      point.score += choice < num_candidates ? scores[cell] : 0;
+      point.name += (layer == 0 ? "" : " ") + run.candidate_name(layer, choice);
+    }
+    return point;
+  };
+  for (const search::ScoredArchitecture& one : *front) plot.points.push_back(point_of(one.arch));
+  const auto add_mark = [&](const char* name, const std::vector<int64_t>& arch) {
+    if (arch.size() != num_layers) return;
+    FrontPoint mark = point_of(arch);
+    if (!std::isfinite(mark.latency_us)) return;  // it has a candidate that theta or the table lacks
+    mark.name = name;
+    plot.marks.push_back(std::move(mark));
+  };
+  add_mark("arg-max", run.epochs.back().arg_max);
+  if (pick.origin == Pick::Origin::kChosen) add_mark("chosen", pick.architecture);
+  return section(
+      "Every architecture worth having",
+      fmt::format("{} that no other beats in both probability under the last theta and latency: exact.",
+                  format_count(front->size(), "architecture")),
+      "<figure class=\"front\">\n" + front_plot(plot) + "</figure>\n");
+}
+
 // Empty where the run does not say of which network: its space, its precision or its architecture is missing.
 std::string memory_section(const Run& run, const Pick& pick) {
   if (!run.space || !run.table || pick.origin == Pick::Origin::kNone) return "";
@@ -426,6 +493,7 @@ std::string report_page(const Run& run) {
   body += pair(run.table ? table_section(*run.table, pick) : "", architecture_section(run, pick, spent));
   body += time_sections(run, pick, spent);
   body += memory_section(run, pick);
+  body += front_section(run, pick);
   body += samples_section(run);
   body += settings_details(run);
   body += "<footer>Written by latgrad " LATGRAD_VERSION "</footer>\n";

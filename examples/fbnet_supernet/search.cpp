@@ -122,39 +122,40 @@ void descend(torch::optim::SGD& optimizer, const Tensor& cross_entropy, double r
   optimizer.step();
 }
 
-// From theta to architectures, priced exactly. Without a target the arg-max is chosen, and with one where it
-// meets it. Otherwise the most probable architecture that does, not above the target, or else the nearest.
+// From theta to architectures, priced exactly. Chosen is the most probable one within the target, by exact
+// search: the arg-max where it is, or where there is no target. Where none is, the fastest.
 json choose(const Tensor& theta, const latgrad::LatencyModel& model, const json& settings) {
-  constexpr double kTolerance = 0.03;  // how far from the target an architecture may lie to meet it
-  const int64_t samples = settings["samples"], draws = std::max<int64_t>(100'000, samples);
+  const std::string statistic = settings["statistic"];
   const Tensor logits = masked(theta, model.valid());
-  const at::Generator random = generator(settings["seed"], kDraws);
-  const Tensor drawn = torch::multinomial(logits.softmax(-1), draws, /*replacement=*/true, random).t();
-  const Tensor archs = torch::cat({logits.argmax(-1).unsqueeze(0), drawn});  // int64 [N, L]
-  const Tensor latency_us = model.estimate(archs, settings["statistic"]);
-  const Tensor log_probability = logits.log_softmax(-1).gather(1, archs.t()).sum(0);
-  const auto describe = [&](int64_t index) {
-    json found = {{"architecture", list_of(archs[index])}, {"blocks", model.decode(archs[index])}};
-    found["latency_us"] = latency_us[index].item<double>();
-    found["log_probability"] = log_probability[index].item<double>();
+  const Tensor log_probs = logits.log_softmax(-1);
+  const auto describe = [&](const Tensor& arch) {
+    json found = {{"architecture", list_of(arch)}, {"blocks", model.decode(arch)}};
+    found["latency_us"] = model.estimate(arch, statistic).item<double>();
+    found["log_probability"] = log_probs.gather(1, arch.unsqueeze(1)).sum().item<double>();
     return found;
   };
-  int64_t chosen = 0;
-  std::string why = "the arg-max";
+  const Tensor arg_max = logits.argmax(-1);
+  json result = {{"arg_max", describe(arg_max)}, {"samples", json::array()}};
+  const int64_t samples = settings["samples"];
+  const at::Generator random = generator(settings["seed"], kDraws);
+  const Tensor drawn =
+      torch::multinomial(logits.softmax(-1), std::max<int64_t>(1, samples), /*replacement=*/true, random).t();
+  for (int64_t i = 0; i < samples; ++i) result["samples"].push_back(describe(drawn[i]));
+
+  Tensor chosen = arg_max;
+  std::string why = "the arg-max: there is no target";
   if (!settings["target_ms"].is_null()) {
     const double target_us = settings["target_ms"].get<double>() * 1000;
-    const Tensor distance = (latency_us / target_us - 1).abs();
-    const Tensor misses = torch::logical_or(latency_us > target_us, distance > kTolerance);
-    if (distance[0].item<double>() > kTolerance) {
-      const bool none = misses.all().item<bool>();
-      const Tensor score = none ? -distance : log_probability.masked_fill(misses, -INFINITY);
-      chosen = score.argmax().item<int64_t>();
-      why = none ? "the nearest to the target of 100,000 draws from theta"
-                 : "the most probable of 100,000 draws from theta within 3% below the target";
+    why = "the arg-max: it is within the target";
+    if (result["arg_max"]["latency_us"].get<double>() > target_us) {
+      const auto [arch, log_probability, latency_us] = model.search(logits, target_us, 1, statistic);
+      const bool is_within = latency_us.isfinite().item<bool>();
+      chosen = is_within ? arch[0] : masked(-model.table_us(statistic), model.valid()).argmax(-1);
+      why = is_within ? "the most probable within the target, proven; the arg-max is above it"
+                      : "the fastest: no architecture is within the target";
     }
   }
-  json result = {{"arg_max", describe(0)}, {"chosen", describe(chosen)}, {"samples", json::array()}};
-  for (int64_t i = 1; i <= samples; ++i) result["samples"].push_back(describe(i));
+  result["chosen"] = describe(chosen);
   result["chosen"]["why"] = why;
   return result;
 }

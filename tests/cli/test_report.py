@@ -1,6 +1,7 @@
 """latgrad report: the page that it makes of a search's folder, which these tests write (docs/run-format.md)."""
 
 import html.parser
+import itertools
 import json
 import math
 import re
@@ -153,7 +154,8 @@ def test_has_all_sections(finished):
     page, tree = report(finished)
     assert headings(tree) == [
         "The search", "Retraining", "Theta", "Latency table", "The chosen architecture",
-        "Where the time goes, by layer", "Where the time goes, by operator", "Architectures at the end"]
+        "Where the time goes, by layer", "Where the time goes, by operator", "Every architecture worth having",
+        "Architectures at the end"]
     assert tree.findtext(".//h1") == "Search of made_up on Made-up phone" == tree.findtext("head/title")
     facts = text_of(tree.find(".//header/p"))
     assert facts == ("space made_up device Made-up phone precision int8 statistic p50 target 3.200 ms "
@@ -176,7 +178,7 @@ def test_is_html_whose_elements_close(finished):
 
         def handle_startendtag(self, tag, attrs):
             # A browser takes <div/> for <div>: only these may end themselves.
-            assert tag in ("meta", "path", "rect")
+            assert tag in ("meta", "path", "rect", "circle")
 
         def handle_endtag(self, tag):
             assert open_elements.pop() == tag
@@ -330,6 +332,30 @@ def test_memory_is_that_of_the_network(tmp_path):
     result["chosen"]["architecture"] = [99] * 22
     write_json(folder / "result.json", result)
     assert "Where the memory goes" not in headings(report(folder)[1])
+
+
+def test_front_is_that_of_all_architectures(tmp_path):
+    folder = make_run(tmp_path / "run", num_layers=4, num_candidates=5)
+    theta = [softmax(theta_of(layer, 29, 3, 5)) for layer in range(4)]
+    points = []
+    for arch in itertools.product(range(5), repeat=4):
+        times = [candidate_us(layer, c) for layer, c in enumerate(arch)]
+        if None not in times:
+            points.append((700.5 + sum(times), sum(math.log(theta[layer][c]) for layer, c in enumerate(arch)), arch))
+    front, best = [], -math.inf
+    for us, score, arch in sorted(points, key=lambda point: (point[0], -point[1])):
+        if score > best + 1e-12:
+            front.append((us, score, arch))
+            best = score
+    shown = section(report(folder)[1], "Every architecture worth having")
+    assert f"{len(front)} architectures that no other beats" in text_of(shown)
+    titles = [title.text.split("\n") for title in shown.iter("title")]
+    assert [title[1] for title in titles] == [" ".join(FBNET[c] for c in arch) for _, _, arch in front]
+    assert [title[0] for title in titles] == [f"{us / 1000:.3f} ms, {score:.6g}" for us, score, _ in front]
+    for name in ("arg_max", "chosen"):
+        found = read_json(folder / "result.json")[name]
+        label = f"{name.replace('_', '-')}: {found['latency_us'] / 1000:.3f} ms, {found['log_probability']:.4g}"
+        assert label in text_of(shown)
 
 
 def test_space_of_a_run_reads_no_other_file(finished):

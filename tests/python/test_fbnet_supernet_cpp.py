@@ -284,7 +284,7 @@ def test_hard_sample_is_an_architecture(succeed, table, model, tmp_path):
     assert (times - read_log(tmp_path / "run")[0]["sampled_us"]).abs().min() < 1e-3
 
 
-@pytest.mark.parametrize("target_us", [135, 150, 170, 400])
+@pytest.mark.parametrize("target_us", [1, 135, 150, 170, 400])
 def test_target_decides_what_is_chosen(target_us, succeed, table, model, tmp_path):
     settings = [*table, *ONE_STEP, "--target-ms", target_us / 1000]
     succeed("search", tmp_path / "run", *settings)
@@ -292,17 +292,17 @@ def test_target_decides_what_is_chosen(target_us, succeed, table, model, tmp_pat
     theta = last_theta(tmp_path / "run", model)
     archs = all_architectures()
     times = model.estimate(archs)
-    meets = (times <= target_us) & (times >= target_us * 0.97)
+    within = times <= target_us
     log_probability = theta.log_softmax(-1).gather(1, archs.T).sum(0)
-    if abs(model.estimate(theta.argmax(-1)).item() / target_us - 1) <= 0.03:
+    if model.estimate(theta.argmax(-1)).item() <= target_us:
         assert chosen["architecture"] == theta.argmax(-1).tolist() and "the arg-max" in chosen["why"]
-    elif meets.any():
-        assert chosen["log_probability"] == pytest.approx(log_probability[meets].max().item())
-        assert 0.97 * target_us <= chosen["latency_us"] <= target_us
-        assert chosen["why"].startswith("the most probable of 100,000 draws")
+    elif within.any():
+        assert chosen["log_probability"] == pytest.approx(log_probability[within].max().item())
+        assert chosen["latency_us"] <= target_us
+        assert chosen["why"].startswith("the most probable within the target, proven")
     else:
-        assert chosen["latency_us"] == times[(times - target_us).abs().argmin()].item()
-        assert chosen["why"].startswith("the nearest")
+        assert chosen["latency_us"] == times.min().item()
+        assert chosen["why"].startswith("the fastest")
 
 
 def write_cifar(folder, count=32):

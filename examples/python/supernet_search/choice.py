@@ -12,67 +12,46 @@ import latgrad
 from . import run_folder, seeds
 from .latency import Prices, arg_max, masked
 
-# So many are drawn where a target decides; pricing them takes milliseconds.
-DRAWS = 100_000
-# How far from the target an architecture may lie to meet it.
-TOLERANCE = 0.03
 
-
-class Candidates:
-    """Architectures ``[N, L]`` under softmax(theta), each with its exact price and its log-probability."""
-
-    def __init__(self, archs: Tensor, theta: Tensor, prices: Prices) -> None:
-        log_probs = torch.log_softmax(masked(theta.double(), prices.valid), -1)
-        self.archs = archs
-        self.latency_us = prices.model.estimate(archs, prices.statistic)
-        self.log_probability = log_probs.gather(1, archs.T).sum(0)
-        self.model = prices.model
-
-    def describe(self, index: int) -> Dict[str, Any]:
-        arch = self.archs[index]
-        return {
-            "architecture": arch.tolist(),
-            "blocks": self.model.decode(arch),
-            "latency_us": self.latency_us[index].item(),
-            "log_probability": self.log_probability[index].item(),
-        }
+def describe(arch: Tensor, theta: Tensor, prices: Prices) -> Dict[str, Any]:
+    """An architecture with its exact price and its log-probability under softmax(theta)."""
+    log_probs = torch.log_softmax(masked(theta.double(), prices.valid), -1)
+    return {
+        "architecture": arch.tolist(),
+        "blocks": prices.model.decode(arch),
+        "latency_us": prices.model.estimate(arch, prices.statistic).item(),
+        "log_probability": log_probs.gather(1, arch[:, None]).sum().item(),
+    }
 
 
 def draw(theta: Tensor, prices: Prices, count: int, random: torch.Generator) -> Tensor:
     """Architectures drawn from softmax(theta), int64 ``[count, L]``."""
     probs = torch.softmax(masked(theta.double(), prices.valid), -1)
-    return torch.multinomial(probs, count, replacement=True, generator=random).T
+    return torch.multinomial(probs, max(count, 1), replacement=True, generator=random).T[:count]
 
 
 def choose(theta: Tensor, prices: Prices, target_us: Optional[float], samples: int, seed: int) -> Dict[str, Any]:
     """What result.json says of architectures: ``arg_max``, ``samples``, ``chosen``.
 
-    Without a target the arg-max is chosen, and with one where it meets it. Otherwise the most probable architecture is that
-    does, not above the target if there is such a one; where none was drawn that does, the nearest.
+    Chosen is the most probable architecture that takes at most the target, by exact search: the arg-max where it does, or where
+    there is no target. Where none takes so little, it is the fastest.
     """
     theta = theta.detach()
-    drawn = draw(theta, prices, max(DRAWS if target_us else 0, samples), seeds.generator(seed, "draws"))
-    first = Candidates(arg_max(theta, prices.valid)[None], theta, prices)
-    result = {
-        "target_us": target_us,
-        "arg_max": first.describe(0),
-        "samples": [Candidates(arch[None], theta, prices).describe(0) for arch in drawn[:samples]],
-    }
+    first = describe(arg_max(theta, prices.valid), theta, prices)
+    drawn = draw(theta, prices, samples, seeds.generator(seed, "draws"))
+    result = {"target_us": target_us, "arg_max": first, "samples": [describe(arch, theta, prices) for arch in drawn]}
     if target_us is None:
-        result["chosen"] = {**first.describe(0), "why": "the arg-max: there is no target"}
-        return result
-    candidates = Candidates(torch.cat([first.archs, drawn]), theta, prices)
-    excess = candidates.latency_us / target_us - 1
-    if abs(excess[0]) <= TOLERANCE:
-        index, why = 0, "the arg-max: it meets the target"
-    elif ((excess <= 0) & (excess >= -TOLERANCE)).any():
-        meets = (excess <= 0) & (excess >= -TOLERANCE)
-        index = int(candidates.log_probability.masked_fill(~meets, float("-inf")).argmax())
-        why = f"the most probable of {DRAWS:,} draws from theta within {TOLERANCE:.0%} below the target; the arg-max is not"
+        result["chosen"] = {**first, "why": "the arg-max: there is no target"}
+    elif first["latency_us"] <= target_us:
+        result["chosen"] = {**first, "why": "the arg-max: it is within the target"}
     else:
-        index = int(excess.abs().argmin())
-        why = f"the nearest to the target of {DRAWS:,} draws from theta: none lies within {TOLERANCE:.0%} below it"
-    result["chosen"] = {**candidates.describe(index), "why": why}
+        logits = masked(theta.double(), prices.valid)
+        arch, _, latency_us = prices.model.search(logits, target_us, 1, prices.statistic)
+        why = "the most probable within the target, proven; the arg-max is above it"
+        if latency_us.isinf():
+            arch = prices.model.table_us(prices.statistic).masked_fill(~prices.valid.cpu(), float("inf")).argmin(-1)[None]
+            why = "the fastest: no architecture is within the target"
+        result["chosen"] = {**describe(arch[0], theta, prices), "why": why}
     return result
 
 
