@@ -109,9 +109,11 @@ class Drawing : private base::TextBuilder {
     if (plot_.target_us) {
       const double target_ms = *plot_.target_us / 1e3;
       if (target_ms >= ms_.low && target_ms <= ms_.high) {
+        const bool is_right = ms_.fraction(target_ms) > 0.7;
         add("<path d=\"M{0:.2f} {1}V{2}\" stroke=\"#555\" stroke-dasharray=\"6 4\"/><text x=\"{3:.2f}\" "
-            "y=\"{4}\">target {5:.3f} ms</text>\n",
-            x(*plot_.target_us), kTop, kBottom, x(*plot_.target_us) + 6, kTop + 14, target_ms);
+            "y=\"{4}\" text-anchor=\"{6}\">target {5:.3f} ms</text>\n",
+            x(*plot_.target_us), kTop, kBottom, x(*plot_.target_us) + (is_right ? -6 : 6), kTop + 14,
+            target_ms, is_right ? "end" : "start");
       }
     }
     constexpr const char* kColours[kMostMarks] = {"#d55e00", "#009e73", "#cc79a7"};

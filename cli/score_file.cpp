@@ -22,7 +22,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// A mutable row of the scores for each layer.
+// The scores of all cells, -inf at first.
 class Scores {
  public:
   explicit Scores(const search::Space& space)
@@ -50,12 +50,15 @@ std::vector<double> read_theta(std::string_view text, const std::filesystem::pat
   for (size_t layer = 0; layer < rows.size(); ++layer) {
     const std::vector<bool>& offered = space.layers()[layer].offered;
     const std::vector<base::JsonValue> row = rows[layer].list();
-    if (row.size() < offered.size()) rows[layer].fail("have a number for each candidate");
+    if (row.size() < offered.size() || row.size() > space.max_candidates()) {
+      rows[layer].fail(fmt::format("have a number for each of the {} candidates", offered.size()));
+    }
     double sum = 0;
     double largest = -kInfinity;
     for (size_t c = 0; c < offered.size(); ++c) {
       if (offered[c] && !row[c].is_null()) largest = std::max(largest, row[c].number());
     }
+    if (largest == -kInfinity) continue;  // read_scores says so
     for (size_t c = 0; c < offered.size(); ++c) {
       if (!offered[c] || row[c].is_null()) continue;
       scores.at(layer, c) = row[c].number();
@@ -112,7 +115,7 @@ std::vector<double> read_csv(std::string_view text, const std::filesystem::path&
     };
     if (cells.size() != 3)
       fail(fmt::format("a line must be layer,candidate,score, got {} values", cells.size()));
-    if (cells[0] == "layer") continue;
+    if (line_number == 1 && cells[0] == "layer") continue;
     const auto layer = parse_number<size_t>(cells[0]);
     if (!layer || *layer < 1 || *layer > space.layers().size()) {
       fail(fmt::format("layer must be from 1 to {}, got \"{}\"", space.layers().size(), cells[0]));
@@ -124,7 +127,10 @@ std::vector<double> read_csv(std::string_view text, const std::filesystem::path&
     }
     const auto score = parse_number<double>(cells[2]);
     if (!score || !std::isfinite(*score)) fail(fmt::format("score must be a number, got \"{}\"", cells[2]));
-    scores.at(*layer - 1, candidate) = *score;
+    double& cell = scores.at(*layer - 1, candidate);
+    if (cell != -kInfinity)
+      fail(fmt::format("candidate {} of layer {} must have one score, got a second", cells[1], *layer));
+    cell = *score;
   }
   return scores.take();
 }

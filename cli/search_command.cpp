@@ -8,6 +8,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -117,10 +118,28 @@ search::AdditiveCost latency_of(Question& question, const std::vector<lut::Table
   for (const search::MissingOperator& op : model.missing) {
     for (const std::string& user : op.used_by) question.missing.add(op.key, user);
   }
+  if (!model.fixed_complete) {
+    throw ValueError(fmt::format("the table must hold what all architectures share, but lacks {} for {}:\n{}",
+                                 format_count(question.missing.size(), "operator"), device,
+                                 question.missing.text(kListedMissing)));
+  }
   const search::Prices& prices = model.by(lut::parse_statistic(options.statistic));
   for (size_t i = 0; i < model.valid.size(); ++i) question.query.valid[i] &= model.valid[i];
   question.devices.push_back(device);
   return {.fixed = prices.fixed_us, .table = prices.table_us};
+}
+
+// Errors: ValueError for a layer of which the tables price no candidate.
+void check_layers(const Question& question) {
+  const search::Space& space = question.query.space;
+  for (size_t layer = 0; layer < space.layers().size(); ++layer) {
+    const auto row =
+        std::span(question.query.valid).subspan(layer * space.max_candidates(), space.max_candidates());
+    if (std::ranges::any_of(row, [](uint8_t offered) { return offered != 0; })) continue;
+    throw ValueError(
+        fmt::format("the table must price a candidate of each layer, but none of layer {}; it lacks:\n{}",
+                    layer + 1, question.missing.text(kListedMissing)));
+  }
 }
 
 Question ask(const SearchOptions& options) {
@@ -147,6 +166,7 @@ Question ask(const SearchOptions& options) {
   for (const DeviceBudget& budget : options.budgets_on) {
     add_cost(latency_of(question, tables, budget.device, options), budget.budget_us);
   }
+  check_layers(question);
   add_cost(macs_of(space, precision), options.max_macs);
   add_cost(params_of(space, precision), options.max_params);
   if (options.score == "macs") {
@@ -301,6 +321,20 @@ int exit_code(const Question& question, bool proven) {
   return proven && question.missing.empty() ? kComplete : kSomethingMissing;
 }
 
+std::string proof_text(const search::SpaceSearch& found, double elapsed_ms) {
+  if (found.proven) {
+    return fmt::format(
+        "Proven: no other architecture within the budgets scores more ({} partial architectures, {:.1f} "
+        "ms).\n",
+        found.num_labels, elapsed_ms);
+  }
+  const std::string why =
+      found.stopped ? "the time limit came first"
+                    : fmt::format("too few of the {} best fit the peak memory", search::kMaxArchitectures);
+  return fmt::format("Not proven: {}; no architecture within the budgets scores more than {:.6g}.\n", why,
+                     found.bound);
+}
+
 int run_single(const SearchOptions& options, Question& question) {
   question.query.stop_requested = time_limit(options.time_limit_s);
   const auto start = std::chrono::steady_clock::now();
@@ -327,14 +361,7 @@ int run_single(const SearchOptions& options, Question& question) {
     text +=
         fmt::format("\nThe first: {}\n", question.query.space.format_architecture(found.best.front().arch));
   }
-  text += found.proven ? fmt::format(
-                             "Proven: no other architecture within the budgets scores more ({} partial "
-                             "architectures, {:.1f} ms).\n",
-                             found.num_labels, elapsed_ms)
-                       : fmt::format(
-                             "Not proven: the search was stopped; no architecture within the budgets scores "
-                             "more than {:.6g}.\n",
-                             found.bound);
+  text += proof_text(found, elapsed_ms);
   write_text(text + missing_text(options, question));
   return exit_code(question, found.proven);
 }
@@ -344,27 +371,27 @@ std::vector<search::ScoredArchitecture> front_of_budgets(const SearchOptions& op
                                                          bool& proven) {
   question.query.count = 1;
   question.query.stop_requested = time_limit(options.time_limit_s);
-  const double most = options.budget_us;
-  std::vector<search::ScoredArchitecture> front;
-  const auto search_with = [&](double budget_us) {
-    question.query.costs[0].budget = budget_us;
-    search::SpaceSearch found = search_space(question.query);
-    proven = proven && found.proven;
-    return std::move(found.best);
-  };
-  const std::vector<search::ScoredArchitecture> slowest = search_with(most);
-  if (slowest.empty()) fail_as_infeasible(question);
+  search::SpaceSearch slowest = search_space(question.query);
+  if (slowest.best.empty() && slowest.proven) fail_as_infeasible(question);
+  proven = slowest.proven;
+  if (slowest.best.empty()) return {};
   const double low = cheapest_architecture(question.query, 0).costs[0];
-  const double high = slowest.front().costs[0];
-  for (size_t i = 0; i < *options.pareto; ++i) {
-    const double part =
-        *options.pareto == 1 ? 1 : static_cast<double>(i) / static_cast<double>(*options.pareto - 1);
-    const double budget_us = i + 1 == *options.pareto ? high : low + part * (high - low);
-    for (search::ScoredArchitecture& one : search_with(budget_us)) {
+  const double high = slowest.best.front().costs[0];
+  std::vector<double> budgets_us;
+  for (size_t i = 0; i + 1 < *options.pareto; ++i) {
+    const double part = static_cast<double>(i) / static_cast<double>(*options.pareto - 1);
+    budgets_us.push_back(low + part * (high - low));
+  }
+  std::vector<search::SpaceSearch> all = search_space(question.query, budgets_us);
+  proven = proven && all.size() == budgets_us.size();
+  all.push_back(std::move(slowest));
+  std::vector<search::ScoredArchitecture> front;
+  for (search::SpaceSearch& found : all) {
+    proven = proven && found.proven;
+    for (search::ScoredArchitecture& one : found.best) {
       if (front.empty() || one.score > front.back().score) front.push_back(std::move(one));
     }
   }
-  question.query.costs[0].budget = most;
   return front;
 }
 

@@ -23,6 +23,9 @@ std::string bar(size_t done, size_t total) {
   return std::string(filled, '#') + std::string(kCells - filled, '.') + ' ';
 }
 
+// Whether a byte is one of a UTF-8 character, but not its first.
+bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
+
 }  // namespace
 
 void Progress::show(size_t done, size_t total, std::optional<double> left_s, std::string_view current) {
@@ -40,7 +43,11 @@ void Progress::show(size_t done, size_t total, std::optional<double> left_s, std
     out_ << line << std::endl;
     return;
   }
-  if (line.size() >= columns_) line.resize(columns_ - 1);
+  if (line.size() >= columns_) {
+    size_t end = columns_ - 1;
+    while (end > 0 && is_continuation(line[end])) --end;  // a character is whole or not there
+    line.resize(end);
+  }
   out_ << "\r\033[K" << line << std::flush;
   drawn_ = true;
 }

@@ -8,6 +8,7 @@
 #include <limits>
 #include <numeric>
 #include <optional>
+#include <set>
 #include <tuple>
 #include <type_traits>
 
@@ -76,7 +77,7 @@ class Search {
         budgets_(budgets),
         prices_(internal::multipliers(layers_, budgets)),
         bounds_(layers_, budgets, prices_),
-        width_(std::max({kMaxLabels / layers_.size(), 4 * layers_.widest(), size_t{1024}})),
+        width_(std::max({options.max_labels / layers_.size(), 2 * layers_.widest(), size_t{16}})),
         levels_(layers_.size()),
         first_of_(layers_.size() + 1, 0) {}
 
@@ -86,17 +87,18 @@ class Search {
     // Passes that keep the most promising labels only find what the last one, which keeps all, is compared
     // with.
     std::vector<ScoredArchitecture> best;
-    for (size_t pass = 0;; ++pass) {
-      beam_ = pass < kBeamWidths.size() ? std::max(kBeamWidths[pass], 2 * options_.count) : SIZE_MAX;
+    for (const size_t beam : beams()) {
+      beam_ = beam;
       Found found(options_.count, D);
       found_ = &found;
       root();
       result.proven = !truncated_ && !stopped_;
       if (!result.proven) {
         // What an earlier pass has found need not have been seen again.
+        std::set<Architecture> seen;
+        for (const ScoredArchitecture& one : found.best()) seen.insert(one.arch);
         for (ScoredArchitecture& one : best) {
-          const auto is_same = [&](const auto& other) { return other.arch == one.arch; };
-          if (std::ranges::none_of(found.best(), is_same)) found.offer(std::move(one));
+          if (!seen.contains(one.arch)) found.offer(std::move(one));
         }
       }
       best = found.take();
@@ -108,15 +110,26 @@ class Search {
     result.num_labels = num_labels_;
     result.bound = result.best.empty() ? -kInfinity : result.best.front().score;
     if (!result.proven) {
-      // A pass that leaves labels out knows nothing of what they would give.
+      // A pass that leaves labels out has no bound for what they lead to.
       const double open = truncated_ ? bounds_.upper_bound(0, Label<D>{.score = 0, .cost = {}}) : open_bound_;
-      result.bound = std::max(result.bound, open + bounds_.score_slack());
+      result.bound = std::max(result.bound, open);
     }
     return result;
   }
 
  private:
   using Labels = std::vector<Label<D>>;
+
+  // How many labels of a level the passes keep; all in the last one.
+  std::vector<size_t> beams() const {
+    std::vector<size_t> beams;
+    for (const size_t width : kBeamWidths) {
+      const size_t beam = std::min(std::max(width, 2 * options_.count), width_);
+      if (beams.empty() || beam > beams.back()) beams.push_back(beam);
+    }
+    beams.push_back(SIZE_MAX);
+    return beams;
+  }
 
   void root() {
     truncated_ = false;
@@ -129,13 +142,11 @@ class Search {
 
   // Options that no architecture as good as what has been found can have.
   void drop_options() {
-    const double least = least_score_ - bounds_.score_slack();
-    layers_.keep(
-        [&](size_t layer, const Option& option) { return !(bounds_.upper_bound(layer, option) < least); });
+    layers_.keep([&](size_t layer, const Option& option) {
+      return !(bounds_.upper_bound(layer, option) < least_score_);
+    });
     bounds_ = internal::Bounds<D>(layers_, budgets_, prices_);
   }
-
-  double threshold() const { return std::max(least_score_, found_->worst_score()) - bounds_.score_slack(); }
 
   // Labels of `level` layers, and what becomes of them.
   void expand(size_t level, std::span<const Label<D>> labels) {
@@ -149,12 +160,15 @@ class Search {
     }
     const std::vector<Option>& options = layers_.options(level);
     const bool is_last = level + 1 == layers_.size();
-    if (!is_last && labels.size() > 1 && labels.size() * options.size() > 4 * width_)
+    const bool keeps_all = beam_ == SIZE_MAX;
+    const size_t room = 4 * width_;
+    if (!is_last && keeps_all && labels.size() > 1 && labels.size() * options.size() > room) {
       return halves(level, labels);
-    Labels& next = levels_[level];
+    }
+    Labels& next = unpruned_;
     next.clear();
-    const double threshold = this->threshold();
     for (size_t parent = 0; parent < labels.size(); ++parent) {
+      const double threshold = std::max(least_score_, found_->worst_score());
       for (size_t choice = 0; choice < options.size(); ++choice) {
         Label<D> label = internal::extended(labels[parent], options[choice]);
         if (!bounds_.may_fit(level + 1, label) ||
@@ -163,22 +177,26 @@ class Search {
         }
         label.parent = first_of_[level] + static_cast<uint32_t>(parent);
         label.choice = static_cast<uint32_t>(choice);
-        next.push_back(label);
+        ++num_labels_;
+        if (is_last) {
+          offer(label);
+        } else {
+          next.push_back(label);
+        }
       }
+      if (!keeps_all && next.size() + options.size() > room) shrink(level + 1, next);
     }
-    num_labels_ += next.size();
-    if (is_last) {
-      for (const Label<D>& label : next) offer(label);
-      return;
-    }
-    internal::keep_undominated(next, options_.count);
-    if (next.size() > beam_) {
-      truncate(level + 1, next);
-    } else if (next.size() > width_ && labels.size() > 1) {
-      return halves(level, labels);
-    }
+    if (is_last) return;
+    shrink(level + 1, next);
+    if (next.size() > width_ && labels.size() > 1) return halves(level, labels);
+    levels_[level].assign(next.begin(), next.end());
     first_of_[level + 1] = 0;
-    expand(level + 1, next);
+    expand(level + 1, levels_[level]);
+  }
+
+  void shrink(size_t level, Labels& labels) {
+    internal::keep_undominated(labels, options_.count);
+    if (labels.size() > beam_) truncate(level, labels);
   }
 
   // The first labels of a level are done before the others: dominance between the two is not seen, nothing
@@ -237,6 +255,7 @@ class Search {
   internal::Bounds<D> bounds_;
   size_t width_;
   std::vector<Labels> levels_;      // [layer]: the labels behind it, in lexicographic order
+  Labels unpruned_;                 // of the level that is made now
   std::vector<uint32_t> first_of_;  // [level]: the place of the first label that is expanded now
   Found* found_ = nullptr;
   size_t beam_ = 0;
@@ -245,7 +264,7 @@ class Search {
   bool stopped_ = false;
   double open_bound_ = -kInfinity;  // of what was not looked at
   size_t num_labels_ = 0;
-  size_t unasked_ = 0;
+  size_t unasked_ = kLabelsPerQuestion;  // the first labels ask
 };
 
 // Calls `call` with the number of budgets as a constant.
@@ -262,10 +281,11 @@ std::optional<std::vector<ScoredArchitecture>> undominated(const Layers& layers,
                                                            const std::vector<double>& budgets) {
   const internal::Bounds<D> bounds(layers, budgets, {});
   std::vector<std::vector<Label<D>>> levels = {{Label<D>{.score = 0, .cost = {}}}};
+  std::vector<Label<D>> next;
   size_t num_labels = 1;
   for (size_t level = 0; level < layers.size(); ++level) {
-    std::vector<Label<D>>& next = levels.emplace_back();
     const std::vector<Label<D>>& labels = levels[level];
+    next.clear();
     if (labels.size() * layers.options(level).size() > kMaxLabels) return std::nullopt;
     for (uint32_t parent = 0; parent < labels.size(); ++parent) {
       for (uint32_t choice = 0; choice < layers.options(level).size(); ++choice) {
@@ -279,6 +299,7 @@ std::optional<std::vector<ScoredArchitecture>> undominated(const Layers& layers,
     internal::keep_undominated(next, 1);
     num_labels += next.size();
     if (num_labels > kMaxLabels) return std::nullopt;
+    levels.emplace_back(next.begin(), next.end());
   }
   std::vector<ScoredArchitecture> found;
   for (const Label<D>& last : levels.back()) {

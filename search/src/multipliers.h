@@ -44,8 +44,8 @@ class Bounds {
     return true;
   }
 
-  // Of the scores of all completions of a label of so many layers; less exactly known once it is below
-  // `enough`. May exceed the true bound, or fall below it, by score_slack() of rounding.
+  // Of the scores of all completions of a label of so many layers, with room for rounding. No lower than it
+  // must be once it is below `enough`.
   double upper_bound(size_t level, const Label<D>& label,
                      double enough = -std::numeric_limits<double>::infinity()) const {
     double least = std::numeric_limits<double>::infinity();
@@ -58,7 +58,7 @@ class Bounds {
     return least;
   }
 
-  // Of the scores of all architectures with this option.
+  // Of the scores of all architectures with this option, with room for rounding.
   double upper_bound(size_t layer, const Option& option) const {
     double least = std::numeric_limits<double>::infinity();
     for (const Price& price : prices_) {
@@ -68,12 +68,11 @@ class Bounds {
     return least;
   }
 
-  double score_slack() const { return score_slack_; }
-
  private:
   struct Price {
     std::array<double, D> of;
-    // [level]: what the layers from there on give at most, and what the whole budgets cost.
+    // [level]: what the layers from there on give at most, what the whole budgets cost, and room for
+    // rounding.
     std::vector<double> rest;
 
     double value(const Option& option) const {
@@ -120,7 +119,7 @@ class Bounds {
       for (const Option& option : layers.options(layer)) most = std::max(most, added.value(option));
       added.rest[layer] = added.rest[layer + 1] + most;
     }
-    score_slack_ = std::max(score_slack_, rounding() * size);
+    for (double& rest : added.rest) rest += rounding() * size;
     prices_.push_back(std::move(added));
   }
 
@@ -135,7 +134,6 @@ class Bounds {
   double score_size_ = 0;
   std::array<double, D> cost_size_{};
   std::array<double, D> cost_slack_{};
-  double score_slack_ = 0;
   std::vector<Price> prices_;
 };
 

@@ -18,6 +18,10 @@ void check_sizes(const SearchProblem& problem) {
     if (got != expected) throw ValueError(fmt::format("{} must have {} values, got {}", what, expected, got));
   };
   if (problem.num_layers == 0) throw ValueError("a search must have at least one layer, got none");
+  if (problem.num_layers > kMaxLayers) {
+    throw ValueError(
+        fmt::format("a search must have at most {} layers, got {}", kMaxLayers, problem.num_layers));
+  }
   const size_t cells = problem.num_layers * problem.num_candidates;
   check("scores", cells, problem.scores.size());
   check("costs", problem.num_costs * cells, problem.costs.size());

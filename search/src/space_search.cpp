@@ -1,6 +1,7 @@
 #include "latgrad/search/space_search.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "latgrad/base/error.h"
@@ -42,8 +43,8 @@ int64_t peak_bytes(const net::Net& net) {
   return net::memory_use(net, net::infer_shapes(net, {.list_blobs = false})).peak_activation_bytes;
 }
 
-// At the operators that all architectures share. Between two fragments one tensor is alive, so that what is
-// in the layers does not matter, nor is it otherwise for a candidate by itself.
+// The peak of the operators that all architectures share. Between two blocks one tensor is alive, so that it
+// is the same in every architecture, as the peak of a candidate is.
 int64_t fixed_peak_bytes(const Space& space, Precision precision) {
   Architecture any;
   for (const LayerInfo& layer : space.layers()) {
@@ -112,6 +113,43 @@ ScoredArchitecture without_fixed_layer(ScoredArchitecture found) {
   return found;
 }
 
+SpaceSearch search_problem(const SpaceQuery& query, const Problem& problem) {
+  const auto is_stopped = [&query] { return query.stop_requested && query.stop_requested(); };
+  for (size_t asked = query.count;; asked = std::min(10 * asked, kMaxArchitectures)) {
+    const ExactSearch found =
+        best_architectures(problem.problem(), {.count = asked, .stop_requested = query.stop_requested});
+    SpaceSearch result{.best = {},
+                       .bound = found.bound,
+                       .proven = found.proven,
+                       .stopped = !found.proven,
+                       .num_labels = found.num_labels};
+    bool has_looked_at_all = true;
+    double last_score = found.bound;
+    for (const ScoredArchitecture& one : found.best) {
+      if (result.best.size() == query.count) break;
+      if (query.max_peak_bytes && is_stopped()) {
+        result.stopped = true;
+        has_looked_at_all = false;
+        break;
+      }
+      last_score = one.score;
+      ScoredArchitecture plain = without_fixed_layer(one);
+      const bool fits =
+          !query.max_peak_bytes ||
+          peak_activation_bytes(query.space, plain.arch, query.precision) <= *query.max_peak_bytes;
+      if (fits) result.best.push_back(std::move(plain));
+    }
+    const bool is_enough =
+        result.best.size() == query.count || (has_looked_at_all && found.best.size() < asked);
+    result.proven = found.proven && is_enough;
+    // The first that fits is the best; of what has not been looked at nothing scores more than the last that
+    // was.
+    if (found.proven) result.bound = result.best.empty() ? last_score : result.best.front().score;
+    if (result.proven && result.best.empty()) result.bound = -kInfinity;
+    if (is_enough || result.stopped || asked == kMaxArchitectures) return result;
+  }
+}
+
 }  // namespace
 
 double AdditiveCost::of(const Architecture& arch) const {
@@ -135,28 +173,18 @@ AdditiveCost params_of(const Space& space, Precision precision) {
 }
 
 SpaceSearch search_space(const SpaceQuery& query) {
-  const Problem problem(query);
-  const auto fits = [&query](const Architecture& arch) {
-    return !query.max_peak_bytes ||
-           peak_activation_bytes(query.space, arch, query.precision) <= *query.max_peak_bytes;
-  };
-  for (size_t asked = query.count;; asked = std::min(10 * asked, kMaxArchitectures)) {
-    ExactSearch found =
-        best_architectures(problem.problem(), {.count = asked, .stop_requested = query.stop_requested});
-    const bool has_all = found.best.size() < asked;
-    SpaceSearch result{
-        .best = {}, .bound = found.bound, .proven = found.proven, .num_labels = found.num_labels};
-    for (ScoredArchitecture& one : found.best) {
-      one = without_fixed_layer(std::move(one));
-      if (result.best.size() < query.count && fits(one.arch)) result.best.push_back(std::move(one));
-    }
-    const bool is_enough = result.best.size() == query.count || has_all;
-    if (is_enough || !result.proven || asked == kMaxArchitectures) {
-      result.proven = result.proven && is_enough;
-      if (result.proven) result.bound = result.best.empty() ? -kInfinity : result.best.front().score;
-      return result;
-    }
+  return search_space(query, std::array{query.costs.front().budget}).front();
+}
+
+std::vector<SpaceSearch> search_space(const SpaceQuery& query, std::span<const double> budgets) {
+  Problem problem(query);
+  std::vector<SpaceSearch> results;
+  for (const double budget : budgets) {
+    problem.budgets.front() = budget;
+    results.push_back(search_problem(query, problem));
+    if (results.back().stopped) break;
   }
+  return results;
 }
 
 int64_t least_peak_bytes(const Space& space, Precision precision) {

@@ -67,7 +67,7 @@ inline constexpr size_t kCompared = 64;
 // Removes labels that `count` others dominate: these cost at most as much and score at least as much, and
 // where both are equal come first. Their completions are at least as good, rounding included, as rounded
 // addition is monotone. Exact up to two costs; with more, some that could be removed stay. The others keep
-// their order. O(n log n) for one cost, times `count` for two.
+// their order. O(n log n) for one cost, times log(count) for two.
 template <size_t D>
 void keep_undominated(std::vector<Label<D>>& labels, size_t count) {
   if (labels.size() <= count) return;
@@ -104,8 +104,9 @@ void keep_undominated(std::vector<Label<D>>& labels, size_t count) {
       // dominates it once.
       std::vector<Staircase> stairs(count);
       for (const Ranked<D>& label : ranked) {
-        const auto stair =
-            std::ranges::find_if(stairs, [&](const Staircase& one) { return !one.is_above(label.cost); });
+        // What one dominates, all before it do.
+        const auto stair = std::ranges::partition_point(
+            stairs, [&](const Staircase& one) { return one.is_above(label.cost); });
         if (stair == stairs.end()) continue;
         stair->add(label.cost);
         stays[label.place] = true;
@@ -121,7 +122,7 @@ void keep_undominated(std::vector<Label<D>>& labels, size_t count) {
           if (above == count) break;
         }
         if (above == count) continue;
-        if (compared.size() < kCompared) compared.push_back(&label);
+        if (compared.size() < std::max(kCompared, count)) compared.push_back(&label);
         stays[label.place] = true;
       }
     }

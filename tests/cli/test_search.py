@@ -111,7 +111,11 @@ def test_scores_from_files(tables, tmp_path):
 
 @pytest.mark.parametrize("name, text, message", [
     ("t.json", "[[1, 2]]", "a list for each of the 4 layers, got 1"),
-    ("t.json", "[[1], [1, 2, 3], [1], [1, 2, 3, 4]]", "must have a number for each candidate"),
+    ("t.json", "[[1], [1, 2, 3], [1], [1, 2, 3, 4]]", "must have a number for each of the 2 candidates"),
+    ("t.json", "[[1, 2, 3, 4, 5], [1, 2, 3], [1], [1, 2, 3, 4]]", "must have a number for each of the 2 candidates"),
+    ("t.json", "[[1, 2], [null, null, null], [1], [1, 2, 3, 4]]", "layer 2 must have the score of a candidate, got none"),
+    ("t.csv", "1,0,1\n1,0,2\n", "candidate 0 of layer 1 must have one score, got a second"),
+    ("t.csv", "1,0,1\nlayer,candidate,score\n", 'layer must be from 1 to 4, got "layer"'),
     ("t.json", '[[1, "2"], [1, 2, 3], [1], [1, 2, 3, 4]]', "must be a number"),
     ("t.json", "{", "t.json"),
     ("t.csv", "1,0,1\n2,0,1\n3,0,1\n", "layer 4 must have the score of a candidate, got none"),

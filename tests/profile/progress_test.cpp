@@ -24,6 +24,19 @@ TEST(ProgressTest, RedrawsOneLineOnATerminalAndNeverWrapsIt) {
   EXPECT_EQ(out.str(), "\r\033[K########........ [ 97/190]      42 s left  xxxxxxxxxxxxxxxx\r\033[K");
 }
 
+TEST(ProgressTest, NeverCutsACharacter) {
+  for (size_t columns = 50; columns < 60; ++columns) {
+    std::ostringstream out;
+    Progress(out, Progress::Style::kTerminal, columns)
+        .show(1, 2, 3.0, "\u6f22\u5b57\u6f22\u5b57\u6f22\u5b57\u6f22\u5b57");
+    const std::string text = out.str();
+    const auto last = static_cast<unsigned char>(text[text.size() - 3]);
+    // The line ends behind a character of three bytes, or before any of them.
+    EXPECT_TRUE(last == 0xE6 || last == 0xE5 || text.back() == ' ') << columns;
+    EXPECT_LT(text.size() - 4, columns);
+  }
+}
+
 TEST(ProgressTest, IsSilentWhenAsked) {
   std::ostringstream out;
   Progress progress(out, Progress::Style::kQuiet, 60);

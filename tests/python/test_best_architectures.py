@@ -152,6 +152,10 @@ def test_a_model_finds_the_most_probable_within_its_budget(model):
         torch.testing.assert_close(price_us[: len(best)], latency_us[best])
     with pytest.raises(ValueError, match="theta must be floating point"):
         model.search(theta[:2], 1000.0)
+    with pytest.raises(ValueError, match="theta must have no NaN"):
+        model.search(theta * math.nan, 1000.0)
+    with pytest.raises(ValueError, match="finite for a candidate that is offered in each layer"):
+        model.search(torch.full_like(theta, -INFINITY), 1000.0)
     several = latgrad.LatencyModel.from_table([[[1.0, 2.0]], [[2.0, 1.0]]], ["a", "b"], device=["x", "y"])
     with pytest.raises(ValueError, match="has a budget on each"):
         several.search(torch.zeros(1, 2), 1.0)
@@ -172,6 +176,12 @@ def test_the_front_is_what_no_other_beats(model):
     some, some_scores, _ = latgrad.pareto_front(scores, model, 200)
     assert {tuple(one) for one in some.tolist()} <= {tuple(one) for one in arch.tolist()}
     assert some[-1].equal(arch[-1]) and some_scores.diff().gt(0).all()
+    for _ in range(50):
+        table, scores_of_any = torch.rand(22, 9, dtype=torch.float64), torch.rand(22, 9)
+        fastest = latgrad.pareto_front(scores_of_any, table, 10)[2][0]
+        assert fastest == latgrad.pareto_front(scores_of_any, table)[2][0]
+    nothing = latgrad.pareto_front(torch.full((3, 4), -INFINITY), torch.rand(3, 4), 5)
+    assert [tuple(found.shape) for found in nothing] == [(0, 3), (0,), (0,)]
     table = torch.rand(3, 4)
     assert latgrad.pareto_front(torch.rand(3, 4), table)[2][0] == pytest.approx(table.min(-1).values.sum().item())
     with pytest.raises(RuntimeError, match=r"must be \[layers, candidates\]"):

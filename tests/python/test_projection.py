@@ -58,6 +58,14 @@ def test_the_fastest_architecture_is_the_tightest_budget(table_us):
         latgrad.project(theta, table_us, fastest * 0.999)
 
 
+def test_the_fastest_architecture_is_within_its_own_price():
+    for _ in range(50):
+        table_us = 1000 * torch.rand(22, 9, dtype=torch.float64)
+        price_us = sum(table_us.amin(-1).tolist())  # in the order of the layers
+        probs = latgrad.project(torch.randn(22, 9, dtype=torch.float64), table_us, price_us)
+        assert expected_us(probs, table_us).item() == pytest.approx(price_us, rel=1e-6)
+
+
 def test_masks_what_is_not_offered(table_us):
     valid = torch.ones(5, 4, dtype=torch.bool)
     valid[torch.arange(5), table_us.argmin(-1)] = False

@@ -124,6 +124,20 @@ TEST(ExactSearchTest, FindsWhatBruteForceFinds) {
   }
 }
 
+// With room for so few labels most levels are done part by part.
+TEST(ExactSearchTest, FindsTheSameWithLittleMemory) {
+  std::mt19937_64 random(31);
+  for (int i = 0; i < 3000; ++i) {
+    const Instance instance = random_instance(random);
+    const size_t count = 1 + random() % 10;
+    const ExactSearch found = best_architectures(instance.problem(), {.count = count, .max_labels = 1});
+    const std::vector<ScoredArchitecture> expected = brute_force(instance, count);
+    ASSERT_TRUE(found.proven);
+    ASSERT_EQ(found.best.size(), expected.size()) << "instance " << i;
+    for (size_t k = 0; k < expected.size(); ++k) ASSERT_EQ(found.best[k].score, expected[k].score);
+  }
+}
+
 // The instances of a search in earnest: scores unrelated to costs, or nearly proportional to them.
 Instance large_instance(size_t num_layers, size_t num_candidates, size_t num_costs, bool is_proportional,
                         std::mt19937_64& random) {
@@ -300,7 +314,7 @@ TEST(ExactSearchTest, NumbersOfAnySizeAreTakenAsTheyAre) {
   EXPECT_THAT(best_architectures(far.problem()).best.front().arch, ElementsAre(0, 1));
 }
 
-TEST(ExactSearchTest, EqualCostsByTheThousandAreNoCase) {
+TEST(ExactSearchTest, EqualCostsByTheThousandAreEasy) {
   Instance instance{.num_layers = 10, .num_candidates = 1000};
   for (size_t i = 0; i < 10'000; ++i) {
     instance.scores.push_back(static_cast<double>(i * 7919 % 1000));
@@ -339,6 +353,37 @@ TEST(ExactSearchTest, AStoppedSearchGivesTheBestFoundAndItsBound) {
       EXPECT_EQ(found.best.front().score, priced(instance, found.best.front().arch).score);
     }
   }
+}
+
+TEST(ExactSearchTest, TheSameHardSearchWithLittleMemory) {
+  std::mt19937_64 random(37);
+  const Instance instance = large_instance(14, 6, 1, true, random);
+  const ExactSearch whole = best_architectures(instance.problem(), {.count = 5});
+  const ExactSearch parts = best_architectures(instance.problem(), {.count = 5, .max_labels = 14 * 64});
+  ASSERT_TRUE(parts.proven);
+  for (size_t k = 0; k < 5; ++k) EXPECT_EQ(parts.best[k].arch, whole.best[k].arch);
+}
+
+// Passes that keep few labels must not multiply where the memory is small.
+TEST(ExactSearchTest, EveryPassButTheLastIsLinear) {
+  std::mt19937_64 random(41);
+  const Instance instance = large_instance(300, 9, 1, true, random);
+  int asked = 0;
+  const ExactSearch found = best_architectures(
+      instance.problem(),
+      {.count = 10, .max_labels = 300 * 500, .stop_requested = [&] { return asked++ > 300; }});
+  ASSERT_EQ(found.best.size(), 10u);
+  EXPECT_GE(found.bound, found.best.front().score);
+  EXPECT_LT(found.bound, 1.001 * found.best.front().score);
+}
+
+TEST(ExactSearchTest, AStopIsAskedForAtOnce) {
+  std::mt19937_64 random(43);
+  const Instance instance = large_instance(5, 5, 1, false, random);
+  const ExactSearch found = best_architectures(instance.problem(), {.stop_requested = [] { return true; }});
+  EXPECT_FALSE(found.proven);
+  EXPECT_THAT(found.best, IsEmpty());
+  EXPECT_GE(found.bound, best_score(instance));
 }
 
 TEST(ExactSearchTest, RefusesWhatHasNoMeaning) {

@@ -39,10 +39,16 @@ def pareto_front(
         return arch, score, cost + fixed_us
     if num_budgets < 1:
         raise ValueError(f"num_budgets must be at least 1, got {num_budgets}")
-    _, _, most = best_architectures(scores, table_us, float("inf"), valid=valid)
-    least = table_us.masked_fill(~valid, float("inf")) if valid is not None else table_us
-    low = float(least.masked_fill(scores == float("-inf"), float("inf")).min(-1).values.sum())
-    budgets = torch.linspace(low, float(most), num_budgets, dtype=torch.float64)
+    # Of the fastest, as exactly as of the best: sums in another order may fall below its own.
+    offered = torch.isfinite(scores) & torch.isfinite(table_us)
+    if valid is not None:
+        offered &= valid
+    _, _, most = best_architectures(scores, table_us, float("inf"), valid=offered)
+    _, _, least = best_architectures(-table_us.masked_fill(~offered, 0), table_us, float("inf"), valid=offered)
+    if most.isinf():
+        return torch.zeros(0, len(scores), dtype=torch.int64), most[:0], most[:0]
+    budgets = torch.linspace(float(least), float(most), num_budgets, dtype=torch.float64)
+    budgets[0] = least
     budgets[-1] = most
     arch, score, cost = (found.squeeze(1) for found in best_architectures(scores, table_us, budgets, valid=valid))
     better = torch.ones(len(score), dtype=torch.bool)

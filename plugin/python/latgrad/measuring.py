@@ -218,9 +218,9 @@ def _run(kind: str, nets: Dict[str, Net], quiet: bool, **options: Any) -> Dict[s
         while not measurement.wait(_POLL_S):
             _show(measurement.progress())
         _show(measurement.progress())
-    except BaseException:
+    except BaseException as error:
         measurement.stop()
-        if kind == "profile" and not quiet:
+        if isinstance(error, KeyboardInterrupt) and options.get("dry_run") is False and not quiet:
             _show("latgrad: interrupted; the same call resumes the run\n")
         measurement.wait(options["runner_timeout_s"])
         raise

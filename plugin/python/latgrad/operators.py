@@ -103,7 +103,8 @@ def best_architectures(
 
     Returns ``(arch, score, cost)``: int64 ``[..., k, L]``, best first, and float64 ``[..., k]`` and ``[..., k]`` or
     ``[..., k, D]``. Where fewer than ``k`` fit, rows of -1 with score ``-inf`` and cost ``inf``. Sums are in float64, in
-    the order of the layers; of equal scores the cheaper comes first, then the first in lexicographic order. Not
+    the order of the layers; of equal scores the cheaper by the costs with a finite budget comes first, then the first in
+    lexicographic order. Not
     differentiable. On the CPU; tensors on another device are copied there and back.
 
     docs/exact-search.md says how, and what it costs.

@@ -524,12 +524,15 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> LatencyModel::search(const at::Te
   TORCH_CHECK_VALUE(theta.sizes() == table.sizes() && at::isFloatingType(theta.scalar_type()),
                     "theta must be floating point ", table.sizes(), ", got ", theta.scalar_type(), " ",
                     theta.sizes());
+  TORCH_CHECK_VALUE(!theta.isnan().any().item<bool>(), "theta must have no NaN");
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   const at::Tensor scores = theta.detach()
                                 .cpu()
                                 .to(at::kDouble)
                                 .masked_fill(impl_->valid.logical_not(), -kInfinity)
                                 .log_softmax(-1);
+  TORCH_CHECK_VALUE(!scores.isnan().any().item<bool>(),
+                    "theta must be finite for a candidate that is offered in each layer");
   // The fixed part is a last layer of one candidate: what is compared with the budget is the price.
   const auto with_fixed = [&](const at::Tensor& layers, double fixed, double others) {
     at::Tensor last = at::full({1, layers.size(1)}, others, at::kDouble);

@@ -29,7 +29,7 @@ namespace {
 using base::JsonValue;
 
 // Text that one thread writes and another one takes away.
-class PassedText : public std::streambuf {
+class TextPipe : public std::streambuf {
  public:
   std::string take() {
     const std::lock_guard lock(mutex_);
@@ -54,8 +54,8 @@ class PassedText : public std::streambuf {
 };
 
 // What the run shows, and whether it is to end.
-struct Surroundings {
-  PassedText text;
+struct RunState {
+  TextPipe text;
   std::ostream out{&text};
   std::atomic<bool> stop = false;
 };
@@ -144,22 +144,21 @@ struct Start {
   profile::Progress::Style style;
 };
 
-std::string run_profile(const profile::Options& options, bool dry_run, const Start& start,
-                        Surroundings& surroundings) {
+std::string run_profile(const profile::Options& options, bool dry_run, const Start& start, RunState& state) {
   runner::ProcessRunner runner(start.command, start.timeout_s);
   if (dry_run) return report_json(profile::dry_run(options, &runner));
-  profile::Progress progress(surroundings.out, start.style, start.columns);
+  profile::Progress progress(state.out, start.style, start.columns);
   const profile::RunResult result =
-      profile::run(options, runner, progress, [&surroundings] { return surroundings.stop.load(); });
+      profile::run(options, runner, progress, [&state] { return state.stop.load(); });
   return result.stopped ? "" : report_json(result);
 }
 
 std::string run_validation(const profile::ValidationOptions& options, const std::string& plot,
-                           const Start& start, Surroundings& surroundings) {
+                           const Start& start, RunState& state) {
   runner::ProcessRunner runner(start.command, start.timeout_s);
-  profile::Progress progress(surroundings.out, start.style, start.columns);
+  profile::Progress progress(state.out, start.style, start.columns);
   const profile::ValidationReport report = profile::run_validation(
-      options, runner, progress, {.stop_requested = [&surroundings] { return surroundings.stop.load(); }});
+      options, runner, progress, {.stop_requested = [&state] { return state.stop.load(); }});
   if (report.result.stopped) return "";
   if (!plot.empty() && report.result.agreement) base::replace_file(plot, report_plot(report));
   return report_json(report);
@@ -181,12 +180,12 @@ auto read_options(const std::string& text, Read&& read) {
 }  // namespace
 
 struct Measurement::Thread {
-  explicit Thread(std::function<std::string(Surroundings&)> run)
+  explicit Thread(std::function<std::string(RunState&)> run)
       : thread([this, run = std::move(run)] {
           std::string text;
           std::exception_ptr failure;
           try {
-            text = run(surroundings);
+            text = run(state);
           } catch (...) {
             failure = std::current_exception();
           }
@@ -197,7 +196,12 @@ struct Measurement::Thread {
           ended.notify_all();
         }) {}
 
-  Surroundings surroundings;
+  ~Thread() {
+    state.stop = true;
+    thread.join();
+  }
+
+  RunState state;
   std::mutex mutex;
   std::condition_variable ended;
   bool has_ended = false;
@@ -208,18 +212,15 @@ struct Measurement::Thread {
 
 Measurement::Measurement(std::unique_ptr<Thread> thread) : thread_(std::move(thread)) {}
 
-Measurement::~Measurement() {
-  stop();
-  thread_->thread.join();
-}
+Measurement::~Measurement() = default;
 
 c10::intrusive_ptr<Measurement> Measurement::profile(const std::string& options,
                                                      const std::vector<std::string>& names,
                                                      const std::vector<c10::intrusive_ptr<Net>>& nets) {
   auto run = read_options(options, [&](const JsonValue& values) {
     return [run = profile_options(values, named_nets(names, nets)), start = Start(values),
-            dry_run = values.at("dry_run").boolean()](Surroundings& surroundings) {
-      return run_profile(run, dry_run, start, surroundings);
+            dry_run = values.at("dry_run").boolean()](RunState& state) {
+      return run_profile(run, dry_run, start, state);
     };
   });
   return c10::make_intrusive<Measurement>(std::make_unique<Thread>(std::move(run)));
@@ -230,22 +231,24 @@ c10::intrusive_ptr<Measurement> Measurement::validate(const std::string& options
                                                       const std::vector<c10::intrusive_ptr<Net>>& nets) {
   auto run = read_options(options, [&](const JsonValue& values) {
     return [run = validation_options(values, named_nets(names, nets)), start = Start(values),
-            plot = values.at("plot").text()](Surroundings& surroundings) {
-      return run_validation(run, plot, start, surroundings);
+            plot = values.at("plot").text()](RunState& state) {
+      return run_validation(run, plot, start, state);
     };
   });
   return c10::make_intrusive<Measurement>(std::make_unique<Thread>(std::move(run)));
 }
 
 bool Measurement::wait(double seconds) {
+  constexpr double kLongest_s = 1e6;  // within the range of the clock
   std::unique_lock lock(thread_->mutex);
-  return thread_->ended.wait_for(lock, std::chrono::duration<double>(seconds),
+  return thread_->ended.wait_for(lock,
+                                 std::chrono::duration<double>(seconds < kLongest_s ? seconds : kLongest_s),
                                  [this] { return thread_->has_ended; });
 }
 
-std::string Measurement::progress() { return thread_->surroundings.text.take(); }
+std::string Measurement::progress() { return thread_->state.text.take(); }
 
-void Measurement::stop() { thread_->surroundings.stop = true; }
+void Measurement::stop() { thread_->state.stop = true; }
 
 std::string Measurement::result() {
   std::unique_lock lock(thread_->mutex);

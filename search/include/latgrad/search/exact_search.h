@@ -12,7 +12,7 @@
 // order. The result depends on neither machine nor threads.
 //
 // Exponential in the worst case, microseconds to milliseconds in practice: docs/exact-search.md has the
-// method and its proof. Memory: at most kMaxLabels labels of 16 + 8 D bytes. Thread-safe: no state.
+// method and its proof. Memory: some 2 kMaxLabels labels of 16 + 8 D bytes. Thread-safe: no state.
 
 #pragma once
 
@@ -29,6 +29,7 @@ namespace latgrad::search {
 
 // How many costs may have a finite budget.
 inline constexpr size_t kMaxBudgets = 8;
+inline constexpr size_t kMaxLayers = 10'000;
 // How many architectures a search may give.
 inline constexpr size_t kMaxArchitectures = 10'000;
 inline constexpr size_t kMaxLabels = size_t{1} << 23;
@@ -61,20 +62,21 @@ struct ExactSearch {
 
 struct ExactSearchOptions {
   size_t count = 1;
-  std::function<bool()> stop_requested = {};  // asked some times a second at least; may be empty
+  // How many partial architectures are kept at a time: what does not fit is done part by part.
+  size_t max_labels = kMaxLabels;
+  std::function<bool()> stop_requested = {};  // asked at first, and about once a second; may be empty
 };
 
-// Errors: ValueError where sizes do not fit, for no layer, for a count of 0 or beyond
-// kMaxArchitectures, for NaN, for a score of +inf or
-// a cost of -inf that is offered, for sums beyond the range of doubles, and for more than kMaxBudgets finite
-// budgets.
+// Errors: ValueError where sizes do not fit; for no layer or more than kMaxLayers; for a count of 0 or beyond
+// kMaxArchitectures; for NaN; for a score of +inf or a cost of -inf that is offered; for sums beyond the
+// range of doubles; for more than kMaxBudgets finite budgets.
 ExactSearch best_architectures(const SearchProblem& problem, const ExactSearchOptions& options = {});
 
 // Every architecture that no other one dominates: for the first cost, the best ones of all its budgets,
-// cheapest first; each costs more than the one before and scores more. Of equal ones the first in
-// lexicographic order. budgets[0] limits it as the other budgets do. Nothing where more than kMaxLabels
-// partial architectures would have to be kept: then best_architectures answers budgets one by one. Errors: as
-// best_architectures.
+// cheapest first; each costs more than the one before and scores more. Of equal ones the cheapest by the
+// other budgets, then the first in lexicographic order. budgets[0] limits it as the other budgets do. Nothing
+// where more than kMaxLabels partial architectures would have to be kept: then best_architectures answers
+// budgets one by one. Errors: as best_architectures.
 std::optional<std::vector<ScoredArchitecture>> pareto_front(const SearchProblem& problem);
 
 // The architecture of the smallest sum of one cost, whatever the others and the scores are: what an

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "latgrad/search/exact_search.h"
@@ -50,12 +51,18 @@ struct SpaceQuery {
 struct SpaceSearch {
   std::vector<ScoredArchitecture> best;  // costs with their fixed parts
   double bound = 0;                      // as ExactSearch
-  bool proven = false;                   // false, too, where the best kMaxArchitectures were not enough
+  bool proven = false;
+  bool stopped = false;  // by stop_requested; not proven without it: too few of the best kMaxArchitectures
+                         // fit the memory
   size_t num_labels = 0;
 };
 
 // Errors: as best_architectures.
 SpaceSearch search_space(const SpaceQuery& query);
+
+// The same for several budgets of the first cost; the last one where a stop is requested is that which was
+// stopped.
+std::vector<SpaceSearch> search_space(const SpaceQuery& query, std::span<const double> budgets);
 
 // The least peak memory that an architecture of the space can have.
 int64_t least_peak_bytes(const Space& space, Precision precision);
