@@ -17,6 +17,7 @@ from latgrad._plugin import load_plugin
 load_plugin()
 
 from latgrad.classes import LatencyModel, LatencyTable, SearchSpace  # noqa: E402  (needs the loaded plugin)
+from latgrad.evolution import Evolved, evolve  # noqa: E402
 from latgrad.exact_search import pareto_front  # noqa: E402
 from latgrad.fleet import fleet_max, fleet_smooth_max, fleet_sum  # noqa: E402
 from latgrad.losses import (  # noqa: E402
@@ -51,6 +52,7 @@ register_shardings()
 __version__: str = torch.ops.latgrad.version()
 
 __all__ = [
+    "Evolved",
     "LatencyModel",
     "LatencyTable",
     "MixedLayer",
@@ -62,6 +64,7 @@ __all__ = [
     "Supernet",
     "arch_latency",
     "best_architectures",
+    "evolve",
     "expected_latency",
     "fbnet_loss",
     "fleet_max",
