@@ -422,6 +422,7 @@ def test_losses_are_the_named_ones(name):
         "proxylessnas_log": 0.3 * 1.5 * (math.log(3000) / math.log(2000)) ** 0.7,
         "tunas": 1.5 + 0.5 * 0.5,
         "hinge": 1.5 + 0.5 * 0.5,
+        "project": 1.5,
         "none": 1.5,
     }
     assert search.loss_of(settings, ce, us).item() == pytest.approx(expected[name])
@@ -432,6 +433,21 @@ def test_loss_of_a_step_is_that_of_its_own_sample(tiny_options, tmp_path):
     succeed("search", tmp_path / "run", *tiny_options, *ONE_STEP, *options)
     (entry,) = read_log(tmp_path / "run")
     assert entry["loss"] == pytest.approx(entry["theta_cross_entropy"] + 0.5 * abs(entry["sampled_us"] / 100 - 1))
+
+
+def test_projection_keeps_the_expected_latency_at_the_target(tiny_options, prices, tmp_path):
+    probs = prices.valid.double() / prices.valid.sum(-1, keepdim=True)
+    uniform_us = (probs * prices.table_us).sum().item() + prices.fixed_us
+    target_us = 0.9 * uniform_us
+    options = ["--loss", "project", "--target-ms", f"{target_us / 1000:.9f}", "--warm-up-epochs", "1"]
+    succeed("search", tmp_path / "run", *tiny_options, *SHORT, *options)
+    log = read_log(tmp_path / "run")
+    assert len(log) > 1
+    for entry in log:
+        assert entry["expected_us"] == pytest.approx(target_us, rel=1e-5)
+    assert read_json(tmp_path / "run" / "result.json")["chosen"]["latency_us"] <= target_us * (1 + 1e-9)
+    fails = run("search", tmp_path / "none", *tiny_options, *SHORT, "--loss", "project", "--target-ms", "0.000001")
+    assert fails.returncode != 0 and "which the fastest architecture takes" in fails.stderr
 
 
 def test_latency_term_moves_theta(tiny_options, prices, tmp_path):

@@ -23,8 +23,8 @@ from .progress import duration
 from .training import Training
 from .workers import SynchronisedBatchNorm2d, Workers
 
-LOSSES = ["fbnet", "proxylessnas", "proxylessnas_log", "tunas", "hinge", "none"]
-NEED_TARGET = ["proxylessnas", "proxylessnas_log", "tunas", "hinge"]
+LOSSES = ["fbnet", "proxylessnas", "proxylessnas_log", "tunas", "hinge", "project", "none"]
+NEED_TARGET = ["proxylessnas", "proxylessnas_log", "tunas", "hinge", "project"]
 
 
 def cosine(first: float, epoch: int, epochs: int) -> float:
@@ -91,6 +91,8 @@ class Search(Training):
                     f"the images that train {phase} must fill a batch of {settings['batch']}, got "
                     f"{len(self.parts[phase])} of {len(images)}: take a smaller --batch or more images"
                 )
+        if settings["loss"] == "project":
+            self._keep_to_target()
         self.restore()
 
     def state(self) -> Dict[str, Any]:
@@ -181,7 +183,17 @@ class Search(Training):
         loss.backward(inputs=[self.theta])
         self.workers.average([self.theta.grad])
         self.theta_optimizer.step()
+        if self.settings["loss"] == "project":
+            self._keep_to_target()
         self.sums["theta"].add(logits, labels, cross_entropy, loss.item(), latency_us.item())
+
+    @torch.no_grad()
+    def _keep_to_target(self) -> None:
+        """Theta becomes the nearest one whose expected latency is at most the target."""
+        prices, target_us = self.prices, self.settings["target_ms"] * 1000
+        probs = latgrad.project(self.theta.double(), prices.table_us, target_us - prices.fixed_us, prices.valid)
+        # A probability that is nothing in float32 must not become a logit that never comes back.
+        self.theta[prices.valid] = probs.log().clamp_min(-60)[prices.valid].to(self.theta.dtype)
 
     @torch.no_grad()
     def _measure(self, step: int) -> None:
