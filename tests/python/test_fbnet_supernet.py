@@ -192,7 +192,7 @@ def test_comparison_prints_what_its_runs_found(tiny_options, tmp_path):
     program = [sys.executable, EXAMPLES / "compare_losses.py", *comparison, "--", *options]
     printed = subprocess.run(list(map(str, program)), capture_output=True, text=True, timeout=300)
     assert printed.returncode == 0, printed.stderr
-    none, term, target = (tmp_path / f"{name}-0" for name in ("none", "term", "target"))
+    none, term, target, projected = (tmp_path / f"{name}-0" for name in ("none", "term", "target", "project"))
 
     def ms(folder, which="arg_max"):
         return read_json(folder / "result.json")[which]["latency_us"] / 1000
@@ -200,14 +200,18 @@ def test_comparison_prints_what_its_runs_found(tiny_options, tmp_path):
     def accuracy(folder):
         return f"{100 * read_json(folder / 'retrain' / 'result.json')['test_accuracy']:.1f} %"
 
-    target_ms = round((ms(none) + ms(term)) / 2, 3)
+    def with_target(folder):
+        expected_ms = read_log(folder)[-1]["expected_us"] / 1000
+        off = 100 * (expected_ms / target_ms - 1)
+        return [f"{expected_ms:.4f}", f"{off:+.2f} %", f"{ms(folder, 'chosen'):.3f}", accuracy(folder)]
+
+    target_ms = math.ceil(500 * (ms(none) + ms(term))) / 1000
     faster = 100 * (1 - ms(term) / ms(none))
-    row = next(line for line in printed.stdout.splitlines() if line.startswith("| 0 |"))
-    assert [cell.strip() for cell in row.strip("|").split("|")] == [
-        "0", f"{ms(none):.3f}", accuracy(none), f"{ms(term):.3f}", f"{faster:.0f} %", accuracy(term),
-        f"{ms(target):.3f}", f"{ms(target, 'chosen'):.3f}", f"{100 * (ms(target, 'chosen') / target_ms - 1):+.1f} %", accuracy(target),
-    ]  # fmt: skip
-    assert f"target {target_ms:g} ms" in printed.stdout
+    rows = [line for line in printed.stdout.splitlines() if line.startswith("| 0 |")]
+    first, second = ([cell.strip() for cell in row.strip("|").split("|")] for row in rows)
+    assert first == ["0", f"{ms(none):.3f}", accuracy(none), f"{ms(term):.3f}", f"{faster:.0f} %", accuracy(term)]
+    assert second == ["0", *with_target(target), *with_target(projected)]
+    assert f"To {target_ms:g} ms, by a penalty (tunas) and by projection" in printed.stdout
     assert f"With the term {faster:.0f} % faster" in printed.stdout
 
 
