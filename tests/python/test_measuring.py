@@ -7,6 +7,7 @@ import shlex
 import signal
 import sys
 import threading
+import time
 
 import pytest
 import torch
@@ -83,6 +84,31 @@ def test_validates_networks_and_the_architectures_of_a_space(table, tmp_path):
     assert plot.read_text().startswith("<svg")
     # There are nine architectures, and nothing else to measure.
     assert len(latgrad.validate(table, space, random=1000, runner=runner(), quiet=True)["networks"]) == 9
+
+
+def test_warns_of_a_table_from_another_machine(table, monkeypatch):
+    latgrad.profile(nets=small_net(), output=table, runner=runner(), quiet=True)
+    monkeypatch.setenv("FAKE_CPU", "Another CPU")
+    with pytest.warns(UserWarning, match='was measured elsewhere: CPU "Fake CPU 1000" there, "Another CPU" here'):
+        latgrad.validate(table, nets=small_net(), runner=runner(), quiet=True)
+
+
+def test_a_running_measurement_ends_with_its_object(table):
+    options = {
+        "spaces": [], "files": [], "inits": [], "inputs": [], "precisions": ["fp32"], "lut": "", "output": str(table),
+        "device": "", "force": False, "dry_run": False, "warmup": 1, "samples": 3, "target": 1e-6, "budget_s": 600.0,
+        "seed": 0, "engine": "qnnpack", "threads": 1, "pin": True, "cores": [], "runner_text": "", "runner_timeout_s": 60.0,
+        "runner": ["/bin/sh", "-c", runner("late", "noisy")], "style": "quiet", "columns": 80,
+    }  # fmt: skip
+    start = torch.classes.latgrad.Measurement.profile
+    measurement = start(json.dumps(options), ["mine"], [small_net()._handle])
+    assert not measurement.wait(0.3)
+    del measurement
+    # It has ended: one that goes on would soon write more visits.
+    journal = pathlib.Path(f"{table}.partial")
+    visits = journal.read_text()
+    time.sleep(1)
+    assert journal.read_text() == visits and not table.exists()
 
 
 def test_says_what_the_table_lacks(table):

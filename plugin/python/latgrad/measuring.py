@@ -18,6 +18,7 @@ import pathlib
 import random as random_numbers
 import shutil
 import sys
+import warnings
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import torch
@@ -140,7 +141,7 @@ def validate(
     network.
 
     Returns what ``latgrad validate --json`` prints: ``agreement`` with ``mape_percent``, ``bias_percent`` and ``kendall_tau``,
-    ``networks``, ``missing``, ``unmeasured``, ...
+    ``networks``, ``missing``, ``unmeasured``, ... Warns where the table was measured on another machine or engine.
 
     Raises as :func:`profile`.
     """
@@ -152,7 +153,7 @@ def validate(
         path = str(space_file(os.fspath(space)))
     if not (path and (random or named) or files or by_name):
         raise ValueError("space or nets must name something to measure, got neither")
-    return _run(
+    report = _run(
         "validate",
         by_name,
         quiet,
@@ -166,6 +167,9 @@ def validate(
             runner_timeout_s,
         ),
     )
+    if report["table_differs"]:
+        warnings.warn(f"{os.fspath(lut)} was measured elsewhere: {report['table_differs']}", stacklevel=2)
+    return report
 
 
 def _shared_options(
