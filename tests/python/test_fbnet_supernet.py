@@ -468,8 +468,9 @@ def test_hard_sample_is_an_architecture(tiny_options, prices, tmp_path):
 
 def test_theta_learns_from_images_that_the_weights_never_see(prices, tmp_path):
     settings = {
-        "epochs": 1, "batch": 10, "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.0, "seed": 3, "precision": "int8",
-        "synchronise_batch_norm": False, "theta_fraction": 0.2, "theta_learning_rate": 0.01, "theta_weight_decay": 0.0,
+        "epochs": 1, "batch": 10, "loss": "fbnet", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.0,
+        "seed": 3, "precision": "int8", "synchronise_batch_norm": False,
+        "theta_fraction": 0.2, "theta_learning_rate": 0.01, "theta_weight_decay": 0.0,
     }  # fmt: skip
     train, _, _ = images.generated(32, 100, 1, seed=3)
     parts = search.Search(tmp_path, settings, prices, train, Workers()).parts
