@@ -25,12 +25,13 @@ def brute_force(scores, costs, budgets, k, valid=None):
     return [(arch, -score, cost) for score, cost, arch in sorted(found)[:k]]
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.int64, torch.int32])
 @pytest.mark.parametrize("num_costs", [1, 2])
 def test_is_that_of_brute_force(num_costs, dtype):
-    scores = torch.randn(3, 4, 3, dtype=torch.float64).to(dtype)
-    costs = torch.rand(num_costs, 4, 3, dtype=torch.float64).to(dtype)
-    budgets = torch.tensor([[0.9] * num_costs, [2.1] * num_costs, [9.0] * num_costs]).to(dtype)
+    unit = 1 if dtype.is_floating_point else 1000
+    scores = (unit * torch.randn(3, 4, 3, dtype=torch.float64)).to(dtype)
+    costs = (unit * torch.rand(num_costs, 4, 3, dtype=torch.float64)).to(dtype)
+    budgets = (unit * torch.tensor([[0.9] * num_costs, [2.1] * num_costs, [9.0] * num_costs])).to(dtype)
     valid = torch.rand(4, 3) < 0.8
     valid[:, 1] = True
     arch, score, cost = latgrad.best_architectures(scores, costs, budgets, 5, valid)
@@ -108,7 +109,7 @@ def test_passes_opcheck():
     [
         (dict(scores=torch.zeros(4)), r"scores must be \[..., layers, candidates\] as costs are"),
         (dict(scores=torch.zeros(3, 5)), r"as costs are, \[3, 4\], got \[3, 5\]"),
-        (dict(scores=torch.zeros(3, 4, dtype=torch.int64)), "scores must be float16"),
+        (dict(scores=torch.zeros(3, 4, dtype=torch.bool)), "scores must be float16, bfloat16, float32, float64 or integers, got Bool"),
         (dict(costs=torch.zeros(4)), r"costs must be \[layers, candidates\] or"),
         (dict(costs=torch.zeros(2, 3, 4)), r"one for each of the 2 costs in their last dimension, got \[\]"),
         (dict(budgets=torch.zeros(3), scores=torch.zeros(2, 3, 4)), "must broadcast"),

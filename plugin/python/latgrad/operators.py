@@ -94,10 +94,10 @@ def best_architectures(
 ) -> Tuple[Tensor, Tensor, Tensor]:
     """The architectures with the largest score within budgets: exact, with proof, many problems at a time.
 
-    scores: ``[..., L, C]``, floating point, summed over the layers and made as large as possible: log-probabilities,
-    measured accuracies; ``-inf`` where not offered.
-    costs: ``[L, C]`` or ``[D, L, C]``, floating point, summed; ``inf`` where not offered.
-    budgets: what the sums of costs must not exceed: a number, ``[...]`` for costs ``[L, C]``, or ``[..., D]``; ``inf`` for no
+    scores: ``[..., L, C]``, floating point or integers, summed over the layers and made as large as possible:
+    log-probabilities, measured accuracies; ``-inf`` where not offered.
+    costs: ``[L, C]`` or ``[D, L, C]``, floating point or integers (below 2 to the 53rd), summed; ``inf`` where not offered.
+    budgets: of the same, what the sums of costs must not exceed: a number, ``[...]`` for costs ``[L, C]``, or ``[..., D]``; ``inf`` for no
     limit. Its batch broadcasts with that of ``scores``.
     k: how many. valid: bool ``[L, C]``, what a layer offers (None: all).
 

@@ -19,8 +19,9 @@ struct BestArchitecturesSizes {
 };
 
 inline void check_numbers(const at::Tensor& tensor, const char* name, const at::Tensor& scores) {
-  TORCH_CHECK(is_supported_float(tensor.scalar_type()), name,
-              " must be float16, bfloat16, float32 or float64, got ", tensor.scalar_type());
+  TORCH_CHECK(is_supported_float(tensor.scalar_type()) ||
+                  c10::isIntegralType(tensor.scalar_type(), /*includeBool=*/false),
+              name, " must be float16, bfloat16, float32, float64 or integers, got ", tensor.scalar_type());
   TORCH_CHECK(tensor.layout() == at::kStrided, name, " must be a dense tensor, got ", tensor.layout());
   TORCH_CHECK(tensor.device() == scores.device(), name, " and scores must be on the same device, got ",
               tensor.device(), " and ", scores.device());

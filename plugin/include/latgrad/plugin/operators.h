@@ -143,11 +143,10 @@ LATGRAD_PLUGIN_EXPORT at::Tensor arch_latency(const at::Tensor& arch, const at::
 
 // The architectures with the largest score within budgets, exactly: latgrad/search/exact_search.h.
 //
-//   scores   [..., L, C]               floating point, to be summed; -inf: not offered
-//   costs    [L, C] or [D, L, C]       floating point, to be summed; inf: not offered
+//   scores   [..., L, C]               numbers, to be summed; -inf: not offered
+//   costs    [L, C] or [D, L, C]       numbers, to be summed; inf: not offered
 //   budgets  [...] or [..., D]         what the sums of costs must not exceed; inf: no limit. The batch
-//   broadcasts
-//                                      with that of scores
+//                                      broadcasts with that of scores
 //   valid    [L, C]                    bool, what is offered; undefined: everything
 //   arch     [..., k, L]               int64, best first; where fewer fit, rows of -1 ...
 //   score    [..., k]                  float64, ... with score -inf ...
