@@ -462,7 +462,10 @@ void OnnxReader::emit(Operator op) {
     throw NetError(fmt::format("a network must have at most {} operators", kMaxOperators),
                    {.file = net_.source});
   }
-  bool is_constant = find_operator_type(op.type) != nullptr;
+  const OperatorType* type = find_operator_type(op.type);
+  // What multiplies is an operator, be it of constants: its multiply-accumulates and weights are the
+  // network's.
+  bool is_constant = type != nullptr && !type->multiplies;
   read_.clear();
   for (const std::string& input : op.inputs) {
     read_.push_back(&blob(input));

@@ -94,6 +94,7 @@ constexpr OperatorType kRows[] = {
     {.type = "Abs", .infer = followed<absolute>},
     {.type = "Alias", .moves = true, .is_view = true, .infer = copy},
     {.type = "Ceil", .infer = followed<ceiling>},
+    {.type = "Celu", .defaults = kElu, .infer = same_as_input},
     {.type = "Clip", .defaults = kClip, .infer = same_as_input},
     {.type = "Copy", .moves = true, .infer = copy},
     {.type = "CopyCPUToGPU", .moves = true, .infer = copy},

@@ -1,5 +1,6 @@
-// Joining and cutting: Concat, Split, Slice, Gather, Tile, Expand.
-// Source: caffe2/operators/{concat_split_op,slice_op,gather_op,tile_op}.h, quantized/int8_concat_op.h.
+// Joining, cutting and picking: Concat, Split, Slice, Tile, Expand, gathering and scattering by indices.
+// Source: caffe2/operators/{concat_split_op,slice_op,gather_op,tile_op}.h, quantized/int8_concat_op.h; ONNX
+// for what Caffe2 lacks.
 
 #include <fmt/format.h>
 
@@ -212,6 +213,79 @@ void gather(OpContext& ctx) {
   }));
 }
 
+// How many dimensions of the data an index of GatherND or ScatterND goes into.
+size_t index_depth(const OpContext& ctx, size_t batch_dims) {
+  const Shape& data = ctx.activation(0, 1).shape;
+  const Shape& indices = ctx.activation(1, 1).shape;
+  const int64_t depth = indices.back();
+  if (depth < 1 || static_cast<size_t>(depth) > data.size() - batch_dims) {
+    ctx.fail_at_input(1, fmt::format("the last dimension of the indices must be from 1 to {}, got {}",
+                                     data.size() - batch_dims, to_string(indices)));
+  }
+  return static_cast<size_t>(depth);
+}
+
+// What the indices, [..., depth], leave of the data.
+Shape picked(const OpContext& ctx, size_t batch_dims) {
+  const Shape& data = ctx.activation(0).shape;
+  const Shape& indices = ctx.activation(1).shape;
+  Shape shape(indices.begin(), indices.end() - 1);
+  const size_t first = batch_dims + index_depth(ctx, batch_dims);
+  shape.insert(shape.end(), data.begin() + static_cast<std::ptrdiff_t>(first), data.end());
+  return shape;
+}
+
+// An entry of the data for each index into its first dimensions.
+void gather_nd(OpContext& ctx) {
+  const Shape& data = ctx.activation(0, 1).shape;
+  const Shape& indices = ctx.activation(1, 1).shape;
+  const int64_t batch_dims = ctx.args().integer("batch_dims", 0);
+  const size_t most = std::min(data.size(), indices.size());
+  if (batch_dims < 0 || static_cast<size_t>(batch_dims) >= most) {
+    ctx.fail_at_arg("batch_dims",
+                    fmt::format("batch_dims must be from 0 to {}, got {}", most - 1, batch_dims));
+  }
+  if (!std::equal(data.begin(), data.begin() + batch_dims, indices.begin())) {
+    ctx.fail_at_input(1, fmt::format("data and indices must agree in the first {} dimensions, got {} and {}",
+                                     batch_dims, to_string(data), to_string(indices)));
+  }
+  ctx.add_output(picked(ctx, static_cast<size_t>(batch_dims)));
+}
+
+// Along an axis, an element of the data for each index: as many dimensions in all of them.
+void check_elements(const OpContext& ctx) {
+  const Shape& data = ctx.activation(0, 1).shape;
+  ctx.axis(ctx.args().integer("axis", 0), data.size(), "axis");
+  if (ctx.activation(1).shape.size() != data.size()) {
+    ctx.fail_at_input(1, fmt::format("the indices must have as many dimensions as the data {}, got {}",
+                                     to_string(data), to_string(ctx.activation(1).shape)));
+  }
+}
+
+void gather_elements(OpContext& ctx) {
+  check_elements(ctx);
+  ctx.add_output(ctx.activation(1).shape);
+}
+
+// The data with the updates in their places.
+void scattered(OpContext& ctx, const Shape& expected) {
+  if (ctx.activation(2).shape != expected) {
+    ctx.fail_at_input(2, fmt::format("the updates must be {}, got {}", to_string(expected),
+                                     to_string(ctx.activation(2).shape)));
+  }
+  ctx.add_output(ctx.activation(0).shape);
+}
+
+void scatter_nd(OpContext& ctx) { scattered(ctx, picked(ctx, 0)); }
+
+void scatter_elements(OpContext& ctx) {
+  check_elements(ctx);
+  scattered(ctx, ctx.activation(1).shape);
+}
+
+// The upper or lower triangle of the last two dimensions.
+void triangle(OpContext& ctx) { ctx.add_output(ctx.activation(0, 2)); }
+
 // One whole number, from the argument or from the input that stands for it.
 int64_t argument_or_input(const OpContext& ctx, const char* name, int64_t otherwise, size_t input) {
   if (ctx.num_inputs() <= input) return ctx.args().integer(name, otherwise);
@@ -241,6 +315,9 @@ void tile(OpContext& ctx) {
 
 constexpr DefaultArgument kGather[] = {
     {"axis", int64_t{0}}, {"wrap_indices", int64_t{0}}, {"match_outer", int64_t{0}}};
+constexpr DefaultArgument kAxisZero[] = {{"axis", int64_t{0}}};
+constexpr DefaultArgument kBatchDims[] = {{"batch_dims", int64_t{0}}};
+constexpr DefaultArgument kTriangle[] = {{"upper", int64_t{1}}, {"k", int64_t{0}}};
 constexpr DefaultArgument kTile[] = {{"tiles", int64_t{1}}, {"axis", int64_t{0}}};
 
 constexpr OperatorType kRows[] = {
@@ -269,6 +346,24 @@ constexpr OperatorType kRows[] = {
      .parameter_types = kIndices,
      .defaults = kGather,
      .infer = gather},
+    {.type = "GatherElements",
+     .inputs = {2, 2},
+     .activations = kAll,
+     .parameter_types = kLengths,
+     .defaults = kAxisZero,
+     .infer = gather_elements},
+    {.type = "GatherND",
+     .inputs = {2, 2},
+     .activations = kAll,
+     .parameter_types = kLengths,
+     .defaults = kBatchDims,
+     .infer = gather_nd},
+    {.type = "ScatterElements",
+     .inputs = {3, 3},
+     .activations = kAll,
+     .defaults = kAxisZero,
+     .infer = scatter_elements},
+    {.type = "ScatterND", .inputs = {3, 3}, .activations = kAll, .infer = scatter_nd},
     {.type = "Slice", .inputs = {1, 3}, .parameter_types = kLengths, .infer = slice},
     {.type = "Split",
      .inputs = {1, 2},
@@ -277,6 +372,7 @@ constexpr OperatorType kRows[] = {
      .defaults = kNoAddedAxis,
      .infer = split},
     {.type = "Tile", .inputs = {1, 3}, .parameter_types = kIndices, .defaults = kTile, .infer = tile},
+    {.type = "Trilu", .defaults = kTriangle, .infer = triangle},
     {.type = "Int8Concat",
      .inputs = {1, kAny},
      .outputs = {1, 2},

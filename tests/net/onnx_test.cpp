@@ -108,6 +108,19 @@ TEST(OnnxTest, WhatIsComputedOfParametersIsAParameter) {
   EXPECT_EQ(count_parameters(net, infer_shapes(net)).weights, 16);
 }
 
+// A position encoding is a convolution of constants; engines may compute it once, the network has it.
+TEST(OnnxTest, WhatMultipliesConstantsIsAnOperator) {
+  const Net net = read(model(input("x", {1, 4, 7, 7}) + weight("grid", {1, 2, 7, 7}) +
+                             weight("w", {4, 2, 1, 1}) + node("Sin", {"grid"}, {"waves"}) +
+                             node("Conv", {"waves", "w"}, {"places"}) + node("Add", {"x", "places"}, {"y"}) +
+                             output("y")));
+  EXPECT_EQ(types(net), (std::vector<std::string>{"Conv", "Add"}));
+  const NetShapes shapes = infer_shapes(net);
+  EXPECT_EQ(count_macs(shapes).total(), 4 * 2 * 49);
+  const ParameterCount params = count_parameters(net, shapes);
+  EXPECT_EQ(params.weights + params.others, 2 * 49 + 4 * 2);
+}
+
 TEST(OnnxTest, IdentityIsASecondName) {
   const Net net = read(model(input("x", {1, 4}) + node("Identity", {"x"}, {"z"}) +
                              node("Relu", {"z"}, {"r"}) + node("Dropout", {"r"}, {"y"}) + output("y")));

@@ -162,6 +162,37 @@ class Scripted(nn.Module):
         return self.s(self.a(x))
 
 
+@pytest.mark.skipif(not hasattr(torch.backends, "mha"), reason="this torch cannot turn its fast path off")
+def test_attention_is_the_operators_that_it_does():
+    layer = nn.TransformerEncoderLayer(64, 4, 128, batch_first=True)
+    was_fast = torch.backends.mha.get_fastpath_enabled()
+    net = latgrad.read_module(layer, torch.zeros(2, 10, 64))
+    assert net.macs == 20 * 64 * (3 * 64 + 64) + 2 * 20 * 64 * 128 + 2 * (2 * 4 * 10 * 10 * 16)
+    assert torch.backends.mha.get_fastpath_enabled() == was_fast
+    assert latgrad.read_module(nn.TransformerEncoder(layer, 2), torch.zeros(2, 10, 64)).macs == 2 * net.macs
+
+
+class Upsampled(nn.Module):
+    def forward(self, x, factor=2, exact=False):
+        assert isinstance(factor, int) and exact is False
+        return nn.functional.interpolate(x, scale_factor=factor)
+
+
+def test_default_arguments_stay_what_they_are():
+    module = Upsampled()
+    net = latgrad.read_module(module, torch.zeros(1, 3, 4, 4))
+    assert net.shapes[net.outputs[0]] == [1, 3, 8, 8]
+    assert "forward" not in vars(module)
+    module.forward = lambda x: x.relu()
+    assert [op.type for op in latgrad.read_module(module, torch.zeros(1, 3)).operators] == ["Relu"]
+    assert module(torch.tensor([-1.0])) == 0
+
+
+def test_types_that_tables_do_not_have_are_errors():
+    with pytest.raises(ValueError, match="tensors must be of floats of 16, 32 or 64 bits"):
+        latgrad.read_module(nn.Linear(4, 4).bfloat16(), torch.zeros(1, 4, dtype=torch.bfloat16))
+
+
 def test_scripted_submodules_take_no_hooks():
     module = Scripted()
     try:

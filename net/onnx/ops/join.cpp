@@ -1,4 +1,4 @@
-// Joining and cutting: Concat, Split, Slice, Gather, Tile, Expand.
+// Joining, cutting and picking: Concat, Split, Slice, Tile, Expand, gathering and scattering by indices.
 
 #include <fmt/format.h>
 
@@ -88,6 +88,38 @@ void gather(OnnxNode& node, std::string_view target) {
   node.emit(std::move(op));
 }
 
+// Of the values that meet in one place when something is scattered; empty: the last one stays.
+void add_reduction(Operator& op, const OnnxNode& node) {
+  const std::string_view reduction = node.text("reduction", "none");
+  if (reduction != "none") op.args.push_back(Argument::of_string("reduction", std::string(reduction)));
+}
+
+void gather_nd(OnnxNode& node, std::string_view target) {
+  Operator op = node.as(target);
+  add_integer(op, "batch_dims", node.integer("batch_dims", 0), 0);
+  node.emit(std::move(op));
+}
+
+void scatter_nd(OnnxNode& node, std::string_view target) {
+  Operator op = node.as(target);
+  add_reduction(op, node);
+  node.emit(std::move(op));
+}
+
+void scatter_elements(OnnxNode& node, std::string_view target) {
+  Operator op = node.as(target);
+  add_integer(op, "axis", node.axis(node.integer("axis", 0), node.shape(0).size()), 0);
+  add_reduction(op, node);
+  node.emit(std::move(op));
+}
+
+void triangle(OnnxNode& node, std::string_view target) {
+  Operator op = node.as(target, {0});
+  add_integer(op, "upper", node.integer("upper", 1), 1);
+  if (node.has_input(1)) add_integer(op, "k", static_cast<int64_t>(node.known_number(1)), 0);
+  node.emit(std::move(op));
+}
+
 // Caffe2 tiles along one axis at a time.
 void tile(OnnxNode& node, std::string_view target) {
   const std::vector<int64_t> repeats = node.known_integers(1);
@@ -127,8 +159,18 @@ void expand(OnnxNode& node, std::string_view target) {
 }
 
 constexpr LoweringRow kLowering[] = {
-    {"Concat", "Concat", concat}, {"Expand", "Expand", expand}, {"Gather", "Gather", gather},
-    {"Slice", "Slice", slice},    {"Split", "Split", split},    {"Tile", "Tile", tile},
+    {"Concat", "Concat", concat},
+    {"Expand", "Expand", expand},
+    {"Gather", "Gather", gather},
+    {"GatherElements", "GatherElements", gather},
+    {"GatherND", "GatherND", gather_nd},
+    {"Scatter", "ScatterElements", scatter_elements},
+    {"ScatterElements", "ScatterElements", scatter_elements},
+    {"ScatterND", "ScatterND", scatter_nd},
+    {"Slice", "Slice", slice},
+    {"Split", "Split", split},
+    {"Tile", "Tile", tile},
+    {"Trilu", "Trilu", triangle},
 };
 
 void write_concat(NodeWriter& writer, std::string_view target) {
@@ -190,6 +232,24 @@ void write_gather(NodeWriter& writer, std::string_view target) {
   set_integer(writer.add(target), "axis", writer.axis(writer.args().integer("axis", 0)));
 }
 
+void write_gather_nd(NodeWriter& writer, std::string_view target) {
+  set_integer(writer.add(target), "batch_dims", writer.args().integer("batch_dims", 0));
+}
+
+void write_scatter(NodeWriter& writer, std::string_view target) {
+  onnx::NodeProto& node = writer.add(target);
+  if (target == "ScatterElements") set_integer(node, "axis", writer.axis(writer.args().integer("axis", 0)));
+  const std::string_view reduction = writer.args().text("reduction", "none");
+  if (reduction != "none") set_text(node, "reduction", reduction);
+}
+
+void write_triangle(NodeWriter& writer, std::string_view target) {
+  const auto diagonal = static_cast<double>(writer.args().integer("k", 0));
+  onnx::NodeProto& node =
+      writer.add(target, {writer.input(0), writer.scalar(diagonal, DataType::kInt64)}, {writer.output()});
+  set_integer(node, "upper", writer.args().integer("upper", 1));
+}
+
 void write_tile(NodeWriter& writer, std::string_view target) {
   std::vector<int64_t> repeats;
   for (size_t i = 0; i < writer.shape(0).size(); ++i) {
@@ -208,9 +268,14 @@ constexpr WritingRow kWriting[] = {
     {"DepthSplit", "Split", write_split, Dimensions::kImage},
     {"Expand", "Expand", write_expand},
     {"Gather", "Gather", write_gather},
+    {"GatherElements", "GatherElements", write_gather},
+    {"GatherND", "GatherND", write_gather_nd},
+    {"ScatterElements", "ScatterElements", write_scatter},
+    {"ScatterND", "ScatterND", write_scatter},
     {"Slice", "Slice", write_slice},
     {"Split", "Split", write_split, Dimensions::kImage},
     {"Tile", "Tile", write_tile},
+    {"Trilu", "Trilu", write_triangle},
 };
 
 }  // namespace

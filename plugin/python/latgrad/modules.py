@@ -179,8 +179,8 @@ def read_module(module: nn.Module, *example: Any) -> Net:
     the module are left as they are. An operator that latgrad does not know is kept by its name: ``price`` says that it is
     missing, and :attr:`Net.macs` is None.
 
-    Raises ValueError for a module that cannot be traced, with the qualified name of the submodule where it fails, and for
-    arguments that are no tensors.
+    Raises ValueError for a module that cannot be traced, with the qualified name of the submodule where it fails, for
+    arguments that are no tensors, and for types that tables do not have, bfloat16 for example.
     """
     return traced(module, example, "")
 
@@ -194,7 +194,10 @@ def traced(module: nn.Module, example: Sequence[Any], name: str) -> Net:
         raise ValueError("the example must have at least one tensor, got none")
     inputs = [f"input_{index}" if index else "input" for index in range(len(example))]
     exported = _exported(module, tuple(example), inputs, name)
-    return _net_of("trace", exported, inputs, name or type(module).__name__)
+    try:
+        return _net_of("trace", exported, inputs, name or type(module).__name__)
+    except RuntimeError as error:  # of the types that a table has
+        raise ValueError(str(error)) from error
 
 
 def joined(names: Sequence[str], parts: Sequence[Net]) -> Net:
@@ -220,7 +223,15 @@ def _exported(module: nn.Module, example: Tuple[torch.Tensor, ...], inputs: List
     buffer = io.BytesIO()
     running: List[str] = []
     try:
-        with _followed(module, running), evaluated(module), warnings.catch_warnings():
+        with contextlib.ExitStack() as stack:
+            for context in (
+                _followed(module, running),
+                evaluated(module),
+                _without_defaults(module),
+                _attention_as_operators(),
+                warnings.catch_warnings(),
+            ):
+                stack.enter_context(context)
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 module,
@@ -240,6 +251,38 @@ def _exported(module: nn.Module, example: Tuple[torch.Tensor, ...], inputs: List
 def _newest_opset() -> int:
     """Up to which every exporter and latgrad agree: 20 has Gelu as one operator, torch 1.13 knows 17."""
     return 20 if tuple(int(part) for part in torch.__version__.split(".")[:2]) >= (2, 4) else 17
+
+
+@contextlib.contextmanager
+def _without_defaults(module: nn.Module) -> Iterator[None]:
+    """Hides the default arguments of `forward`, which the exporter would hand over as tensors: ``is_causal=False``, too."""
+    if isinstance(module, torch.jit.ScriptModule):
+        yield
+        return
+    own = vars(module).get("forward")
+    forward = module.forward
+    module.forward = lambda *inputs: forward(*inputs)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del module.forward
+        if own is not None:
+            module.forward = own
+
+
+@contextlib.contextmanager
+def _attention_as_operators() -> Iterator[None]:
+    """nn.TransformerEncoderLayer as what it does, not as the one operator of its fast path; torch 1.13 has no such switch."""
+    attention = getattr(torch.backends, "mha", None)
+    if attention is None:
+        yield
+        return
+    enabled = attention.get_fastpath_enabled()
+    attention.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        attention.set_fastpath_enabled(enabled)
 
 
 @contextlib.contextmanager

@@ -26,6 +26,10 @@ Kernel make_elu(const lut::OperatorKey& key, const Target& target) {
   return follow(key, target, [a = alpha(key, 1)](const at::Tensor& x) { return at::elu(x, a); });
 }
 
+Kernel make_celu(const lut::OperatorKey& key, const Target& target) {
+  return follow(key, target, [a = alpha(key, 1)](const T& x) { return at::celu(x, a); });
+}
+
 Kernel make_gelu(const lut::OperatorKey& key, const Target& target) {
   const bool is_fast = arguments(key).flag("fast_gelu");
   return follow(key, target, [is_fast](const T& x) { return at::gelu(x, is_fast ? "tanh" : "none"); });
@@ -99,6 +103,7 @@ std::span<const KernelEntry> activation_kernels() {
       {"Cos", follow_with<[](const T& x) { return at::cos(x); }>},
       {"Cube", follow_with<[](const T& x) { return at::pow(x, 3); }>},
       {"Dropout", make_dropout},
+      {"Celu", make_celu},
       {"Elu", make_elu},
       {"Erf", follow_with<[](const T& x) { return at::erf(x); }>},
       {"Exp", follow_with<[](const T& x) { return at::exp(x); }>},

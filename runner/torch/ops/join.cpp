@@ -1,4 +1,6 @@
-// Joining and cutting, of whatever type. Slice and Split give views of the input, as torch does.
+// Joining, cutting and picking, of whatever type. Slice and Split give views of the input, as torch does.
+
+#include <ATen/TensorIndexing.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -99,6 +101,85 @@ Kernel make_gather(const lut::OperatorKey& key, const Target& target) {
           }};
 }
 
+// For the first dimensions of the data, an index for each entry that GatherND or ScatterND picks: the batch's
+// own, and any for those that the indices, [..., depth], go into.
+std::vector<at::indexing::TensorIndex> random_entries(const lut::OperatorKey& key, int64_t batch_dims,
+                                                      const Target& target) {
+  const net::Shape& data = input_shape(key, 0);
+  net::Shape entries = input_shape(key, 1);
+  const int64_t depth = entries.back();
+  entries.pop_back();
+  std::vector<at::indexing::TensorIndex> indices;
+  for (int64_t dim = 0; dim < batch_dims; ++dim) {
+    std::vector<int64_t> shape(entries.size(), 1);
+    shape[static_cast<size_t>(dim)] = entries[static_cast<size_t>(dim)];
+    indices.emplace_back(to_device(at::arange(entries[static_cast<size_t>(dim)]).reshape(shape), target));
+  }
+  for (int64_t dim = batch_dims; dim < batch_dims + depth; ++dim) {
+    const int64_t size = std::max<int64_t>(data[static_cast<size_t>(dim)], 1);
+    indices.emplace_back(to_device(at::randint(size, entries, at::kLong), target));
+  }
+  return indices;
+}
+
+Kernel make_gather_nd(const lut::OperatorKey& key, const Target& target) {
+  infer_alone(key);  // checks the shapes
+  const int64_t batch_dims = arguments(key).integer("batch_dims", 0);
+  return {.activations = {activation(key, 0, false)},
+          .run = [entries = random_entries(key, batch_dims, target)](const std::vector<T>& x) {
+            return x[0].index(entries);
+          }};
+}
+
+Kernel make_scatter_nd(const lut::OperatorKey& key, const Target& target) {
+  infer_alone(key);
+  if (arguments(key).text("reduction", "none") != "none") {
+    throw ValueError("the reduction of ScatterND must be none to be measured");
+  }
+  return {.activations = {activation(key, 0, false), activation(key, 2, false)},
+          .run = [entries = random_entries(key, 0, target)](const std::vector<T>& x) {
+            T scattered = x[0].clone();
+            return scattered.index_put_(entries, x[1]);
+          }};
+}
+
+// Along an axis, one for each element.
+T random_elements(const lut::OperatorKey& key, int64_t axis, const Target& target) {
+  const int64_t size = std::max<int64_t>(input_shape(key, 0)[static_cast<size_t>(axis)], 1);
+  return to_device(at::randint(size, input_shape(key, 1), at::kLong), target);
+}
+
+Kernel make_gather_elements(const lut::OperatorKey& key, const Target& target) {
+  infer_alone(key);
+  const Activation data = activation(key, 0, false);
+  const int64_t axis = torch_axis(arguments(key).integer("axis", 0), data.shape.size(), false);
+  return {.activations = {data},
+          .run = [axis, indices = random_elements(key, axis, target)](const std::vector<T>& x) {
+            return x[0].gather(axis, indices);
+          }};
+}
+
+Kernel make_scatter_elements(const lut::OperatorKey& key, const Target& target) {
+  infer_alone(key);
+  const Activation data = activation(key, 0, false);
+  const int64_t axis = torch_axis(arguments(key).integer("axis", 0), data.shape.size(), false);
+  if (arguments(key).text("reduction", "none") != "none") {
+    throw ValueError("the reduction of ScatterElements must be none to be measured");
+  }
+  return {.activations = {data, activation(key, 2, false)},
+          .run = [axis, indices = random_elements(key, axis, target)](const std::vector<T>& x) {
+            return x[0].scatter(axis, indices, x[1]);
+          }};
+}
+
+Kernel make_triangle(const lut::OperatorKey& key, const Target&) {
+  const bool upper = arguments(key).integer("upper", 1) != 0;
+  const int64_t diagonal = arguments(key).integer("k", 0);
+  return {.activations = {activation(key, 0, false)}, .run = [=](const std::vector<T>& x) {
+            return upper ? at::triu(x[0], diagonal) : at::tril(x[0], diagonal);
+          }};
+}
+
 Kernel make_tile(const lut::OperatorKey& key, const Target&) {
   check_one_input(key);
   const Activation input = activation(key, 0, false);
@@ -121,9 +202,13 @@ Kernel make_expand(const lut::OperatorKey& key, const Target&) {
 
 std::span<const KernelEntry> join_kernels() {
   static constexpr KernelEntry kKernels[] = {
-      {"Concat", make_concat},   {"DepthConcat", make_concat}, {"DepthSplit", make_split},
-      {"Expand", make_expand},   {"Gather", make_gather},      {"Slice", make_slice},
-      {"Split", make_split},     {"Tile", make_tile},          {"Int8Concat", make_concat},
+      {"Concat", make_concat},        {"DepthConcat", make_concat},
+      {"DepthSplit", make_split},     {"Expand", make_expand},
+      {"Gather", make_gather},        {"GatherElements", make_gather_elements},
+      {"GatherND", make_gather_nd},   {"ScatterElements", make_scatter_elements},
+      {"ScatterND", make_scatter_nd}, {"Slice", make_slice},
+      {"Split", make_split},          {"Tile", make_tile},
+      {"Trilu", make_triangle},       {"Int8Concat", make_concat},
       {"Int8Slice", make_slice},
   };
   return kKernels;
