@@ -11,9 +11,12 @@
 #include "latgrad/base/json.h"
 #include "latgrad/lut/table.h"
 #include "latgrad/net/netdef.h"
+#include "latgrad/profile/provenance.h"
 #include "latgrad/profile/statistics.h"
+#include "latgrad/profile/steadiness.h"
 #include "output.h"
 #include "quantities.h"
+#include "runner_options.h"
 #include "text_table.h"
 
 namespace latgrad::cli {
@@ -24,12 +27,19 @@ constexpr const char* kDescription =
     "Show what a look-up table holds: devices, operator types, repeated records";
 
 constexpr const char* kFooter =
-    "Example:\n"
-    "  latgrad lut info SM-G950U-7.0-24-op_lut_database.json.zip\n\n"
+    "Examples:\n"
+    "  latgrad lut info SM-G950U-7.0-24-op_lut_database.json.zip\n"
+    "  latgrad lut info mine.json --now                 how fast the machine is now, by the table's "
+    "reference\n\n"
     "Exit codes: 0 complete, 1 error (the file is not a table), 2 wrong usage.";
+
+// How long the reference runs for --now.
+constexpr double kNow_s = 3;
 
 struct InfoOptions {
   std::string file;
+  bool now = false;
+  RunnerOptions runner;
   bool json = false;
 };
 
@@ -45,6 +55,8 @@ struct TableInfo {
   // (p90 - p10) / p50, over the records whose p50 is not zero.
   std::optional<double> median_spread;
   std::optional<double> max_spread;
+  std::optional<profile::Reference> reference;  // that the provenance names
+  std::optional<profile::Steadiness> now;
 };
 
 lut::OperatorKey key_of(const lut::Record& record) {
@@ -100,6 +112,29 @@ base::Json counts_json(const char* key_name, const std::map<Key, size_t>& counts
   return list;
 }
 
+base::Json reference_json(const TableInfo& info) {
+  if (!info.reference) return nullptr;
+  base::Json reference = {{"name", info.reference->name}, {"time_us", info.reference->time_us}};
+  if (info.now) {
+    reference["now_us"] = base::rounded(info.now->reference_us, 3);
+    reference["factor"] = base::rounded(info.now->reference_us / info.reference->time_us, 4);
+    reference["unsteadiness_percent"] = base::rounded(100 * info.now->unsteadiness, 2);
+  }
+  return reference;
+}
+
+std::string reference_text(const TableInfo& info) {
+  if (!info.reference) return "";
+  std::string text =
+      fmt::format("reference {}: {:.3f} ms\n", info.reference->name, info.reference->time_us / 1000);
+  if (info.now) {
+    text += fmt::format("now       {:.3f} ms, {:.3f} times as long; the machine is {}\n",
+                        info.now->reference_us / 1000, info.now->reference_us / info.reference->time_us,
+                        profile::steadiness_text(info.now->unsteadiness));
+  }
+  return text;
+}
+
 std::string info_json(const TableInfo& info, const std::string& file) {
   return base::json_text({{"lut", file},
                           {"records", info.records},
@@ -111,7 +146,8 @@ std::string info_json(const TableInfo& info, const std::string& file) {
                           {"min_p50_us", base::or_null(info.min_p50_us)},
                           {"max_p50_us", base::or_null(info.max_p50_us)},
                           {"median_spread", base::or_null(info.median_spread)},
-                          {"max_spread", base::or_null(info.max_spread)}});
+                          {"max_spread", base::or_null(info.max_spread)},
+                          {"reference", reference_json(info)}});
 }
 
 template <typename Key, typename ToText>
@@ -135,11 +171,34 @@ std::string info_text(const TableInfo& info, const std::string& file) {
     text += fmt::format("spread    {:.1f}% median, {:.1f}% at most: (p90 - p10) / p50\n",
                         100 * *info.median_spread, 100 * *info.max_spread);
   }
-  return text;
+  return text + reference_text(info);
+}
+
+// The reference of the table, now, on the machine of the runner.
+profile::Steadiness measure_now(const InfoOptions& options,
+                                const std::optional<profile::Reference>& reference) {
+  if (!reference) {
+    throw ValueError("--now needs a table whose provenance names its reference, as latgrad profile writes it",
+                     {.file = options.file});
+  }
+  const std::unique_ptr<runner::Runner> runner = start_runner(options.runner);
+  const runner::RunnerInfo info = runner->open(options.runner.settings);
+  if (const std::optional<profile::Origin> there = profile::read_origin(options.file)) {
+    const std::string differs = profile::differences(*there, profile::origin_of(info));
+    if (!differs.empty()) {
+      write_error(fmt::format("latgrad: warning: {} was measured elsewhere: {}\n", options.file, differs));
+    }
+  }
+  const std::optional<profile::Steadiness> now = profile::measure_steadiness(*reference, *runner, kNow_s);
+  if (!now)
+    throw ValueError("the runner can run no operator of the table's reference", {.file = options.file});
+  return *now;
 }
 
 int run(const InfoOptions& options) {
-  const TableInfo info = inspect(lut::Table::load(options.file));
+  TableInfo info = inspect(lut::Table::load(options.file));
+  info.reference = profile::read_reference(options.file);
+  if (options.now) info.now = measure_now(options, info.reference);
   if (options.json) {
     write_output(info_json(info, options.file));
   } else {
@@ -157,6 +216,11 @@ Command add_lut_info_command(CLI::App& parent) {
   app->footer(kFooter);
   auto options = std::make_shared<InfoOptions>();
   app->add_option("FILE", options->file, "The table: .json, .json.gz or .zip")->required();
+  app->add_flag(
+      "--now", options->now,
+      "Run the table's reference network, and say how fast the machine is now: the factor by which its "
+      "times are longer");
+  add_runner_options(*app, options->runner);
   app->add_flag("--json", options->json, "Print JSON");
   return {app, [options] { return run(*options); }};
 }

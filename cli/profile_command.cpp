@@ -2,13 +2,18 @@
 
 #include <CLI/CLI.hpp>
 #include <csignal>
+#include <filesystem>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "command.h"
 #include "latgrad/base/error.h"
+#include "latgrad/base/json.h"
+#include "latgrad/base/percentage.h"
 #include "latgrad/profile/report.h"
 #include "latgrad/profile/run.h"
 #include "latgrad/profile/self_test.h"
@@ -35,9 +40,15 @@ constexpr const char* kFooter =
     "  latgrad profile --net models/FBNet-C/int8 --lut mine.json --output mine.json\n"
     "                                                     adds what mine.json lacks\n"
     "  latgrad profile --space fbnet --runner 'ssh pi latgrad-runner'\n"
+    "  latgrad profile --space fbnet --runner 'ssh pi1 latgrad-runner' --runner 'ssh pi2 latgrad-runner' -o "
+    "tables/\n"
+    "                                                     both at once, a table for each\n"
     "  latgrad profile --self-test                        check whether the runner's clock is right\n\n"
     "Exit codes: 0 complete, 3 some operators could not be measured (they are listed), 1 error,\n"
     "2 wrong usage.";
+
+// That may measure at once.
+constexpr int kMostRunners = 256;
 
 struct ProfileOptions {
   std::vector<std::string> spaces;
@@ -114,16 +125,91 @@ int run_profile(const ProfileOptions& options) {
   return result.missing.empty() ? kComplete : kSomethingMissing;
 }
 
+// What became of one of several runners.
+struct FleetResult {
+  std::optional<profile::RunResult> result;
+  std::string error;
+};
+
+base::Json fleet_json(const ProfileOptions& options, const std::vector<FleetResult>& results) {
+  base::Json list = base::Json::array();
+  for (size_t i = 0; i < results.size(); ++i) {
+    const FleetResult& of = results[i];
+    base::Json entry = {{"runner", runner_text(options.runner, i)}};
+    entry["error"] = of.error.empty() ? base::Json() : base::Json(of.error);
+    entry["result"] = of.result ? base::Json::parse(report_json(*of.result)) : base::Json();
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+// All runners at once, each in a thread with a table of its own: one that dies or lags holds up no other.
+int run_fleet(const ProfileOptions& options) {
+  const size_t count = options.runner.commands.size();
+  if (options.run.lut || options.dry_run || options.self_test || !options.run.device.empty()) {
+    throw CLI::ValidationError("--runner", "several exclude --lut, --device, --dry-run and --self-test");
+  }
+  if (!options.run.output.empty()) std::filesystem::create_directories(options.run.output);
+  stop_on_interrupt();
+  std::vector<FleetResult> results(count);
+  const auto measure = [&](size_t i) {
+    profile::Options own = options.run;
+    own.output.clear();
+    own.folder = options.run.output;
+    own.device_suffix = fmt::format("-{}", i + 1);
+    own.runner_command = runner_text(options.runner, i);
+    profile::Progress progress(
+        std::cerr, options.quiet ? profile::Progress::Style::kQuiet : profile::Progress::Style::kPlain,
+        profile::stderr_columns(), fmt::format("{}  ", i + 1));
+    try {
+      const std::unique_ptr<runner::Runner> runner = start_runner(options.runner, i);
+      results[i].result = profile::run(own, *runner, progress, [] { return interrupted != 0; });
+    } catch (const std::exception& error) {
+      results[i].error = error.what();
+      progress.say(fmt::format("failed: {}", error.what()));
+    }
+  };
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < count; ++i) threads.emplace_back(measure, i);
+  for (std::thread& thread : threads) thread.join();
+  if (interrupted != 0) {
+    write_error("latgrad: interrupted; the same command resumes the run\n");
+    return std::raise(interrupted);
+  }
+  bool failed = false;
+  bool missing = false;
+  std::string text;
+  for (size_t i = 0; i < count; ++i) {
+    const FleetResult& of = results[i];
+    failed = failed || !of.result;
+    missing = missing || (of.result && !of.result->missing.empty());
+    text += fmt::format("{}{}  {}\n", i == 0 ? "" : "\n", i + 1, runner_text(options.runner, i));
+    text += of.result ? report_text(options.run, *of.result) : fmt::format("failed: {}\n", of.error);
+  }
+  if (options.json) {
+    write_output(base::json_text(fleet_json(options, results)));
+  } else {
+    write_text(text);
+  }
+  return failed ? kError : missing ? kSomethingMissing : kComplete;
+}
+
 int run(ProfileOptions options) {
   options.run.runner = options.runner.settings;
   options.run.runner_command = runner_text(options.runner);
-  if (options.self_test) return run_self_test(options);
+  const bool is_fleet = options.runner.commands.size() > 1;
+  if (options.self_test && !is_fleet) return run_self_test(options);
   if (options.spaces.empty() && options.run.networks.nets.empty()) {
     throw CLI::RequiredError("--space or --net");
   }
   for (const std::string& space : options.spaces) options.run.spaces.push_back(find_space(space));
   if (options.precision != "fp32") options.run.precisions.push_back(search::Precision::kInt8);
   if (options.precision != "int8") options.run.precisions.push_back(search::Precision::kFp32);
+  if (is_fleet) return run_fleet(options);
+  if (std::string output = options.run.output.string(); !output.empty()) {
+    const std::string why = valid_by(profile::check_output)(output);
+    if (!why.empty()) throw CLI::ValidationError("--output", why);
+  }
   return options.dry_run ? run_dry(options) : run_profile(options);
 }
 
@@ -144,9 +230,10 @@ void declare_what(CLI::App& app, ProfileOptions& options) {
          "Table to extend: its operators are not measured again, and its records come first in the output")
       ->type_name("FILE");
   app.add_flag("--force", options.run.force, "Also extend a table from another machine, engine or device");
-  app.add_option("--output,-o", options.run.output, "Table to write [<device>-op_lut_database.json]")
-      ->type_name("FILE")
-      ->check(valid_by(profile::check_output));
+  app.add_option("--output,-o", options.run.output,
+                 "Table to write [<device>-op_lut_database.json]; with several --runner the folder for "
+                 "their tables")
+      ->type_name("FILE");
   app.add_option("--device", options.run.device,
                  "Name of the device in the table [from the CPU and the engine]")
       ->type_name("NAME")
@@ -155,7 +242,7 @@ void declare_what(CLI::App& app, ProfileOptions& options) {
 
 void declare_how(CLI::App& app, ProfileOptions& options) {
   profile::RoundOptions& measure = options.run.measure;
-  add_measuring_options(app, "each median", measure.target, measure.budget_s);
+  add_measuring_options(app, "each time", measure.target, measure.budget_s);
   app.add_option("--warmup", measure.warmup, "Runs of a network before the first sample of each visit")
       ->type_name("N")
       ->capture_default_str()
@@ -164,6 +251,14 @@ void declare_how(CLI::App& app, ProfileOptions& options) {
       ->type_name("N")
       ->capture_default_str()
       ->check(CLI::Range(1, 10'000));
+  app.add_option_function<std::string>(
+         "--steady",
+         [steady = &options.run.steady](const std::string& text) { *steady = base::parse_percentage(text); },
+         fmt::format("Up to which spread of the reference's times, (p90 - p10) / p50, the machine is called "
+                     "steady; above it, what would help is said [{:g}%]",
+                     100 * options.run.steady))
+      ->type_name("PERCENT")
+      ->check(valid_by(base::parse_percentage));
   app.add_option("--seed", measure.seed, "Seed of the architectures and of the order")->capture_default_str();
 }
 
@@ -175,7 +270,7 @@ Command add_profile_command(CLI::App& parent) {
   auto options = std::make_shared<ProfileOptions>();
   declare_what(*app, *options);
   declare_how(*app, *options);
-  add_runner_options(*app, options->runner);
+  add_runner_options(*app, options->runner, kMostRunners);
   app->add_flag("--dry-run", options->dry_run,
                 "List the operators and estimate the time, but measure nothing");
   app->add_flag("--self-test", options->self_test,

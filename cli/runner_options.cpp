@@ -31,7 +31,7 @@ std::string local_program() {
 
 }  // namespace
 
-void add_runner_options(CLI::App& app, RunnerOptions& options) {
+void add_runner_options(CLI::App& app, RunnerOptions& options, int most_runners) {
   app.add_option(
          "--engine", options.settings.engine,
          "Kernels to measure: qnnpack, onednn, x86 or fbgemm for int8, each with LibTorch's default kernels "
@@ -49,11 +49,13 @@ void add_runner_options(CLI::App& app, RunnerOptions& options) {
                            ->allow_extra_args(false);
   app.add_flag("!--no-pin", options.settings.pin, "Let the system move the threads between cores")
       ->excludes(cores);
-  app.add_option(
-         "--runner", options.command,
-         "Command that starts the measuring program elsewhere: 'ssh pi latgrad-runner' [latgrad-runner on "
-         "this machine]")
-      ->type_name("COMMAND");
+  app.add_option("--runner", options.commands,
+                 std::string("Command that starts the measuring program elsewhere: 'ssh pi latgrad-runner'") +
+                     (most_runners > 1 ? "; several measure at once, each its own table" : "") +
+                     " [latgrad-runner on this machine]")
+      ->type_name("COMMAND")
+      ->allow_extra_args(false)
+      ->expected(1, most_runners);
   app.add_option_function<std::string>(
          "--runner-timeout",
          [&options](const std::string& text) { options.timeout_s = base::parse_duration_s(text); },
@@ -62,13 +64,13 @@ void add_runner_options(CLI::App& app, RunnerOptions& options) {
       ->check(valid_by(base::parse_duration_s));
 }
 
-std::string runner_text(const RunnerOptions& options) {
-  return options.command.empty() ? kProgram : options.command;
+std::string runner_text(const RunnerOptions& options, size_t index) {
+  return options.commands.empty() ? kProgram : options.commands[index];
 }
 
-std::unique_ptr<runner::Runner> start_runner(const RunnerOptions& options) {
+std::unique_ptr<runner::Runner> start_runner(const RunnerOptions& options, size_t index) {
   std::vector<std::string> command = {local_program()};
-  if (!options.command.empty()) command = {"/bin/sh", "-c", options.command};
+  if (!options.commands.empty()) command = {"/bin/sh", "-c", options.commands[index]};
   return std::make_unique<runner::ProcessRunner>(std::move(command), options.timeout_s);
 }
 

@@ -1,10 +1,11 @@
-// The options of the runner: latgrad-runner on this machine, or a command that reaches another machine.
+// The options of the runner: latgrad-runner on this machine, or commands that reach other machines.
 
 #pragma once
 
 #include <CLI/App.hpp>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "latgrad/runner/runner.h"
 
@@ -12,18 +13,19 @@ namespace latgrad::cli {
 
 struct RunnerOptions {
   runner::RunnerSettings settings;
-  std::string command;  // empty: latgrad-runner on this machine
+  std::vector<std::string> commands;  // empty: latgrad-runner on this machine
   double timeout_s = 300;
 };
 
 // Adds --engine, --threads, --cores, --no-pin, --runner and --runner-timeout.
-void add_runner_options(CLI::App& app, RunnerOptions& options);
+// `most_runners` is how often --runner may be given.
+void add_runner_options(CLI::App& app, RunnerOptions& options, int most_runners = 1);
 
 // "latgrad-runner", or the command that was given.
-std::string runner_text(const RunnerOptions& options);
+std::string runner_text(const RunnerOptions& options, size_t index = 0);
 
-// Starts the runner without sending it a request.
+// Starts a runner without sending it a request.
 // Errors: RunnerError if no process can be created. A missing program is noticed at the first request.
-std::unique_ptr<runner::Runner> start_runner(const RunnerOptions& options);
+std::unique_ptr<runner::Runner> start_runner(const RunnerOptions& options, size_t index = 0);
 
 }  // namespace latgrad::cli

@@ -13,6 +13,7 @@
 #include "command.h"
 #include "latgrad/base/replace_file.h"
 #include "latgrad/profile/progress.h"
+#include "latgrad/profile/report.h"
 #include "latgrad/profile/validation.h"
 #include "measuring_options.h"
 #include "net_options.h"
@@ -155,10 +156,11 @@ std::string report_text(const ValidateCommandOptions& options, const profile::Va
           100 * result.agreement_now->mape, percent(result.agreement_now->bias),
           result.agreement_now->tau ? fmt::format(", Kendall tau {:.3f}", *result.agreement_now->tau) : "");
     }
-    if (result.discarded_runs > 0) {
-      text += fmt::format("\nThe machine drifted: {} of {} network runs were discarded.\n",
-                          result.discarded_runs, result.runs);
-    }
+    text += "\n" + profile::reference_text({.reference = result.reference,
+                                            .now_us = result.reference_now_us,
+                                            .unsteadiness = result.unsteadiness,
+                                            .samples = result.runs,
+                                            .discarded_samples = result.discarded_runs});
     if (const size_t unsettled = count_unsettled(options, report); unsettled > 0) {
       text += fmt::format("\nNot known to within {:g}%: {}; use a larger --budget or a quieter machine\n",
                           100 * options.run.rounds.target, format_count(unsettled, "measured time"));

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <random>
 #include <string>
 
 #include "latgrad/runner/runner.h"
@@ -27,20 +28,31 @@ class MadeUpRunner : public runner::Runner {
     if (on_request) on_request();
     runner::Timings timings;
     timings.unsupported.resize(request.chain.size());
-    std::vector<double> total_us(static_cast<size_t>(request.samples));
+    timings.operators_us.resize(request.chain.size());
     for (size_t op = 0; op < request.chain.size(); ++op) {
-      std::vector<double>& samples_us = timings.operators_us.emplace_back();
-      auto known = time_us.find(request.chain[op].key.op_type);
-      if (known == time_us.end()) {
-        timings.unsupported[op] = "no kernel for operator type " + request.chain[op].key.op_type;
-        continue;
+      const std::string& type = request.chain[op].key.op_type;
+      if (!time_us.contains(type)) timings.unsupported[op] = "no kernel for operator type " + type;
+    }
+    // A whole run takes what its operators take.
+    const bool is_whole = request.timing == runner::Timing::kWhole;
+    if (is_whole) timings.parts_us.resize(request.parts.size());
+    for (int run = 0; run < request.samples; ++run) {
+      if (is_whole) {
+        timings.total_us.push_back(0);
+        size_t op = 0;
+        for (size_t part = 0; part < request.parts.size(); ++part) {
+          double sum_us = 0;
+          for (size_t i = 0; i < request.parts[part]; ++i) sum_us += take(request.chain[op++]);
+          timings.parts_us[part].push_back(sum_us);
+          timings.total_us.back() += sum_us;
+        }
+        while (op < request.chain.size()) timings.total_us.back() += take(request.chain[op++]);
       }
-      for (double& total : total_us) {
-        samples_us.push_back(known->second * factor());
-        total += samples_us.back();
+      for (size_t op = 0; op < request.chain.size(); ++op) {
+        if (!timings.unsupported[op].empty()) continue;
+        timings.operators_us[op].push_back(take(request.chain[op]));
       }
     }
-    if (request.timing == runner::Timing::kWhole) timings.total_us = total_us;
     return timings;
   }
 
@@ -49,6 +61,42 @@ class MadeUpRunner : public runner::Runner {
   std::function<void()> on_request;                     // may be empty
   std::string cpu_model = "Made-up CPU 1000";
   int requests = 0;
+  double clock_us = 0;  // of all operators that ran
+
+ private:
+  // Runs an operator: its time, 0 where it cannot run.
+  double take(const runner::ChainOperator& link) {
+    const auto known = time_us.find(link.key.op_type);
+    const double taken_us = known == time_us.end() ? 0 : known->second * factor();
+    clock_us += taken_us;
+    return taken_us;
+  }
+};
+
+// A machine that is slower by 30 to 100 % for 0.1 to 5 seconds, and at its own speed for as long in between.
+class SlowPhases {
+ public:
+  explicit SlowPhases(uint64_t seed) : random_(seed) {}
+
+  // At a time that never goes back.
+  double factor_at(double clock_us) {
+    while (clock_us >= end_us_) {
+      is_slow_ = !is_slow_;
+      factor_ = is_slow_ ? uniform(1.3, 2) : 1;
+      end_us_ += uniform(0.1e6, 5e6);
+    }
+    return factor_;
+  }
+
+ private:
+  double uniform(double low, double high) {
+    return low + (high - low) * static_cast<double>(random_() % 1'000'000) / 1e6;
+  }
+
+  std::mt19937_64 random_;
+  bool is_slow_ = true;
+  double factor_ = 1;
+  double end_us_ = 0;
 };
 
 }  // namespace latgrad

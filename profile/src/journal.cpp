@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 using base::JsonValue;
 
 std::string header_line(const RunSettings& settings) {
-  return base::json_line({{"latgrad_profile_journal", 2},
+  return base::json_line({{"latgrad_profile_journal", 3},
                           {"device", settings.device},
                           {"cpu", settings.cpu_model},
                           {"engine", settings.engine},
@@ -27,12 +27,13 @@ std::string header_line(const RunSettings& settings) {
                           {"cores", settings.cores},
                           {"warmup", settings.warmup},
                           {"seed", settings.seed},
-                          {"plan", fmt::format("{:016x}", settings.plan_hash)}});
+                          {"plan", fmt::format("{:016x}", settings.plan_hash)},
+                          {"reference", settings.reference}});
 }
 
 // What one line adds: one of the two.
 struct Entry {
-  std::vector<OperatorSamples> visit;
+  VisitSamples visit;
   std::optional<std::pair<size_t, std::string>> unsupported;
 };
 
@@ -61,12 +62,25 @@ std::vector<OperatorSamples> read_visit(const JsonValue& visit, size_t num_opera
   return operators;
 }
 
+// Around each sample, before and after.
+std::vector<Flanks> read_flanks(const JsonValue& list) {
+  std::vector<Flanks> flanks;
+  for (const JsonValue& pair : list.list()) {
+    const std::vector<JsonValue> times = pair.list();
+    if (times.size() != 2 || times[0].number() < 0 || times[1].number() < 0) {
+      list.fail("hold pairs of times that are not negative");
+    }
+    flanks.push_back({times[0].number(), times[1].number()});
+  }
+  return flanks;
+}
+
 Entry read_entry(const std::string& line, size_t num_operators, const Place& place) {
   const base::JsonDocument document(line, "a journal line", place);
   const JsonValue root = document.root();
   Entry entry;
   if (const auto visit = root.find("visit")) {
-    entry.visit = read_visit(*visit, num_operators);
+    entry.visit = {read_visit(*visit, num_operators), read_flanks(root.at("flanks"))};
   } else if (const auto unsupported = root.find("unsupported")) {
     const auto reasons = unsupported->members();
     if (reasons.size() != 1) unsupported->fail("hold one operator");
@@ -91,8 +105,8 @@ uint64_t plan_hash(std::span<const lut::OperatorKey> operators) {
   return hash;
 }
 
-Journal::Journal(fs::path path, const RunSettings& settings, size_t num_operators, double drift_tolerance)
-    : path_(std::move(path)), samples_(num_operators, drift_tolerance), unsupported_(num_operators) {
+Journal::Journal(fs::path path, const RunSettings& settings, size_t num_operators, SampleRules rules)
+    : path_(std::move(path)), samples_(num_operators, rules), unsupported_(num_operators) {
   std::string header = header_line(settings);
   if (fs::exists(path_)) read(header);
   file_.open(path_, std::ios::binary | std::ios::app);
@@ -119,7 +133,7 @@ void Journal::read(const std::string& header) {
     ++*place.line;
     if (place.line != 1) {
       Entry entry = read_entry(line, unsupported_.size(), place);
-      if (!entry.visit.empty()) samples_.add_visit(std::move(entry.visit));
+      if (!entry.visit.operators.empty()) samples_.add_visit(std::move(entry.visit));
       if (entry.unsupported) unsupported_[entry.unsupported->first] = entry.unsupported->second;
     } else if (line != header) {
       throw ValueError(fmt::format("an interrupted run can only be resumed with the options that it was "
@@ -137,13 +151,18 @@ void Journal::write_line(const std::string& line) {
   if (!file_) throw IoError("cannot write the journal", {.file = path_.string()});
 }
 
-void Journal::add_visit(std::vector<OperatorSamples> visit) {
+void Journal::add_visit(VisitSamples visit) {
   base::Json operators = base::Json::object();
-  for (OperatorSamples& op : visit) {
+  for (OperatorSamples& op : visit.operators) {
     for (double& sample_us : op.samples_us) sample_us = base::rounded(sample_us, 3);
     operators[std::to_string(op.op)] = op.samples_us;
   }
-  write_line(base::json_line({{"visit", std::move(operators)}}));
+  base::Json flanks = base::Json::array();
+  for (Flanks& pair : visit.flanks) {
+    pair = {base::rounded(pair.before_us, 3), base::rounded(pair.after_us, 3)};
+    flanks.push_back({pair.before_us, pair.after_us});
+  }
+  write_line(base::json_line({{"visit", std::move(operators)}, {"flanks", std::move(flanks)}}));
   samples_.add_visit(std::move(visit));
 }
 

@@ -22,10 +22,12 @@ std::mt19937_64 generator(uint64_t seed, size_t round) {
 
 class Measurement {
  public:
-  Measurement(const Carriers& carriers, std::span<const lut::OperatorKey> operators, runner::Runner& runner,
-              Journal& journal, const RoundOptions& options, const MeasureHooks& hooks)
+  Measurement(const Carriers& carriers, std::span<const lut::OperatorKey> operators,
+              const Reference* reference, runner::Runner& runner, Journal& journal,
+              const RoundOptions& options, const MeasureHooks& hooks)
       : carriers_(carriers),
         num_operators_(operators.size()),
+        reference_(reference),
         runner_(runner),
         journal_(journal),
         options_(options),
@@ -57,9 +59,14 @@ class Measurement {
   }
 
   void visit(const Carrier& carrier) {
-    if (hooks_.on_visit) hooks_.on_visit({carrier, rounds_.settled(), num_operators_, rounds_.left_s()});
-    runner::Timings timings = runner_.measure(
+    if (hooks_.on_visit) {
+      hooks_.on_visit(
+          {carrier, rounds_.settled(), num_operators_, rounds_.left_s(), journal_.samples().unsteadiness()});
+    }
+    FlankedTimings flanked = measure_flanked(
+        reference_, runner_,
         {.chain = carrier.chain, .warmup = options_.warmup, .samples = options_.samples_per_visit});
+    const runner::Timings& timings = flanked.timings;
     std::map<size_t, std::vector<double>> samples_us;  // an operator may occur in several places
     for (size_t i = 0; i < carrier.operators.size(); ++i) {
       if (carrier.operators[i] == kNotPlanned) continue;
@@ -71,13 +78,14 @@ class Measurement {
       std::vector<double>& samples = samples_us[op];
       samples.insert(samples.end(), timings.operators_us[i].begin(), timings.operators_us[i].end());
     }
-    std::vector<OperatorSamples> visit;
-    for (auto& [op, samples] : samples_us) visit.push_back({op, std::move(samples)});
-    if (!visit.empty()) journal_.add_visit(std::move(visit));
+    VisitSamples visit{.operators = {}, .flanks = std::move(flanked.flanks)};
+    for (auto& [op, samples] : samples_us) visit.operators.push_back({op, std::move(samples)});
+    if (!visit.operators.empty()) journal_.add_visit(std::move(visit));
   }
 
   const Carriers& carriers_;
   size_t num_operators_;
+  const Reference* reference_;
   runner::Runner& runner_;
   Journal& journal_;
   const RoundOptions& options_;
@@ -88,13 +96,13 @@ class Measurement {
 }  // namespace
 
 MeasureResult measure(const Carriers& carriers, std::span<const lut::OperatorKey> operators,
-                      runner::Runner& runner, Journal& journal, const RoundOptions& options,
-                      const MeasureHooks& hooks) {
-  return Measurement(carriers, operators, runner, journal, options, hooks).run();
+                      const Reference* reference, runner::Runner& runner, Journal& journal,
+                      const RoundOptions& options, const MeasureHooks& hooks) {
+  return Measurement(carriers, operators, reference, runner, journal, options, hooks).run();
 }
 
 Rehearsal rehearse(const Carriers& carriers, std::span<const lut::OperatorKey> operators,
-                   runner::Runner& runner, const RoundOptions& options) {
+                   const Reference* reference, runner::Runner& runner, const RoundOptions& options) {
   check(options);
   Rehearsal result;
   result.unsupported.resize(operators.size());
@@ -102,9 +110,11 @@ Rehearsal rehearse(const Carriers& carriers, std::span<const lut::OperatorKey> o
   double round_s = 0;
   for (const Carrier& carrier : carriers.round(std::vector<bool>(operators.size(), true), random)) {
     Clock::time_point start = Clock::now();
-    runner::Timings timings =
-        runner.measure({.chain = carrier.chain, .warmup = 0, .samples = 1, .timing = runner::Timing::kWhole});
+    const FlankedTimings flanked = measure_flanked(
+        reference, runner, {.chain = carrier.chain, .warmup = 0, .timing = runner::Timing::kWhole});
+    const runner::Timings& timings = flanked.timings;
     double run_s = timings.total_us.front() / 1e6;
+    for (const Flanks& flanks : flanked.whole) run_s += (flanks.before_us + flanks.after_us) / 1e6;
     // This timed the preparation and one run; a visit has more runs.
     round_s += seconds_since(start) + (options.warmup + options.samples_per_visit - 1) * run_s;
     for (size_t i = 0; i < carrier.operators.size(); ++i) {

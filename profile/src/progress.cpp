@@ -36,11 +36,11 @@ void Progress::show(size_t done, size_t total, std::optional<double> left_s, std
   last_ = now;
 
   std::string left = left_s ? base::format_duration(*left_s) + " left" : "";
-  std::string line =
-      fmt::format("[{:>{}}/{}] {:>14}  {}", done, fmt::formatted_size("{}", total), total, left, current);
+  std::string line = fmt::format("{}[{:>{}}/{}] {:>14}  {}", label_, done, fmt::formatted_size("{}", total),
+                                 total, left, current);
   if (terminal) line = bar(done, total) + line;
   if (!terminal) {
-    out_ << line << std::endl;
+    out_ << line + '\n' << std::flush;  // at once: others may write, too
     return;
   }
   if (line.size() >= columns_) {
@@ -50,6 +50,12 @@ void Progress::show(size_t done, size_t total, std::optional<double> left_s, std
   }
   out_ << "\r\033[K" << line << std::flush;
   drawn_ = true;
+}
+
+void Progress::say(std::string_view line) {
+  if (style_ == Style::kQuiet) return;
+  clear();
+  out_ << fmt::format("{}{}\n", label_, line) << std::flush;
 }
 
 void Progress::clear() {

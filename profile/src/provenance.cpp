@@ -10,6 +10,7 @@
 
 #include "latgrad/base/error.h"
 #include "latgrad/base/json.h"
+#include "latgrad/runner/protocol.h"
 #include "percent_json.h"
 
 namespace latgrad::profile {
@@ -26,11 +27,15 @@ constexpr const char* kProtocol =
     "spaces in which the candidates that still lack samples take turns. Each visit packs the weights of one "
     "network, runs it once and `warmup` more times, and then `samples_per_visit` times while reading the "
     "steady clock between operators. Rounds visit all networks in random order until half the 95 % "
-    "confidence interval of each operator's median (of its visits' medians, by order statistics) is below "
-    "`target`, or the budget is spent. Every operator is a sentinel: a visit whose operators took longer or "
-    "shorter than in the fast visits (the 20th percentile) by more than `drift_tolerance` is discarded and "
-    "measured again; `slowdowns` lists all visits. Percentiles are taken over all samples that count, "
-    "interpolated linearly.";
+    "confidence interval of each operator's time is below "
+    "`target`, or the budget is spent. The reference network runs right before and after each sample, and "
+    "every time is a ratio to the mean of the two, given in microseconds of the reference on the undisturbed "
+    "machine, `reference.time_us` (the 10th percentile of its times, or that of the table that is extended). "
+    "A sample whose two reference times differ by more than `flank_tolerance` is discarded and measured "
+    "again; `slowdowns` lists the reference's times of all visits, relative to the undisturbed machine. "
+    "p50 is the centre of all samples that count, by Hodges and Lehmann, times `burst_factor`, by which the "
+    "networks of this run took longer than the sums of these centres; so sums of p50 are the times of "
+    "networks. The other percentiles are of the samples themselves, interpolated linearly.";
 
 Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
@@ -56,6 +61,14 @@ Json extends_json(const Provenance& p) {
     extended = JsonDocument(p.extended_provenance, "the provenance of the table to extend").root().json();
   }
   return {{"table", p.extends}, {"records", p.records_taken_over}, {"provenance", std::move(extended)}};
+}
+
+Json reference_json(const Provenance& p) {
+  if (!p.reference) return nullptr;
+  return {{"name", p.reference->name},
+          {"time_us", base::rounded(p.reference->time_us, 3)},
+          {"now_us", base::rounded(p.reference_now_us, 3)},
+          {"operators", JsonDocument(runner::chain_json(p.reference->chain), "a chain").root().json()}};
 }
 
 Json slowdowns_json(const std::vector<double>& slowdowns) {
@@ -127,18 +140,22 @@ std::string provenance_json(const Provenance& p) {
       {"samples_per_visit", p.options.samples_per_visit},
       {"target_percent", 100 * p.options.target},
       {"budget_s", p.options.budget_s},
-      {"drift_tolerance", p.options.drift_tolerance},
+      {"flank_tolerance", p.options.flank_tolerance},
       {"seed", p.options.seed},
       {"budget_spent", p.budget_spent},
       {"resumed", p.resumed},
       {"visits", p.visits},
-      {"discarded_visits", p.discarded_visits},
+      {"samples", p.samples},
+      {"discarded_samples", p.discarded_samples},
+      {"unsteadiness_percent", percent_or_null(p.unsteadiness)},
+      {"burst_factor", base::rounded(p.burst_factor, 5)},
       {"slowdowns", slowdowns_json(p.slowdowns)},
       {"protocol", kProtocol},
       {"extends", extends_json(p)},
       {"median_spread", base::rounded(median_spread(p.operators), 3)},
       {"operators", operators_json(p.operators)},
       {"missing", missing_json(p.missing)},
+      {"reference", reference_json(p)},
   });
 }
 
@@ -166,6 +183,22 @@ std::optional<Origin> read_origin(const fs::path& table) {
   try {
     return Origin{text(root.at("cpu").at("model")), text(root.at("engine").at("name")),
                   text(root.at("framework")), static_cast<int>(root.at("threads").integer(0, INT32_MAX))};
+  } catch (const ParseError&) {
+    return std::nullopt;
+  }
+}
+
+std::optional<Reference> read_reference(const fs::path& table) {
+  const auto document = read_document(table);
+  if (!document) return std::nullopt;
+  const auto value = document->root().find("reference");
+  if (!value || value->is_null()) return std::nullopt;
+  try {
+    Reference reference{.name = value->at("name").text(),
+                        .chain = runner::parse_chain(json_line(value->at("operators").json())),
+                        .time_us = value->at("time_us").number()};
+    return reference.is_known() && !reference.chain.empty() ? std::optional(std::move(reference))
+                                                            : std::nullopt;
   } catch (const ParseError&) {
     return std::nullopt;
   }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "latgrad/base/duration.h"
 #include "latgrad/base/json.h"
 #include "latgrad/base/listed.h"
@@ -15,6 +17,8 @@ using base::Json;
 
 // Text for people lists this many operators by name; --json lists all.
 constexpr size_t kListed = 10;
+// Below this, a difference between the speeds of two days is not worth a word.
+constexpr double kSameSpeed = 5e-4;
 
 Json missing_json(const std::vector<MissingOperator>& missing) {
   Json list = Json::array();
@@ -40,6 +44,13 @@ Json unsettled_json(const std::vector<UnsettledOperator>& unsettled) {
   return list;
 }
 
+Json reference_json(const RunResult& result) {
+  if (!result.reference) return nullptr;
+  return {{"name", result.reference->name},
+          {"time_us", base::rounded(result.reference->time_us, 3)},
+          {"now_us", base::rounded(result.reference_now_us, 3)}};
+}
+
 std::string unsettled_text(const std::vector<UnsettledOperator>& unsettled, double target) {
   if (unsettled.empty()) return "";
   std::vector<std::string> operators;
@@ -56,6 +67,24 @@ std::string unsettled_text(const std::vector<UnsettledOperator>& unsettled, doub
 
 }  // namespace
 
+std::string reference_text(const ReferenceReport& report) {
+  if (!report.reference)
+    return "Times are as they came: there is no reference network that the runner can run.\n";
+  const Reference& reference = *report.reference;
+  std::string text = fmt::format("Times are ratios to {}, {:.3f} ms on the undisturbed machine",
+                                 reference.name, reference.time_us / 1000);
+  if (const double factor = report.now_us / reference.time_us; std::abs(factor - 1) > kSameSpeed) {
+    text += fmt::format("; now it takes {:.3f} times as long", factor);
+  }
+  text += fmt::format(".\nThe machine was {} ((p90 - p10) / p50 of the reference)",
+                      steadiness_text(report.unsteadiness.value_or(0), report.steady));
+  if (report.discarded_samples > 0) {
+    text += fmt::format("; it changed its speed under {} of {} samples, which do not count",
+                        report.discarded_samples, report.samples);
+  }
+  return text + ".\n";
+}
+
 std::string report_json(const RunResult& result) {
   return base::json_text({{"device", result.device},
                           {"output", result.output.string()},
@@ -67,7 +96,11 @@ std::string report_json(const RunResult& result) {
                           {"elapsed_s", base::rounded(result.elapsed_s, 1)},
                           {"median_spread", base::rounded(result.median_spread, 3)},
                           {"visits", result.visits},
-                          {"discarded_visits", result.discarded_visits},
+                          {"samples", result.samples},
+                          {"discarded_samples", result.discarded_samples},
+                          {"reference", reference_json(result)},
+                          {"unsteadiness_percent", percent_or_null(result.unsteadiness)},
+                          {"advice", result.advice},
                           {"budget_spent", result.budget_spent},
                           {"unsettled", unsettled_json(result.unsettled)},
                           {"missing", missing_json(result.missing)}});
@@ -78,10 +111,12 @@ std::string report_text(const Options& options, const RunResult& result) {
                                  base::format_duration(result.elapsed_s), result.device);
   if (options.lut) text += fmt::format("; {} others were already in {}", result.known, options.lut->string());
   text += fmt::format("\nMedian spread (p90 - p10) / p50: {:.1f} %\n", 100 * result.median_spread);
-  if (result.discarded_visits > 0) {
-    text += fmt::format("The machine drifted: {} of {} network runs were discarded and measured again.\n",
-                        result.discarded_visits, result.visits);
-  }
+  text += reference_text({.reference = result.reference,
+                          .now_us = result.reference_now_us,
+                          .unsteadiness = result.unsteadiness,
+                          .steady = options.steady,
+                          .samples = result.samples,
+                          .discarded_samples = result.discarded_samples});
   text += unsettled_text(result.unsettled, options.measure.target);
   text += missing_text(result.missing);
   return text + fmt::format("Table: {}\nProvenance: {}\n", result.output.string(),

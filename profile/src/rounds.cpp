@@ -24,7 +24,7 @@ void check(const RoundOptions& options) {
     refuse("samples per visit must be at least 1", options.samples_per_visit);
   if (!(options.target > 0)) refuse("target must be positive", options.target);
   if (!(options.budget_s > 0)) refuse("budget must be positive", options.budget_s);
-  if (!(options.drift_tolerance > 0)) refuse("drift tolerance must be positive", options.drift_tolerance);
+  if (!(options.flank_tolerance > 0)) refuse("flank tolerance must be positive", options.flank_tolerance);
 }
 
 Rounds::Rounds(const RoundOptions& options) : options_(options) { check(options); }

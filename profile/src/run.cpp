@@ -1,6 +1,7 @@
 #include "latgrad/profile/run.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -17,11 +18,31 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What to measure, and the networks that carry it.
+// How long the reference runs before the measurement, to say how steady the machine is.
+constexpr double kSteadinessCheck_s = 2;
+
+// What to measure, the networks that carry it, and the one that runs around them.
 struct Work {
   Plan plan;
   Carriers carriers;
+  std::optional<Reference> reference;
 };
+
+// That of the table to extend, so that the new records are at the speed of the old ones; else a typical one.
+std::optional<Reference> reference_for(const Options& options, const std::vector<search::Space>& spaces,
+                                       const std::vector<NamedNet>& nets) {
+  if (options.lut) {
+    if (std::optional<Reference> known = read_reference(*options.lut)) return known;
+  }
+  std::vector<Reference> references;
+  for (const search::Space& space : spaces) {
+    for (search::Precision precision : options.precisions) {
+      references.push_back(space_reference(space, precision));
+    }
+  }
+  for (const NamedNet& net : nets) references.push_back(net_reference(net.name, net.net));
+  return typical(std::move(references));
+}
 
 Work plan_work(const Options& options, const lut::Table* known, const std::string& device) {
   std::vector<search::Space> spaces;
@@ -34,12 +55,13 @@ Work plan_work(const Options& options, const lut::Table* known, const std::strin
   }
   for (const NamedNet& net : nets) plan.add_net(net.net);
   if (known != nullptr) plan.drop_known(*known, device);
+  std::optional<Reference> reference = reference_for(options, spaces, nets);
   Carriers carriers(plan.operators());
   for (const search::Space& space : spaces) {
     for (search::Precision precision : options.precisions) carriers.add_space(space, precision);
   }
   for (NamedNet& net : nets) carriers.add_net(std::move(net.name), net.net);
-  return {std::move(plan), std::move(carriers)};
+  return {std::move(plan), std::move(carriers), std::move(reference)};
 }
 
 std::optional<lut::Table> load_known(const Options& options) {
@@ -48,7 +70,8 @@ std::optional<lut::Table> load_known(const Options& options) {
 }
 
 std::string device_name(const Options& options, const runner::Machine& machine, const std::string& engine) {
-  return options.device.empty() ? runner::default_device(machine, engine) : options.device;
+  return options.device.empty() ? runner::default_device(machine, engine) + options.device_suffix
+                                : options.device;
 }
 
 // Records of one table are priced together, so they must come from one machine and engine.
@@ -108,6 +131,20 @@ fs::path journal_path(const fs::path& output) {
   return path += ".partial";
 }
 
+// Says how steady the machine is before it is measured, and what would help if it is not.
+void say_steadiness(const Reference* reference, const Options& options, const runner::RunnerInfo& info,
+                    runner::Runner& runner, Progress& progress) {
+  if (reference == nullptr) return;
+  const std::optional<Steadiness> before = measure_steadiness(*reference, runner, kSteadinessCheck_s);
+  if (!before) return;
+  std::string text = fmt::format("The machine is {}", steadiness_text(before->unsteadiness, options.steady));
+  if (before->unsteadiness > options.steady) {
+    text += fmt::format(". What would help: {}",
+                        fmt::join(steadiness_advice(info, runner::load_average()), "; "));
+  }
+  progress.say(text);
+}
+
 void check_names(const Options& options) {
   if (!options.device.empty()) check_device(options.device);
   if (!options.output.empty()) check_output(options.output.string());
@@ -143,12 +180,17 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
   RunResult result;
   result.runner = runner.open(options.runner);
   result.device = device_name(options, result.runner.machine, result.runner.engine);
-  result.output = options.output.empty() ? fs::path(result.device + "-op_lut_database.json") : options.output;
+  result.output =
+      options.output.empty() ? options.folder / (result.device + "-op_lut_database.json") : options.output;
 
   std::optional<lut::Table> known = load_known(options);
   if (known) check_origin(options, *known, result.device, result.runner);
   Work work = plan_work(options, known ? &*known : nullptr, result.device);
   const std::vector<lut::OperatorKey>& operators = work.plan.operators();
+  if (work.reference && known && read_origin(*options.lut) != origin_of(result.runner)) {
+    work.reference->time_us = 0;  // of another machine, whose speed is not this one's
+  }
+  const Reference* reference = work.reference ? &*work.reference : nullptr;
 
   // A run that extends its own output is complete if it was killed after renaming the output into place but
   // before removing its journal.
@@ -176,14 +218,21 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
                    .cores = result.runner.cores,
                    .warmup = options.measure.warmup,
                    .seed = options.measure.seed,
-                   .plan_hash = plan_hash(operators)},
-                  operators.size(), options.measure.drift_tolerance);
+                   .plan_hash = plan_hash(operators),
+                   .reference = reference == nullptr ? "" : reference->name},
+                  operators.size(),
+                  {.flank_tolerance = options.measure.flank_tolerance,
+                   .reference_us = reference == nullptr ? 0 : reference->time_us});
+  say_steadiness(reference, options, result.runner, runner, progress);
   MeasureHooks hooks{.on_visit =
                          [&](const Visit& visit) {
-                           progress.show(visit.settled, visit.total, visit.left_s, visit.carrier.name);
+                           progress.show(
+                               visit.settled, visit.total, visit.left_s,
+                               with_steadiness(visit.unsteadiness, options.steady, visit.carrier.name));
                          },
                      .stop_requested = stop_requested};
-  MeasureResult measured = measure(work.carriers, operators, runner, journal, options.measure, hooks);
+  MeasureResult measured =
+      measure(work.carriers, operators, reference, runner, journal, options.measure, hooks);
   progress.clear();
 
   std::vector<Times> times = journal.samples().times();
@@ -196,7 +245,17 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
   result.planned = operators.size();
   result.known = work.plan.num_known();
   result.visits = journal.samples().visits();
-  result.discarded_visits = journal.samples().discarded_visits();
+  result.samples = journal.samples().samples();
+  result.discarded_samples = journal.samples().discarded_samples();
+  result.unsteadiness = journal.samples().unsteadiness();
+  if (result.unsteadiness.value_or(0) > options.steady) {
+    result.advice = steadiness_advice(result.runner, provenance.load_at_start);
+  }
+  if (journal.samples().undisturbed_us() > 0) {
+    result.reference = *work.reference;
+    result.reference->time_us = journal.samples().reference_us();
+    result.reference_now_us = journal.samples().undisturbed_us();
+  }
   result.stopped = measured.stopped;
   result.budget_spent = measured.budget_spent;
   if (measured.stopped) return result;
@@ -208,16 +267,17 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
     provenance.records_taken_over = records.size();
     provenance.extended_provenance = read_provenance(*options.lut);
   }
+  const double burst_factor = journal.samples().burst_factor();
   for (size_t op = 0; op < operators.size(); ++op) {
     std::string description = lut::describe(operators[op]);
     std::optional<double> error = times[op].relative_error();
     if (unsupported[op].empty() && !(error && *error <= options.measure.target)) {
       result.unsettled.push_back({description, error});
     }
-    // Samples taken while the machine drifted are better than no record; they are listed as not settled.
+    // Samples under which the machine changed its speed are better than no record; they are not settled.
     const Times& of_op = times[op].visits() > 0 ? times[op] : all_times[op];
     if (of_op.visits() == 0) continue;
-    Percentiles times_of_op = percentiles(of_op.samples_us());
+    const Percentiles times_of_op = of_op.percentiles(burst_factor);
     records.push_back(make_record(operators[op], times_of_op, result.device));
     provenance.operators.push_back(
         {std::move(description), times_of_op, of_op.samples_us().size(), of_op.visits(), error});
@@ -232,7 +292,12 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
   provenance.elapsed_s = result.elapsed_s;
   provenance.load_at_end = runner::load_average();
   provenance.visits = result.visits;
-  provenance.discarded_visits = result.discarded_visits;
+  provenance.samples = result.samples;
+  provenance.discarded_samples = result.discarded_samples;
+  provenance.reference = result.reference;
+  provenance.reference_now_us = result.reference_now_us;
+  provenance.unsteadiness = result.unsteadiness;
+  provenance.burst_factor = burst_factor;
   provenance.slowdowns = journal.samples().slowdowns();
   provenance.missing = result.missing;
   base::replace_file(provenance_path(result.output), provenance_json(provenance));
@@ -255,7 +320,8 @@ DryRunResult dry_run(const Options& options, runner::Runner* runner) {
   result.missing = work.plan.missing();
   if (runner == nullptr) return result;
   if (known) check_origin(options, *known, result.device, *info);
-  Rehearsal rehearsal = rehearse(work.carriers, work.plan.operators(), *runner, options.measure);
+  Rehearsal rehearsal = rehearse(work.carriers, work.plan.operators(),
+                                 work.reference ? &*work.reference : nullptr, *runner, options.measure);
   result.missing = all_missing(work.plan, rehearsal.unsupported);
   result.estimated_s = rehearsal.estimated_s;
   return result;

@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "latgrad/profile/steadiness.h"
 
 namespace latgrad::profile {
 namespace {
-
-// The share of a run in which the machine must be at its best for this state to be the reference.
-constexpr double kFastPercent = 20;
 
 double median_us(const std::vector<double>& values_us) { return percentile(values_us, 50); }
 
@@ -15,61 +16,128 @@ double median_us(const std::vector<double>& values_us) { return percentile(value
 
 void Times::add(const std::vector<double>& samples_us) {
   samples_us_.insert(samples_us_.end(), samples_us.begin(), samples_us.end());
-  medians_us_.push_back(median_us(samples_us));
+  means_us_.push_back(std::accumulate(samples_us.begin(), samples_us.end(), 0.0) /
+                      static_cast<double>(samples_us.size()));
+}
+
+Percentiles Times::percentiles(double burst_factor) const {
+  Percentiles all = profile::percentiles(samples_us_);
+  const double price_us = std::round(typical_us() * burst_factor * 1e3) / 1e3;
+  all.p50_us = std::clamp(price_us, all.p10_us, all.p90_us);
+  return all;
 }
 
 std::optional<double> Times::relative_error() const {
-  std::optional<Interval> known = interval();
-  if (!known) return std::nullopt;
-  double middle_us = median_us(medians_us_);
-  return middle_us > 0 ? (known->high_us - known->low_us) / (2 * middle_us) : 0;
+  if (visits() == 0) return std::nullopt;
+  const Centre known = centre();
+  if (!known.interval) return std::nullopt;
+  return known.value_us > 0 ? (known.interval->high_us - known.interval->low_us) / (2 * known.value_us) : 0;
+}
+
+std::vector<double> counted(const std::vector<double>& samples_us, const std::vector<Flanks>& flanks,
+                            double reference_us, double flank_tolerance) {
+  if (flanks.empty()) return samples_us;
+  std::vector<double> counted_us;
+  for (size_t i = 0; i < samples_us.size(); ++i) {
+    const Flanks& around = flanks[i % flanks.size()];
+    if (around.disagreement() > flank_tolerance) continue;
+    counted_us.push_back(around.are_there() ? samples_us[i] * reference_us / around.mean_us()
+                                            : samples_us[i]);
+  }
+  return counted_us;
+}
+
+std::vector<double> Samples::references_us() const {
+  std::vector<double> times_us;
+  for (const VisitSamples& visit : visits_) {
+    for (const Flanks& flanks : visit.flanks) {
+      if (flanks.are_there()) times_us.push_back(flanks.mean_us());
+    }
+  }
+  return times_us;
+}
+
+double Samples::undisturbed_us() const {
+  const std::vector<double> times_us = references_us();
+  return times_us.empty() ? 0 : steadiness_of(times_us).reference_us;
+}
+
+double Samples::reference_us() const {
+  return rules_.reference_us > 0 ? rules_.reference_us : undisturbed_us();
 }
 
 std::vector<double> Samples::slowdowns() const {
-  std::vector<std::vector<double>> medians_us(num_operators_);  // [operator][visit that has it]
-  for (const std::vector<OperatorSamples>& visit : visits_) {
-    for (const OperatorSamples& op : visit) medians_us[op.op].push_back(median_us(op.samples_us));
-  }
-  std::vector<double> fast_us(num_operators_);
-  for (size_t op = 0; op < num_operators_; ++op) {
-    if (!medians_us[op].empty()) fast_us[op] = percentile(medians_us[op], kFastPercent);
-  }
-
+  const double undisturbed = undisturbed_us();
   std::vector<double> slowdowns;
-  std::vector<size_t> next(num_operators_);  // by operator: its place in medians_us
-  for (const std::vector<OperatorSamples>& visit : visits_) {
-    std::vector<double> ratios;
-    for (const OperatorSamples& op : visit) {
-      double visit_us = medians_us[op.op][next[op.op]++];
-      if (fast_us[op.op] > 0) ratios.push_back(visit_us / fast_us[op.op]);
+  for (const VisitSamples& visit : visits_) {
+    std::vector<double> times_us;
+    for (const Flanks& flanks : visit.flanks) {
+      if (flanks.are_there()) times_us.push_back(flanks.mean_us());
     }
-    // Operators that take no time carry no information.
-    slowdowns.push_back(ratios.empty() ? 1 : percentile(std::move(ratios), 50));
+    slowdowns.push_back(times_us.empty() ? 1 : median_us(times_us) / undisturbed);
   }
-  if (slowdowns.empty()) return slowdowns;
-  double fast = percentile(slowdowns, kFastPercent);
-  for (double& slowdown : slowdowns) slowdown /= fast;
   return slowdowns;
 }
 
-std::vector<bool> Samples::counting() const {
-  std::vector<bool> counts;
-  for (double slowdown : slowdowns()) counts.push_back(std::abs(slowdown - 1) <= drift_tolerance_);
-  return counts;
+std::optional<double> Samples::unsteadiness() const {
+  const std::vector<double> times_us = references_us();
+  if (times_us.empty()) return std::nullopt;
+  return steadiness_of(times_us).unsteadiness;
 }
 
-std::vector<Times> Samples::times(const std::vector<bool>& counts) const {
+std::vector<Times> Samples::all_times() const { return times(std::numeric_limits<double>::infinity()); }
+
+std::vector<Times> Samples::times(double flank_tolerance) const {
+  const double reference_us = this->reference_us();
   std::vector<Times> times(num_operators_);
-  for (size_t visit = 0; visit < visits_.size(); ++visit) {
-    if (!counts[visit]) continue;
-    for (const OperatorSamples& op : visits_[visit]) times[op.op].add(op.samples_us);
+  for (const VisitSamples& visit : visits_) {
+    for (const OperatorSamples& op : visit.operators) {
+      const std::vector<double> counted_us =
+          counted(op.samples_us, visit.flanks, reference_us, flank_tolerance);
+      if (!counted_us.empty()) times[op.op].add(counted_us);
+    }
   }
   return times;
 }
 
-size_t Samples::discarded_visits() const {
-  std::vector<bool> counts = counting();
-  return static_cast<size_t>(std::count(counts.begin(), counts.end(), false));
+double Samples::burst_factor() const {
+  std::vector<double> typical_us;
+  for (const Times& times : times()) typical_us.push_back(times.typical_us());
+  const double reference_us = this->reference_us();
+  std::vector<double> factors;
+  for (const VisitSamples& visit : visits_) {
+    // Of the operators of one run together, typically and in this visit.
+    double sum_us = 0;
+    double taken_us = 0;
+    for (const OperatorSamples& op : visit.operators) {
+      if (visit.flanks.empty()) continue;
+      const std::vector<double> counted_us =
+          counted(op.samples_us, visit.flanks, reference_us, rules_.flank_tolerance);
+      if (counted_us.empty()) continue;
+      const auto places = static_cast<double>(op.samples_us.size() / visit.flanks.size());
+      sum_us += places * typical_us[op.op];
+      taken_us += places * std::accumulate(counted_us.begin(), counted_us.end(), 0.0) /
+                  static_cast<double>(counted_us.size());
+    }
+    if (sum_us > 0) factors.push_back(taken_us / sum_us);
+  }
+  return factors.empty() ? 1 : centre(std::move(factors)).value_us;
+}
+
+size_t Samples::samples() const {
+  size_t samples = 0;
+  for (const VisitSamples& visit : visits_) samples += visit.flanks.size();
+  return samples;
+}
+
+size_t Samples::discarded_samples() const {
+  size_t discarded = 0;
+  for (const VisitSamples& visit : visits_) {
+    discarded += static_cast<size_t>(std::ranges::count_if(visit.flanks, [this](const Flanks& flanks) {
+      return flanks.disagreement() > rules_.flank_tolerance;
+    }));
+  }
+  return discarded;
 }
 
 }  // namespace latgrad::profile

@@ -37,18 +37,32 @@ Percentiles percentiles(std::vector<double> samples_us) {
   return {rounded(0), rounded(10), rounded(50), rounded(90), rounded(100)};
 }
 
-std::optional<Interval> median_interval(std::vector<double> values_us) {
-  const auto n = static_cast<double>(values_us.size());
-  // P(X <= k) summed until it exceeds 2.5 %; by logarithms, as 2^-n underflows from some thousand values on.
-  size_t rank = 0;
-  double tail = 0;
-  for (double k = 0; k <= n; ++k, ++rank) {
-    tail += std::exp(std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1) - n * std::log(2.0));
-    if (tail > 0.025) break;
+Centre centre(std::vector<double> values_us) {
+  constexpr size_t kMostValues = 400;
+  constexpr size_t kFewestForInterval = 6;
+  const size_t count = values_us.size();
+  values_us = sorted(std::move(values_us));
+  if (count > kMostValues) {
+    std::vector<double> thinned;
+    for (size_t i = 0; i < kMostValues; ++i)
+      thinned.push_back(values_us[(2 * i + 1) * count / (2 * kMostValues)]);
+    values_us = std::move(thinned);
   }
-  if (rank == 0) return std::nullopt;
-  std::sort(values_us.begin(), values_us.end());
-  return Interval{values_us[rank - 1], values_us[values_us.size() - rank]};
+  std::vector<double> means;
+  means.reserve(values_us.size() * (values_us.size() + 1) / 2);
+  for (size_t i = 0; i < values_us.size(); ++i) {
+    for (size_t j = i; j < values_us.size(); ++j) means.push_back((values_us[i] + values_us[j]) / 2);
+  }
+  std::ranges::sort(means);
+  Centre centre{.value_us = percentile_of_sorted(means, 50)};
+  if (count < kFewestForInterval) return centre;
+  // The share of pairs below the interval, by the normal approximation of the sum of signed ranks.
+  const auto n = static_cast<double>(count);
+  const double pairs = n * (n + 1) / 2;
+  const double below = 0.5 - 1.96 * std::sqrt(n * (n + 1) * (2 * n + 1) / 24) / pairs;
+  const auto rank = static_cast<size_t>(std::max(1.0, below * static_cast<double>(means.size())));
+  centre.interval = Interval{means[rank - 1], means[means.size() - rank]};
+  return centre;
 }
 
 }  // namespace latgrad::profile

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <random>
@@ -69,8 +71,7 @@ class SubjectMaker {
   Subjects subjects_;
 };
 
-// The distinct operators of the networks. They are timed in an extra run after each sample: operators that
-// networks share show whether the machine was disturbed (samples.h).
+// The distinct operators of the networks. They are timed in an extra run after each sample.
 class OperatorPlaces {
  public:
   explicit OperatorPlaces(std::span<const Subject> subjects) {
@@ -92,32 +93,44 @@ class OperatorPlaces {
 
 class Validation {
  public:
-  Validation(std::span<const Subject> subjects, runner::Runner& runner, const RoundOptions& options,
-             const ValidateHooks& hooks)
+  Validation(std::span<const Subject> subjects, const Reference* reference, runner::Runner& runner,
+             const RoundOptions& options, const ValidateHooks& hooks)
       : subjects_(subjects),
+        reference_(reference),
         runner_(runner),
         options_(options),
         hooks_(hooks),
         random_(options.seed),
         places_(subjects),
-        runs_(places_.num_operators(), options.drift_tolerance),
+        runs_(places_.num_operators(), {.flank_tolerance = options.flank_tolerance,
+                                        .reference_us = reference == nullptr ? 0 : reference->time_us}),
         reasons_(subjects.size()) {}
 
   ValidateResult run() {
-    while (!result_.stopped && rounds_.begin(net_times(runs_.counting()), can_run())) run_round();
+    while (!result_.stopped && rounds_.begin(net_times(options_.flank_tolerance), can_run())) run_round();
     if (result_.stopped) return std::move(result_);
-    const std::vector<bool> counts = runs_.counting();
-    const std::vector<Times> times = net_times(counts);
-    const std::vector<Times> all_times = net_times(std::vector<bool>(counts.size(), true));
-    // Samples taken while the machine was disturbed are better than no result.
+    const std::vector<Times> times = net_times(options_.flank_tolerance);
+    const std::vector<Times> all_times = net_times(std::numeric_limits<double>::infinity());
+    // Samples under which the machine changed its speed are better than no result.
     std::vector<Times> used;
     for (size_t i = 0; i < subjects_.size(); ++i) {
       used.push_back(times[i].visits() > 0 ? times[i] : all_times[i]);
       add_result(i, used.back());
     }
     result_.operators_now = operators_now();
-    result_.runs = runs_.visits();
-    result_.discarded_runs = runs_.discarded_visits();
+    for (const NetVisit& visit : visits_) {
+      result_.runs += visit.total_us.size();
+      result_.discarded_runs +=
+          static_cast<size_t>(std::ranges::count_if(visit.flanks, [&](const Flanks& flanks) {
+            return !(flanks.disagreement() <= options_.flank_tolerance);
+          }));
+    }
+    if (runs_.undisturbed_us() > 0) {
+      result_.reference = *reference_;
+      result_.reference->time_us = runs_.reference_us();
+      result_.reference_now_us = runs_.undisturbed_us();
+    }
+    result_.unsteadiness = runs_.unsteadiness();
     std::vector<TimePair> pairs;
     for (const ValidatedNet& net : result_.nets) pairs.push_back(net.time);
     if (!pairs.empty()) {
@@ -134,6 +147,7 @@ class Validation {
   struct NetVisit {
     size_t subject = 0;
     std::vector<double> total_us;
+    std::vector<Flanks> flanks;  // by sample; none without a reference
   };
 
   void run_round() {
@@ -157,13 +171,17 @@ class Validation {
   }
 
   void visit(size_t i) {
-    if (hooks_.on_visit)
-      hooks_.on_visit({subjects_[i], rounds_.settled(), subjects_.size(), rounds_.left_s()});
+    if (hooks_.on_visit) {
+      hooks_.on_visit(
+          {subjects_[i], rounds_.settled(), subjects_.size(), rounds_.left_s(), runs_.unsteadiness()});
+    }
     const runner::Chain& chain = subjects_[i].chain;
-    const runner::Timings timings = runner_.measure({.chain = chain,
-                                                     .warmup = options_.warmup,
-                                                     .samples = options_.samples_per_visit,
-                                                     .timing = runner::Timing::kWhole});
+    FlankedTimings flanked = measure_flanked(reference_, runner_,
+                                             {.chain = chain,
+                                              .warmup = options_.warmup,
+                                              .samples = options_.samples_per_visit,
+                                              .timing = runner::Timing::kWhole});
+    const runner::Timings& timings = flanked.timings;
     // A runner leaves out operators that it cannot run: the time of the rest is not the network's.
     for (size_t op = 0; op < timings.unsupported.size(); ++op) {
       if (timings.unsupported[op].empty()) continue;
@@ -178,18 +196,20 @@ class Validation {
       for (size_t op = 0; op < chain.size(); ++op) {
         samples_us[places_.of(i)[op]].push_back(timings.operators_us[op][sample]);
       }
-      std::vector<OperatorSamples> run;
-      for (auto& [op, samples] : samples_us) run.push_back({op, std::move(samples)});
+      VisitSamples run;
+      for (auto& [op, samples] : samples_us) run.operators.push_back({op, std::move(samples)});
+      if (!flanked.flanks.empty()) run.flanks = {flanked.flanks[sample]};
       runs_.add_visit(std::move(run));
     }
-    visits_.push_back({i, timings.total_us});
+    visits_.push_back({i, timings.total_us, std::move(flanked.whole)});
   }
 
-  // By place: the median time of the operator in the runs that count, or 0 without any.
+  // By place: the time of the operator in the runs that count, or 0 without any.
   std::vector<double> operators_now_us() const {
+    const double burst_factor = runs_.burst_factor();
     std::vector<double> now_us;
     for (const Times& times : runs_.times()) {
-      now_us.push_back(times.visits() > 0 ? percentile(times.samples_us(), 50) : 0);
+      now_us.push_back(times.typical_us() * burst_factor);
     }
     return now_us;
   }
@@ -228,15 +248,13 @@ class Validation {
     return percentile(std::move(ratios), 50);
   }
 
-  // By subject, from the runs that count.
-  std::vector<Times> net_times(const std::vector<bool>& counts) const {
+  // By subject, from the samples that count.
+  std::vector<Times> net_times(double flank_tolerance) const {
+    const double reference_us = runs_.reference_us();
     std::vector<Times> times(subjects_.size());
-    size_t run = 0;
     for (const NetVisit& visit : visits_) {
-      std::vector<double> counted_us;
-      for (double total_us : visit.total_us) {
-        if (counts[run++]) counted_us.push_back(total_us);
-      }
+      const std::vector<double> counted_us =
+          counted(visit.total_us, visit.flanks, reference_us, flank_tolerance);
       if (!counted_us.empty()) times[visit.subject].add(counted_us);
     }
     return times;
@@ -248,7 +266,7 @@ class Validation {
       result_.unmeasured.push_back({subject.name, reasons_[i]});
       return;
     }
-    const double measured_us = percentiles(times.samples_us()).p50_us;
+    const double measured_us = times.visits() > 0 ? std::round(times.centre().value_us * 1e3) / 1e3 : 0;
     if (!(measured_us > 0)) {
       result_.unmeasured.push_back({subject.name, {"it took no time by the runner's clock"}});
       return;
@@ -257,11 +275,12 @@ class Validation {
                             subject.from_space,
                             {measured_us, subject.predicted_us},
                             times.visits(),
-                            times.interval(),
+                            times.centre().interval,
                             times.relative_error()});
   }
 
   std::span<const Subject> subjects_;
+  const Reference* reference_;
   runner::Runner& runner_;
   const RoundOptions& options_;
   const ValidateHooks& hooks_;
@@ -308,9 +327,9 @@ Subjects make_subjects(const SubjectOptions& options, const lut::Table& table,
   return maker.take();
 }
 
-ValidateResult validate(std::span<const Subject> subjects, runner::Runner& runner,
+ValidateResult validate(std::span<const Subject> subjects, const Reference* reference, runner::Runner& runner,
                         const RoundOptions& options, const ValidateHooks& hooks) {
-  return Validation(subjects, runner, options, hooks).run();
+  return Validation(subjects, reference, runner, options, hooks).run();
 }
 
 }  // namespace latgrad::profile

@@ -8,6 +8,8 @@
 #include "latgrad/lut/missing_json.h"
 #include "latgrad/profile/provenance.h"
 #include "latgrad/profile/scatter_svg.h"
+#include "latgrad/profile/steadiness.h"
+#include "percent_json.h"
 
 namespace latgrad::profile {
 namespace {
@@ -66,6 +68,28 @@ Json unmeasured_json(const ValidateResult& result) {
   return unmeasured;
 }
 
+Json reference_json(const ValidateResult& result) {
+  if (!result.reference) return nullptr;
+  return {{"name", result.reference->name},
+          {"time_us", base::rounded(result.reference->time_us, 3)},
+          {"now_us", base::rounded(result.reference_now_us, 3)}};
+}
+
+// That of the table, with its time if it was measured on this machine; else a typical one of what is
+// measured.
+std::optional<Reference> reference_for(const ValidationReport& report, const ValidationOptions& options,
+                                       const std::optional<search::Space>& space,
+                                       const std::vector<NamedNet>& nets) {
+  if (std::optional<Reference> known = read_reference(options.lut)) {
+    if (!report.table_differs.empty()) known->time_us = 0;
+    return known;
+  }
+  std::vector<Reference> references;
+  if (space) references.push_back(space_reference(*space, options.precision));
+  for (const NamedNet& net : nets) references.push_back(net_reference(net.name, net.net));
+  return typical(std::move(references));
+}
+
 Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
 }  // namespace
@@ -88,6 +112,8 @@ std::string report_json(const ValidationReport& report) {
        {"rounds", result.rounds},
        {"runs", result.runs},
        {"discarded_runs", result.discarded_runs},
+       {"reference", reference_json(result)},
+       {"unsteadiness_percent", percent_or_null(result.unsteadiness)},
        {"elapsed_s", result.elapsed_s},
        {"budget_spent", result.budget_spent}});
 }
@@ -137,12 +163,15 @@ ValidationReport run_validation(const ValidationOptions& options, runner::Runner
   if (!report.table_differs.empty() && hooks.on_warning) {
     hooks.on_warning(fmt::format("{} was measured elsewhere: {}", report.lut, report.table_differs));
   }
-  report.result = validate(subjects.priced, runner, options.rounds,
-                           {.on_visit =
-                                [&progress](const ValidateVisit& visit) {
-                                  progress.show(visit.settled, visit.total, visit.left_s, visit.next.name);
-                                },
-                            .stop_requested = hooks.stop_requested});
+  const std::optional<Reference> reference = reference_for(report, options, space, nets);
+  report.result =
+      validate(subjects.priced, reference ? &*reference : nullptr, runner, options.rounds,
+               {.on_visit =
+                    [&progress](const ValidateVisit& visit) {
+                      progress.show(visit.settled, visit.total, visit.left_s,
+                                    with_steadiness(visit.unsteadiness, kSteady, visit.next.name));
+                    },
+                .stop_requested = hooks.stop_requested});
   progress.clear();
   return report;
 }

@@ -132,13 +132,42 @@ RunnerInfo ProcessRunner::open(const RunnerSettings& settings) {
   uint64_t id = next_id_++;
   std::string reply = ask(open_request(id, settings));
   try {
-    return parse_opened(reply, id);
+    RunnerInfo info = parse_opened(reply, id);
+    protocol_ = info.protocol;
+    return info;
   } catch (const RunnerError& error) {
     fail(error.what());
   }
 }
 
 Timings ProcessRunner::measure(const MeasureRequest& request) {
+  return protocol_ >= 2 || request.parts.empty() ? measure_at_once(request) : measure_by_part(request);
+}
+
+Timings ProcessRunner::measure_by_part(const MeasureRequest& request) {
+  Timings timings;
+  timings.total_us.resize(static_cast<size_t>(request.samples));
+  size_t first = 0;
+  for (const size_t size : request.parts) {
+    const auto begin = request.chain.begin() + static_cast<std::ptrdiff_t>(first);
+    Chain part(begin, begin + static_cast<std::ptrdiff_t>(size));
+    for (ChainOperator& link : part) {
+      for (int& source : link.sources) source = std::max(source - static_cast<int>(first), kOutside);
+    }
+    first += size;
+    Timings of_part = measure_at_once(
+        {.chain = part, .warmup = request.warmup, .samples = request.samples, .timing = request.timing});
+    std::ranges::move(of_part.operators_us, std::back_inserter(timings.operators_us));
+    std::ranges::move(of_part.unsupported, std::back_inserter(timings.unsupported));
+    if (request.timing != Timing::kWhole) continue;
+    for (size_t i = 0; i < of_part.total_us.size(); ++i) timings.total_us[i] += of_part.total_us[i];
+    timings.parts_us.push_back(std::move(of_part.total_us));
+  }
+  if (request.timing != Timing::kWhole) timings.total_us.clear();
+  return timings;
+}
+
+Timings ProcessRunner::measure_at_once(const MeasureRequest& request) {
   uint64_t id = next_id_++;
   std::string reply = ask(measure_request(id, request));
   try {

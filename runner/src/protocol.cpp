@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "latgrad/base/json.h"
@@ -117,25 +118,54 @@ Timing read_timing(const JsonValue& value) {
   value.fail("be \"operators\" or \"whole\"");
 }
 
+Json operators_json(const Chain& chain) {
+  Json operators = Json::array();
+  for (const ChainOperator& link : chain) operators.push_back(operator_json(link));
+  return operators;
+}
+
+Chain read_chain(const JsonValue& value) {
+  Chain chain;
+  for (const JsonValue& op : value.list()) chain.push_back(read_operator(op, static_cast<int>(chain.size())));
+  return chain;
+}
+
+std::vector<size_t> read_parts(const JsonValue& value, size_t num_operators) {
+  std::vector<size_t> parts;
+  size_t sum = 0;
+  for (const int64_t size : value.integers(0, static_cast<int64_t>(num_operators))) {
+    parts.push_back(static_cast<size_t>(size));
+    sum += parts.back();
+  }
+  if (sum != num_operators) value.fail(fmt::format("sum up to the {} operators", num_operators));
+  return parts;
+}
+
 OwnedMeasureRequest read_measure(const JsonValue& value) {
   OwnedMeasureRequest request;
   request.warmup = to_int(value.at("warmup"), 0, kMaxRuns);
   request.samples = to_int(value.at("samples"), 1, kMaxRuns);
   request.timing = read_timing(value.at("timing"));
-  for (const JsonValue& op : value.at("operators").list()) {
-    request.chain.push_back(read_operator(op, static_cast<int>(request.chain.size())));
-  }
+  request.chain = read_chain(value.at("operators"));
+  if (const auto parts = value.find("parts")) request.parts = read_parts(*parts, request.chain.size());
   return request;
 }
 
-RunnerSettings read_open(const JsonValue& value) {
-  const int64_t version = value.at("protocol").integer(0);
-  if (version != kProtocolVersion) {
+// The newest version that both sides speak.
+int read_protocol(const JsonValue& value) {
+  const int64_t oldest = value.at("protocol").integer(0);
+  const auto newest_member = value.find("newest_protocol");
+  const int64_t newest = newest_member ? newest_member->integer(oldest) : oldest;
+  if (newest < kOldestProtocolVersion || oldest > kProtocolVersion) {
     throw ValueError(
-        fmt::format("this runner speaks version {} of the protocol, but the request has version {}; install "
-                    "the same latgrad on both machines",
-                    kProtocolVersion, version));
+        fmt::format("this runner speaks versions {} to {} of the protocol, but the request has version {}; "
+                    "install the same latgrad on both machines",
+                    kOldestProtocolVersion, kProtocolVersion, oldest));
   }
+  return static_cast<int>(std::min<int64_t>(newest, kProtocolVersion));
+}
+
+RunnerSettings read_open(const JsonValue& value) {
   return {.engine = value.at("engine").text(),
           .threads = to_int(value.at("threads"), 1, kMaxThreads),
           .pin = value.at("pin").boolean(),
@@ -186,7 +216,8 @@ std::vector<std::string> read_unsupported(const JsonValue& value, size_t num_ope
 std::string open_request(uint64_t id, const RunnerSettings& settings) {
   return json_line({{"id", id},
                     {"request", "open"},
-                    {"protocol", kProtocolVersion},
+                    {"protocol", kOldestProtocolVersion},
+                    {"newest_protocol", kProtocolVersion},
                     {"engine", settings.engine},
                     {"threads", settings.threads},
                     {"pin", settings.pin},
@@ -194,21 +225,21 @@ std::string open_request(uint64_t id, const RunnerSettings& settings) {
 }
 
 std::string measure_request(uint64_t id, const MeasureRequest& request) {
-  Json operators = Json::array();
-  for (const ChainOperator& link : request.chain) operators.push_back(operator_json(link));
-  return json_line({{"id", id},
-                    {"request", "measure"},
-                    {"timing", timing_name(request.timing)},
-                    {"warmup", request.warmup},
-                    {"samples", request.samples},
-                    {"operators", std::move(operators)}});
+  Json line = {{"id", id},
+               {"request", "measure"},
+               {"timing", timing_name(request.timing)},
+               {"warmup", request.warmup},
+               {"samples", request.samples}};
+  if (!request.parts.empty()) line["parts"] = request.parts;
+  line["operators"] = operators_json(request.chain);
+  return json_line(line);
 }
 
 std::string opened_reply(uint64_t id, const RunnerInfo& info) {
   const Machine& machine = info.machine;
   return json_line({{"id", id},
                     {"reply", "open"},
-                    {"protocol", kProtocolVersion},
+                    {"protocol", info.protocol},
                     {"program", info.program},
                     {"engine", info.engine},
                     {"int8", info.int8},
@@ -235,11 +266,15 @@ std::string timings_reply(uint64_t id, const Timings& timings) {
   for (size_t op = 0; op < timings.unsupported.size(); ++op) {
     if (!timings.unsupported[op].empty()) unsupported[std::to_string(op)] = timings.unsupported[op];
   }
-  return json_line({{"id", id},
-                    {"reply", "measure"},
-                    {"operators_us", std::move(operators)},
-                    {"total_us", times_json(timings.total_us)},
-                    {"unsupported", std::move(unsupported)}});
+  Json line = {{"id", id},
+               {"reply", "measure"},
+               {"operators_us", std::move(operators)},
+               {"total_us", times_json(timings.total_us)},
+               {"unsupported", std::move(unsupported)}};
+  for (const std::vector<double>& times_us : timings.parts_us) {
+    line["parts_us"].push_back(times_json(times_us));
+  }
+  return json_line(line);
 }
 
 std::string error_reply(uint64_t id, std::string_view message) {
@@ -251,6 +286,7 @@ Request parse_request(std::string_view line) {
     Request request{.id = read_id(root), .open = {}, .measure = {}};
     const JsonValue kind = root.at("request");
     if (kind.text() == "open") {
+      request.protocol = read_protocol(root);
       request.open = read_open(root);
     } else if (kind.text() == "measure") {
       request.measure = read_measure(root);
@@ -273,13 +309,14 @@ RunnerInfo parse_opened(std::string_view line, uint64_t id) {
   return read_reply(line, [&](const JsonValue& reply) {
     check_reply(reply, id, "open");
     const int64_t version = reply.at("protocol").integer(0);
-    if (version != kProtocolVersion) {
+    if (version < kOldestProtocolVersion || version > kProtocolVersion) {
       throw RunnerError(
-          fmt::format("the runner speaks version {} of the protocol, but this latgrad speaks version {}; "
-                      "install the same latgrad on both machines",
-                      version, kProtocolVersion));
+          fmt::format("the runner speaks version {} of the protocol, but this latgrad speaks versions {} to "
+                      "{}; install the same latgrad on both machines",
+                      version, kOldestProtocolVersion, kProtocolVersion));
     }
     RunnerInfo info;
+    info.protocol = static_cast<int>(version);
     info.program = reply.at("program").text();
     info.engine = reply.at("engine").text();
     info.int8 = text_or_empty(reply, "int8");
@@ -305,6 +342,16 @@ Timings parse_timings(std::string_view line, uint64_t id, const MeasureRequest& 
         reply.at("total_us").fail(fmt::format("hold {} samples", samples));
       }
     }
+    if (!request.parts.empty() && request.timing == Timing::kWhole) {
+      const JsonValue parts = reply.at("parts_us");
+      for (const JsonValue& times : parts.list()) {
+        timings.parts_us.push_back(read_times(times));
+        if (timings.parts_us.back().size() != samples) times.fail(fmt::format("hold {} samples", samples));
+      }
+      if (timings.parts_us.size() != request.parts.size()) {
+        parts.fail(fmt::format("hold the times of {} parts", request.parts.size()));
+      }
+    }
     const JsonValue operators = reply.at("operators_us");
     for (const JsonValue& times : operators.list()) {
       const size_t op = timings.operators_us.size();
@@ -320,6 +367,12 @@ Timings parse_timings(std::string_view line, uint64_t id, const MeasureRequest& 
     }
     return timings;
   });
+}
+
+std::string chain_json(const Chain& chain) { return json_line(operators_json(chain)); }
+
+Chain parse_chain(std::string_view json) {
+  return read_chain(base::JsonDocument(json, "a chain of operators").root());
 }
 
 }  // namespace latgrad::runner

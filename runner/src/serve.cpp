@@ -12,6 +12,7 @@ std::string reply_to(const std::string& line, Runner& runner, bool& opened) {
     Request request = parse_request(line);
     if (request.open) {
       RunnerInfo info = runner.open(*request.open);
+      info.protocol = request.protocol;
       opened = true;
       return opened_reply(request.id, info);
     }

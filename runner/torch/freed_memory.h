@@ -10,4 +10,9 @@ namespace latgrad::runner {
 // library is not glibc.
 void keep_freed_memory();
 
+// Gives all free memory back, so that what comes next gets other pages. Which pages a tensor lies in decides
+// what it displaces from the caches: kept for a whole run, they would make one run of the process slower than
+// the next by several percent in what moves much memory.
+void renew_memory();
+
 }  // namespace latgrad::runner

@@ -1,6 +1,7 @@
 #include "kernels.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <map>
@@ -180,11 +181,26 @@ int64_t channels_of(const Activation& image) {
   return image.channels_last ? image.shape.back() : image.shape[1];
 }
 
-at::Tensor random_tensor(const net::Shape& shape, double bound) {
+namespace {
+
+// Values of size 1/16 to 1, either way, drawn once: a network has millions of weights, and drawing them takes
+// longer than running it. Every call starts where the last one ended.
+at::Tensor drawn_values(int64_t count) {
   constexpr double kLeast = 1.0 / 16;
-  at::Tensor values = at::empty(shape, at::kFloat).uniform_(-1, 1);
-  at::Tensor away_from_zero = at::where(values < 0, at::full({}, -kLeast), at::full({}, kLeast));
-  return values.mul_(bound * (1 - kLeast)).add_(away_from_zero, bound);
+  static const at::Tensor values = [] {
+    const at::Tensor drawn = at::empty({(int64_t{1} << 20) + 7}, at::kFloat).uniform_(-1, 1);
+    return drawn.mul(1 - kLeast).add_(drawn.sign(), kLeast);
+  }();
+  static std::atomic<int64_t> next = 0;
+  const int64_t first = next.fetch_add(count) % values.size(0);
+  const int64_t turns = (first + count + values.size(0) - 1) / values.size(0);
+  return (turns > 1 ? values.repeat({turns}) : values).slice(0, first, first + count);
+}
+
+}  // namespace
+
+at::Tensor random_tensor(const net::Shape& shape, double bound) {
+  return drawn_values(net::num_elements(shape)).mul(bound).reshape(shape);
 }
 
 at::Tensor random_positive(const net::Shape& shape) {

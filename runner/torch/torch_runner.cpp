@@ -10,8 +10,10 @@
 #include <chrono>
 #include <exception>
 #include <mutex>
+#include <numeric>
 
 #include "deprecation_guard.h"
+#include "freed_memory.h"
 #include "gpu_clock.h"
 #include "latgrad/runner/affinity.h"
 #include "onednn_isa.h"
@@ -57,7 +59,7 @@ double us_between(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double, std::micro>(to - from).count();
 }
 
-// One clock reading before the run, and one after each operator or after the whole.
+// One clock reading before the run, and one after each operator or part.
 class CpuTicks {
  public:
   explicit CpuTicks(size_t count) : ticks_(count) {}
@@ -69,20 +71,43 @@ class CpuTicks {
   std::vector<Clock::time_point> ticks_;
 };
 
+// By operator that runs: how many parts end with it. Parts before the first one are nowhere.
+std::vector<size_t> part_ends(const std::vector<size_t>& operators, const std::vector<size_t>& parts) {
+  std::vector<size_t> ends(operators.size(), 0);
+  size_t end = 0;
+  size_t place = 0;
+  for (const size_t size : parts) {
+    end += size;
+    while (place < operators.size() && operators[place] < end) ++place;
+    if (place > 0) ++ends[place - 1];
+  }
+  return ends;
+}
+
 template <typename Ticks>
 void time_runs(PreparedChain& chain, const MeasureRequest& request, Timings& timings) {
   const std::vector<size_t>& operators = chain.operators();
-  Ticks ticks(operators.size() + 1);
+  const std::vector<size_t> parts =
+      request.parts.empty() ? std::vector<size_t>{request.chain.size()} : request.parts;
+  const std::vector<size_t> ends = part_ends(operators, parts);
+  const size_t nowhere = parts.size() - std::accumulate(ends.begin(), ends.end(), size_t{0});
+  Ticks ticks(std::max(operators.size(), parts.size()) + 1);
   const auto nothing = [](size_t) {};
   for (int run = 0; run < request.warmup; ++run) chain.run(nothing);
   ticks.wait();
   for (size_t sample = 0; sample < static_cast<size_t>(request.samples); ++sample) {
     if (request.timing == Timing::kWhole && !operators.empty()) {
-      ticks.tick(0);
-      chain.run(nothing);
-      ticks.tick(1);
+      size_t place = 0;
+      size_t next = 0;
+      for (size_t i = 0; i <= nowhere; ++i) ticks.tick(next++);
+      chain.run([&](size_t) {
+        for (size_t end = ends[place++]; end > 0; --end) ticks.tick(next++);
+      });
       ticks.wait();
-      timings.total_us[sample] = ticks.elapsed_us(0, 1);
+      timings.total_us[sample] = ticks.elapsed_us(0, parts.size());
+      for (size_t part = 0; part < timings.parts_us.size(); ++part) {
+        timings.parts_us[part][sample] = ticks.elapsed_us(part, part + 1);
+      }
     }
     size_t next = 0;
     ticks.tick(next++);
@@ -155,14 +180,18 @@ RunnerInfo TorchRunner::open(const RunnerSettings& settings) {
 
 Timings TorchRunner::measure(const MeasureRequest& request) {
   if (impl_ == nullptr) throw RunnerError("a runner must be opened before it measures");
+  renew_memory();
   const c10::InferenceMode inference_mode;
   [[maybe_unused]] const DeprecationGuard deprecation_guard;
   try {
     if (impl_->device.is_cpu()) at::globalContext().setQEngine(find_engine(impl_->engine));
     PreparedChain chain(request.chain, impl_->device);
-    Timings timings{.operators_us = {}, .total_us = {}, .unsupported = chain.unsupported()};
+    Timings timings{.operators_us = {}, .total_us = {}, .parts_us = {}, .unsupported = chain.unsupported()};
     const auto samples = static_cast<size_t>(std::max(request.samples, 0));
-    if (request.timing == Timing::kWhole) timings.total_us.resize(samples);
+    if (request.timing == Timing::kWhole) {
+      timings.total_us.resize(samples);
+      timings.parts_us.assign(request.parts.size(), std::vector<double>(samples));
+    }
     timings.operators_us.resize(request.chain.size());
     for (size_t op : chain.operators()) timings.operators_us[op].resize(samples);
     if (impl_->device.is_cpu()) {

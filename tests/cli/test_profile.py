@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -106,19 +107,37 @@ def test_what_cannot_run_is_listed_and_exit_code_3(tmp_path):
 def test_drift_is_reported_and_made_up_for(tmp_path):
     # The fake machine is twice as slow for a while.
     result = json.loads(profile(tmp_path, "-o", "drift.json", "--json", behaviour=["drift"]).stdout)
-    assert result["discarded_visits"] >= 10 and result["unsettled"] == []
+    assert result["unsettled"] == [] and result["unsteadiness_percent"] > 30
     profile(tmp_path, "-o", "steady.json")
     drift, steady = ([json.loads(line)["runtime_us_p50"] for line in (tmp_path / name).read_text().splitlines()]
                      for name in ("drift.json", "steady.json"))
     assert drift == pytest.approx(steady, rel=0.005)
 
 
+def test_a_table_tells_how_fast_the_machine_is_now(tmp_path):
+    profile(tmp_path, "-o", "t.json")
+    text = run("lut", "info", "t.json", "--now", "--runner", runner("slow-clock"), cwd=tmp_path).stdout
+    assert re.search(r"reference tiny: .*: 1\.4\d\d ms\nnow       1\.\d{3} ms, 1\.0(49|50|51) times as long; the machine is steady 0 %\n", text)
+    out = json.loads(run("lut", "info", "t.json", "--now", "--json", "--runner", runner(), cwd=tmp_path).stdout)["reference"]
+    assert out["factor"] == pytest.approx(1, abs=0.002) and out["now_us"] == pytest.approx(out["time_us"], rel=0.002)
+    (tmp_path / "t.provenance.json").unlink()
+    assert_fails(run("lut", "info", "t.json", "--now", "--runner", runner(), cwd=tmp_path), 1, "--now needs a table whose")
+    assert json.loads(run("lut", "info", "t.json", "--json", cwd=tmp_path).stdout)["reference"] is None
+
+
+def test_says_how_steady_the_machine_is_and_what_would_help(tmp_path):
+    result = profile(tmp_path, "-o", "t.json", "--steady", "0.01%")
+    assert result.stderr.startswith("The machine is noisy 0 %. What would help: pin the threads to cores; ")
+    assert "The machine was " in result.stdout
+    assert profile(tmp_path, "-o", "u.json").stderr.startswith("The machine is steady 0 %\n")
+
+
 @pytest.mark.parametrize("behaviour, message", [
-    ("version", "the runner speaks version 99 of the protocol, but this latgrad speaks version 1; install the same latgrad on both machines"),
+    ("version", "the runner speaks version 99 of the protocol, but this latgrad speaks versions 1 to 2; install the same latgrad on both machines"),
     ("dies", "the runner exited with status 7 before it answered"),
     ("killed", "before it answered"),
     ("garbage", "the runner does not follow the protocol: a line must hold JSON: "),
-    ("wrong-count", "operators_us must hold 3 samples of operator 0, got ["),
+    ("wrong-count", "operators_us must hold 1 samples of operator 0, got ["),
     ("negative", "operators_us must hold times that are not negative, got -"),
     ("wrong-id", "id must be 1, the id of the request, got 6"),
     ("silent", "the runner did not answer within 1 s; raise the limit with --runner-timeout"),
@@ -195,8 +214,29 @@ def test_progress_on_a_terminal_is_one_line_with_a_bar(tmp_path):
         pass
     os.close(control)
     assert process.wait(timeout=60) == 0
-    assert "/34]" in text and "tiny: " in text and "\n" not in text
+    first, _, rest = text.partition("\n")
+    assert first.startswith("The machine is steady 0 %")
+    assert "/34]" in rest and "tiny: " in rest and "\n" not in rest
     assert text.endswith("\r\x1b[K")
+
+
+def test_several_runners_measure_at_once(tmp_path):
+    runners = [part for behaviour in ([], ["dies"], ["noisy"]) for part in ("--runner", runner(*behaviour))]
+    args = ["profile", "--space", "tiny", *runners, "-o", "tables"]
+    result = run(*args, "--json", cwd=tmp_path)
+    assert result.returncode == 1  # one died; the others have their tables all the same
+    first, second, third = json.loads(result.stdout)
+    assert (first["error"], first["result"]["measured"]) == (None, 34)
+    assert "exited with status 7" in second["error"] and second["result"] is None
+    assert (third["error"], third["result"]["measured"]) == (None, 34)
+    tables = [tmp_path / "tables" / f"fake-1000-qnnpack-{n}-op_lut_database.json" for n in (1, 2, 3)]
+    assert [table.exists() for table in tables] == [True, False, True]
+    assert json.loads(tables[0].read_text().splitlines()[0])["device"] == "fake-1000-qnnpack-1"
+    assert "2  failed: the runner exited with status 7" in result.stderr
+    assert re.search(r"^1  The machine is steady", result.stderr, re.M)
+    text = run(*args, cwd=tmp_path).stdout
+    assert "1  " + runner() in text and "failed: the runner exited" in text and text.count("Measured 34 operators") >= 1
+    assert_fails(run(*args, "--lut", tables[0], cwd=tmp_path), 2, "several exclude --lut, --device, --dry-run and --self-test")
 
 
 def test_self_test_says_whether_the_clock_is_right(tmp_path):

@@ -93,7 +93,8 @@ def test_table_that_was_measured_here(measured_lut, tmp_path):
     assert (result.returncode, result.stderr) == (0, "")
     out = json.loads(result.stdout)
     assert set(out) == {"lut", "device", "space", "runner", "table_differs", "agreement", "networks", "unpriced",
-                        "missing", "unmeasured", "agreement_now", "operators_now_percent", "rounds", "runs", "discarded_runs", "elapsed_s", "budget_spent"}
+                        "missing", "unmeasured", "agreement_now", "operators_now_percent", "rounds", "runs", "discarded_runs", "elapsed_s", "budget_spent",
+                        "reference", "unsteadiness_percent"}
     assert set(out["agreement"]) == {"networks", "mape_percent", "mape_percent_95", "bias_percent",
                                      "worst_percent", "worst", "kendall_tau", "kendall_tau_95"}
     assert set(out["networks"][0]) == {"name", "from_space", "measured_us", "measured_us_95", "predicted_us",
@@ -102,7 +103,15 @@ def test_table_that_was_measured_here(measured_lut, tmp_path):
     assert out["agreement"]["mape_percent"] < 1
     assert out["agreement"]["worst"] in [net["name"] for net in out["networks"]]
     assert out["table_differs"] is None
+    assert out["reference"]["name"].startswith("tiny: ") and 0 <= out["unsteadiness_percent"] < 1
     assert xml.etree.ElementTree.parse(plot).getroot().tag == SVG + "svg"
+
+
+def test_runners_of_both_versions_of_the_protocol_measure_the_same(measured_lut):
+    first, second = (run_json("validate", "--lut", measured_lut, "--space", "tiny", "--random", 4, "--json", *command)
+                     for command in (runner(), runner("second")))
+    assert [net["measured_us"] for net in first["networks"]] == pytest.approx([net["measured_us"] for net in second["networks"]], rel=0.002)
+    assert second["reference"]["name"] == first["reference"]["name"]
 
 
 def test_table_that_was_measured_on_another_cpu(measured_lut):

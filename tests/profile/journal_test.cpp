@@ -19,7 +19,7 @@ using ::testing::IsEmpty;
 
 class JournalTest : public ::testing::Test {
  protected:
-  Journal open(size_t num_operators = 3) { return Journal(path_, settings_, num_operators, 0.05); }
+  Journal open(size_t num_operators = 3) { return Journal(path_, settings_, num_operators, {}); }
 
   TemporaryFolder folder_;
   RunSettings settings_{.device = "phone",
@@ -35,27 +35,28 @@ TEST_F(JournalTest, GivesBackWhatAnEarlierRunMeasured) {
   {
     Journal journal = open();
     EXPECT_FALSE(journal.resumed());
-    journal.add_visit({{2, {1.5, 2.00049}}, {0, {7}}});
+    journal.add_visit({{{2, {1.5, 2.00049}}, {0, {7}}}});
     journal.add_unsupported(1, "no \"kernel\"");
-    journal.add_visit({{2, {3}}});
+    journal.add_visit({{{2, {3}}}, {{100.0004, 102}}});
   }
   Journal journal = open();
   EXPECT_TRUE(journal.resumed());
   EXPECT_THAT(journal.samples().all_times()[2].samples_us(), ElementsAre(1.5, 2, 3));
   EXPECT_EQ(journal.samples().visits(), 2u);
+  EXPECT_EQ(journal.samples().undisturbed_us(), 101);
   EXPECT_EQ(journal.unsupported()[1], "no \"kernel\"");
   journal.discard();
   EXPECT_FALSE(fs::exists(path_));
 }
 
 TEST_F(JournalTest, CutsOffATornLineAndGoesOn) {
-  open().add_visit({{0, {1}}});
+  open().add_visit({{{0, {1}}}});
   std::ofstream(path_, std::ios::app) << R"({"visit": {"1": [4.)";
   {
     Journal journal = open();
     EXPECT_THAT(journal.samples().times()[0].samples_us(), ElementsAre(1));
     EXPECT_THAT(journal.samples().times()[1].samples_us(), IsEmpty());
-    journal.add_visit({{1, {5}}});
+    journal.add_visit({{{1, {5}}}});
   }
   EXPECT_THAT(open().samples().times()[1].samples_us(), ElementsAre(5));
 }
@@ -96,6 +97,11 @@ TEST_F(JournalTest, NamesTheLineThatIsNotItsOwn) {
   expect(R"({"visit": {"2": [1]}})", R"(visit must name operators below 2, got {"2": [1]})");
   expect(R"({"visit": {"1": [-1]}})", R"(visit must hold times that are not negative, got {"1": [-1]})");
   expect(R"({"visit": {"1": ["1"]}})", R"(1 must be a number, got "1" ()");
+  expect(R"({"visit": {"0": [1]}})",
+         R"(a journal line must have the member flanks, got {"visit": {"0": [1]}})");
+  expect(R"({"visit": {"0": [1]}, "flanks": [[1, -1]]})",
+         "flanks must hold pairs of times that are not negative, got [[1, -1]]");
+  expect(R"({"visit": {"0": [1]}, "flanks": [[1]]})", "flanks must hold pairs of times");
   expect(R"({"unsupported": {}})", "unsupported must hold one operator, got {}");
   expect(R"({"unsupported": {"0": 1}})", "0 must be text, got 1");
 }

@@ -84,7 +84,7 @@ TEST(RoundOptionsTest, AreChecked) {
   expect({.samples_per_visit = 0}, "samples per visit must be at least 1, got 0");
   expect({.target = 0}, "target must be positive, got 0");
   expect({.budget_s = -1}, "budget must be positive, got -1");
-  expect({.drift_tolerance = 0}, "drift tolerance must be positive, got 0");
+  expect({.flank_tolerance = 0}, "flank tolerance must be positive, got 0");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "latgrad/base/error.h"
 #include "latgrad/lut/estimate.h"
 #include "latgrad/lut/table.h"
+#include "latgrad/profile/provenance.h"
 #include "latgrad/profile/report.h"
 #include "latgrad/profile/self_test.h"
 #include "made_up_runner.h"
@@ -67,8 +68,14 @@ TEST_F(RunTest, WritesATableThatPricesTheNetwork) {
 }
 
 TEST_F(RunTest, PercentilesAreOfAllSamples) {
+  // Of the reference and the network, five operators each: the convolutions of the network.
   int call = 0;
-  runner_.factor = [&] { return 1 + 0.001 * (call++ % 10); };
+  runner_.on_request = [&] { call = 0; };
+  runner_.factor = [&] {
+    const int op = call % 10;
+    const int run = call++ / 10 + 4 * runner_.requests;
+    return op == 7 || op == 8 ? 1 + 0.001 * (run % 10) : 1.0;
+  };
   run_it();
   lut::Record record = lut::Table::load(options_.output).record(1);
   EXPECT_EQ(record.p0_us, 200);
@@ -84,12 +91,64 @@ TEST_F(RunTest, ProvenanceSaysWhereTheTableComesFrom) {
         "\"framework\": \"none\"", "\"threads\": 1", "\"target_percent\": 2.0", "\"resumed\": false",
         "\"visits\": 6",
         "\"p50_us\": 200.0, \"samples\": 36, \"visits\": 6, \"spread\": 0.0, \"median_error_percent\": 0.0",
-        "\"slowdowns\": [1.0, 1.0"}) {
+        "\"slowdowns\": [1.0, 1.0", "\"unsteadiness_percent\": 0.0", "\"discarded_samples\": 0",
+        "/net.pbtxt\",\n    \"time_us\": 650.0,\n    \"now_us\": 650.0"}) {
     EXPECT_THAT(provenance(), HasSubstr(part));
   }
   std::optional<Origin> origin = read_origin(options_.output);
   ASSERT_TRUE(origin);
   EXPECT_EQ(*origin, origin_of(runner_.open({})));
+}
+
+TEST_F(RunTest, ATableRemembersItsReference) {
+  run_it();
+  const std::optional<Reference> reference = read_reference(options_.output);
+  ASSERT_TRUE(reference);
+  EXPECT_THAT(reference->name, ::testing::EndsWith("/net.pbtxt"));
+  EXPECT_EQ(reference->time_us, 650);
+  const net::Net net = small_net();
+  const runner::Chain chain = runner::make_chain(net, net::infer_shapes(net));
+  ASSERT_EQ(reference->chain.size(), chain.size());
+  for (size_t op = 0; op < chain.size(); ++op) {
+    EXPECT_EQ(lut::canonical(reference->chain[op].key), lut::canonical(chain[op].key));
+    EXPECT_EQ(reference->chain[op].sources, chain[op].sources);
+  }
+  EXPECT_FALSE(read_reference(folder_ / "no-such.json"));
+  folder_.write("phone-op_lut_database.provenance.json", R"({"reference": {"name": "x", "time_us": 1}})");
+  EXPECT_FALSE(read_reference(options_.output));
+}
+
+// The next day the machine is half as fast: what is added is at the speed of the table.
+TEST_F(RunTest, WhatIsAddedIsAtTheSpeedOfTheTable) {
+  runner_.time_us.erase("Softmax");
+  run_it();
+  options_.lut = options_.output;
+  runner_.time_us["Softmax"] = 50;
+  runner_.factor = [] { return 2.0; };
+  const RunResult result = run_it();
+  const lut::Table table = lut::Table::load(options_.output);
+  ASSERT_EQ(table.size(), 3u);
+  EXPECT_EQ(table.record(2).op_type, "Softmax");
+  // The reference has the Softmax now, so that it takes 1300 us for 600.
+  EXPECT_NEAR(table.record(2).p50_us, 100 * 600 / 1300.0, 1e-3);
+  EXPECT_EQ(result.reference->time_us, 600);
+  EXPECT_EQ(result.reference_now_us, 1300);
+  EXPECT_THAT(report_text(options_, result),
+              AllOf(HasSubstr("/net.pbtxt, 0.600 ms on the undisturbed machine; now it takes "
+                              "2.167 times as long.\n"),
+                    HasSubstr("The machine was steady 0 % ((p90 - p10) / p50 of the reference).\n")));
+}
+
+TEST_F(RunTest, WhatAnotherMachineAddsIsAtItsOwnSpeed) {
+  runner_.time_us.erase("Softmax");
+  run_it();
+  options_.lut = options_.output;
+  options_.force = true;
+  runner_.cpu_model = "Another CPU";
+  runner_.time_us["Softmax"] = 50;
+  runner_.factor = [] { return 2.0; };
+  EXPECT_EQ(run_it().reference->time_us, 1300);
+  EXPECT_NEAR(lut::Table::load(options_.output).record(2).p50_us, 100, 1e-3);
 }
 
 TEST_F(RunTest, IsNamedAfterTheRunnersMachineAndEngine) {

@@ -59,6 +59,12 @@ class MadeUpRunner : public runner::Runner {
       const double deviation = noise * (static_cast<double>(random_() % 2001) / 1000 - 1);
       timings.total_us.push_back(sum_us * factor * whole_factor * (1 + deviation));
     }
+    size_t op = 0;
+    for (const size_t size : request.parts) {
+      double part_us = 0;
+      for (size_t end = op + size; op < end; ++op) part_us += search::made_up_us(request.chain[op].key);
+      timings.parts_us.emplace_back(static_cast<size_t>(request.samples), part_us * factor);
+    }
     return timings;
   }
 
@@ -162,7 +168,7 @@ TEST_F(ValidateTest, ListsOperatorsOfUnknownTypeAndWhatDependsOnThem) {
 
 TEST_F(ValidateTest, FindsThatAPerfectPredictionIsPerfect) {
   const Subjects made = subjects();
-  const ValidateResult result = validate(made.priced, runner_, kValidateRounds);
+  const ValidateResult result = validate(made.priced, nullptr, runner_, kValidateRounds);
   ASSERT_THAT(result.nets, SizeIs(6));
   for (size_t i = 0; i < 6; ++i) {
     EXPECT_EQ(result.nets[i].name, made.priced[i].name);
@@ -179,7 +185,7 @@ TEST_F(ValidateTest, FindsThatAPerfectPredictionIsPerfect) {
 
 TEST_F(ValidateTest, FindsThatASlowerMachineIsPricedTooLow) {
   runner_.factor = 1 / 0.95;
-  const ValidateResult result = validate(subjects().priced, runner_, kValidateRounds);
+  const ValidateResult result = validate(subjects().priced, nullptr, runner_, kValidateRounds);
   EXPECT_NEAR(result.agreement->bias, -0.05, 1e-6);
   EXPECT_NEAR(result.agreement->mape, 0.05, 1e-6);
   EXPECT_EQ(result.agreement->tau, 1);
@@ -190,7 +196,7 @@ TEST_F(ValidateTest, FindsThatASlowerMachineIsPricedTooLow) {
 
 TEST_F(ValidateTest, AveragesNoiseAwayUntilTheTargetIsReached) {
   runner_.noise = 0.05;
-  const ValidateResult result = validate(subjects().priced, runner_, {.target = 0.01});
+  const ValidateResult result = validate(subjects().priced, nullptr, runner_, {.target = 0.01});
   EXPECT_GT(result.rounds, 6u);
   EXPECT_FALSE(result.budget_spent);
   for (const ValidatedNet& net : result.nets) {
@@ -203,7 +209,7 @@ TEST_F(ValidateTest, AveragesNoiseAwayUntilTheTargetIsReached) {
 
 TEST_F(ValidateTest, MeasuresTheOthersWhereANetworkCannotRun) {
   runner_.cannot_run = "Int8ChannelShuffle";
-  const ValidateResult result = validate(subjects({.named = true}).priced, runner_, kValidateRounds);
+  const ValidateResult result = validate(subjects({.named = true}).priced, nullptr, runner_, kValidateRounds);
   ASSERT_THAT(result.nets, SizeIs(1));
   EXPECT_EQ(result.nets[0].name, "smallest");
   ASSERT_THAT(result.unmeasured, SizeIs(1));
@@ -217,22 +223,22 @@ TEST_F(ValidateTest, MeasuresTheOthersWhereANetworkCannotRun) {
 
 TEST_F(ValidateTest, HasNoAgreementWhereNothingRuns) {
   runner_.cannot_run = "Int8Quantize";
-  const ValidateResult result = validate(subjects().priced, runner_, kValidateRounds);
+  const ValidateResult result = validate(subjects().priced, nullptr, runner_, kValidateRounds);
   EXPECT_THAT(result.unmeasured, SizeIs(6));
   EXPECT_FALSE(result.agreement);
-  EXPECT_FALSE(validate({}, runner_, kValidateRounds).agreement);
+  EXPECT_FALSE(validate({}, nullptr, runner_, kValidateRounds).agreement);
 }
 
 TEST_F(ValidateTest, CannotCompareANetworkThatTakesNoTime) {
   runner_.factor = 0;
-  const ValidateResult result = validate(subjects().priced, runner_, kValidateRounds);
+  const ValidateResult result = validate(subjects().priced, nullptr, runner_, kValidateRounds);
   EXPECT_THAT(result.unmeasured, SizeIs(6));
   EXPECT_THAT(result.unmeasured[0].reasons, ElementsAre("it took no time by the runner's clock"));
 }
 
 TEST_F(ValidateTest, ComparesWithTheWholeNetworkAndNotWithItsOperators) {
   runner_.whole_factor = 1.1;
-  const ValidateResult result = validate(subjects().priced, runner_, kValidateRounds);
+  const ValidateResult result = validate(subjects().priced, nullptr, runner_, kValidateRounds);
   EXPECT_NEAR(result.agreement->bias, 1 / 1.1 - 1, 1e-6);
   EXPECT_NEAR(result.agreement_now->bias, 1 / 1.1 - 1, 1e-6);  // no drift explains it
   EXPECT_NEAR(*result.operators_now, 1, 1e-9);
@@ -240,13 +246,34 @@ TEST_F(ValidateTest, ComparesWithTheWholeNetworkAndNotWithItsOperators) {
 
 TEST_F(ValidateTest, SaysHowMuchSlowerTheMachineIsNow) {
   runner_.factor = 1.05;
-  EXPECT_NEAR(*validate(subjects().priced, runner_, kValidateRounds).operators_now, 1.05, 1e-9);
+  EXPECT_NEAR(*validate(subjects().priced, nullptr, runner_, kValidateRounds).operators_now, 1.05, 1e-9);
+}
+
+TEST_F(ValidateTest, TheReferenceOfTheTableTellsHowFastTheMachineIsToday) {
+  Reference reference = space_reference(space_, search::Precision::kInt8);
+  for (const runner::ChainOperator& link : reference.chain) {
+    reference.time_us += search::made_up_us(link.key);
+  }
+  runner_.factor = 1.4;
+  const ValidateResult result = validate(subjects().priced, &reference, runner_, kValidateRounds);
+  EXPECT_NEAR(result.agreement->mape, 0, 1e-6);
+  EXPECT_NEAR(result.agreement_now->mape, 0, 1e-6);
+  EXPECT_EQ(result.reference->name, space_reference(space_, search::Precision::kInt8).name);
+  EXPECT_DOUBLE_EQ(result.reference->time_us, reference.time_us);
+  EXPECT_NEAR(result.reference_now_us / reference.time_us, 1.4, 1e-9);
+  EXPECT_NEAR(*result.unsteadiness, 0, 1e-9);
+  EXPECT_EQ(result.runs, 6 * 3 * 6u);
+  EXPECT_EQ(result.discarded_runs, 0u);
+  // A table that does not say its reference's time is compared with what there is today.
+  reference.time_us = 0;
+  EXPECT_NEAR(validate(subjects().priced, &reference, runner_, kValidateRounds).agreement->bias, 1 / 1.4 - 1,
+              1e-6);
 }
 
 // ---- rounds ----
 
 TEST_F(ValidateTest, VisitsEveryNetworkOnceARoundInAnotherOrder) {
-  const ValidateResult result = validate(subjects().priced, runner_, kValidateRounds);
+  const ValidateResult result = validate(subjects().priced, nullptr, runner_, kValidateRounds);
   ASSERT_EQ(runner_.log.size(), 6 * result.rounds);
   std::set<std::vector<double>> orders;
   for (size_t round = 0; round < result.rounds; ++round) {
@@ -262,7 +289,7 @@ TEST_F(ValidateTest, IsTheSameForTheSameSeed) {
   std::vector<std::vector<double>> logs;
   for (uint64_t seed : {1u, 1u, 2u}) {
     MadeUpRunner runner;
-    validate(subjects().priced, runner, {.seed = seed});
+    validate(subjects().priced, nullptr, runner, {.seed = seed});
     logs.push_back(runner.log);
   }
   EXPECT_EQ(logs[0], logs[1]);
@@ -271,7 +298,7 @@ TEST_F(ValidateTest, IsTheSameForTheSameSeed) {
 
 TEST_F(ValidateTest, EndsAfterTheFirstRoundWhenTheBudgetIsSpent) {
   runner_.noise = 0.5;
-  const ValidateResult result = validate(subjects().priced, runner_, {.budget_s = 1e-9});
+  const ValidateResult result = validate(subjects().priced, nullptr, runner_, {.budget_s = 1e-9});
   EXPECT_TRUE(result.budget_spent);
   EXPECT_EQ(result.rounds, 1u);
   for (const ValidatedNet& net : result.nets) {
@@ -285,7 +312,8 @@ TEST_F(ValidateTest, EndsAfterTheFirstRoundWhenTheBudgetIsSpent) {
 TEST_F(ValidateTest, TellsHowFarItIs) {
   std::vector<size_t> settled;
   bool any_left = false;
-  validate(subjects().priced, runner_, kValidateRounds, {.on_visit = [&](const ValidateVisit& visit) {
+  validate(subjects().priced, nullptr, runner_, kValidateRounds,
+           {.on_visit = [&](const ValidateVisit& visit) {
              EXPECT_EQ(visit.total, 6u);
              settled.push_back(visit.settled);
              any_left = any_left || visit.left_s.has_value();
@@ -298,7 +326,7 @@ TEST_F(ValidateTest, TellsHowFarItIs) {
 TEST_F(ValidateTest, StopsBeforeTheNextVisitWhenAsked) {
   size_t visits = 0;
   const ValidateResult result = validate(
-      subjects().priced, runner_, kValidateRounds,
+      subjects().priced, nullptr, runner_, kValidateRounds,
       {.on_visit = [&](const ValidateVisit&) { ++visits; }, .stop_requested = [&] { return visits == 2; }});
   EXPECT_TRUE(result.stopped);
   EXPECT_EQ(visits, 2u);
@@ -306,11 +334,11 @@ TEST_F(ValidateTest, StopsBeforeTheNextVisitWhenAsked) {
 }
 
 TEST_F(ValidateTest, RefusesOptionsOutOfRange) {
-  EXPECT_THROW(validate({}, runner_, {.warmup = -1}), ValueError);
-  EXPECT_THROW(validate({}, runner_, {.samples_per_visit = 0}), ValueError);
-  EXPECT_THROW(validate({}, runner_, {.target = 0}), ValueError);
-  EXPECT_THROW(validate({}, runner_, {.budget_s = -1}), ValueError);
-  EXPECT_THROW(validate({}, runner_, {.drift_tolerance = 0}), ValueError);
+  EXPECT_THROW(validate({}, nullptr, runner_, {.warmup = -1}), ValueError);
+  EXPECT_THROW(validate({}, nullptr, runner_, {.samples_per_visit = 0}), ValueError);
+  EXPECT_THROW(validate({}, nullptr, runner_, {.target = 0}), ValueError);
+  EXPECT_THROW(validate({}, nullptr, runner_, {.budget_s = -1}), ValueError);
+  EXPECT_THROW(validate({}, nullptr, runner_, {.flank_tolerance = 0}), ValueError);
 }
 
 // ---- real networks ----

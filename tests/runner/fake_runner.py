@@ -2,8 +2,8 @@
 
 fake_runner.py [BEHAVIOUR ...]: how it is to behave badly; none: it behaves.
   late            answers the second request to measure half a second late
-  dies            ends with status 7 at the third request to measure
-  killed          kills itself at the third request to measure
+  dies            ends with status 7 at the fifth request to measure
+  killed          kills itself at the fifth request to measure
   garbage         answers the second request to measure with a line that is no JSON
   wrong-count     leaves out a sample
   negative        measures negative times
@@ -13,9 +13,11 @@ fake_runner.py [BEHAVIOUR ...]: how it is to behave badly; none: it behaves.
   silent          reads and never answers
   noisy           takes now this long, now that
   slow-clock      measures 5 % more than there is
+  second          speaks version 2 of the protocol
   drift           takes twice as long from the 5th request to measure to the 14th
 """
 
+import itertools
 import json
 import os
 import signal
@@ -36,7 +38,7 @@ def operator_us(op):
 
 def open_reply(request):
     return {
-        "id": request["id"], "reply": "open", "protocol": 99 if "version" in BEHAVIOUR else 1,
+        "id": request["id"], "reply": "open", "protocol": 99 if "version" in BEHAVIOUR else 2 if "second" in BEHAVIOUR else 1,
         "program": "fake-runner 1", "engine": request["engine"], "int8": "made up", "fp32": "made up",
         "framework": "none", "threads": request["threads"], "cores": request["cores"],
         "machine": {"cpu_model": os.environ.get("FAKE_CPU", "Fake CPU 1000"), "architecture": "fake"},
@@ -61,6 +63,13 @@ def measure_reply(request, count):
     reply = {"id": request["id"], "reply": "measure", "operators_us": [], "total_us": [], "unsupported": unsupported}
     if request["timing"] == "whole":
         reply["total_us"] = [sum(t[s] for t in times if t) for s in range(request["samples"])]
+    assert "parts" not in request or "second" in BEHAVIOUR
+    if "parts" in request:
+        ends = list(itertools.accumulate(request["parts"], initial=0))
+        reply["parts_us"] = [
+            [sum(t[s] for t in times[begin:end] if t) for s in range(request["samples"])]
+            for begin, end in zip(ends, ends[1:])
+        ]
     reply["operators_us"] = times
     if "wrong-count" in BEHAVIOUR:
         reply["operators_us"] = [t[1:] for t in times]
@@ -85,9 +94,9 @@ def main():
         count += 1
         if "late" in BEHAVIOUR and count == 2:
             time.sleep(0.5)
-        if "dies" in BEHAVIOUR and count == 3:
+        if "dies" in BEHAVIOUR and count == 5:
             sys.exit(7)
-        if "killed" in BEHAVIOUR and count == 3:
+        if "killed" in BEHAVIOUR and count == 5:
             os.kill(os.getpid(), signal.SIGKILL)
         if "garbage" in BEHAVIOUR and count == 2:
             print("Welcome to pi!", flush=True)

@@ -44,6 +44,45 @@ TEST(ProtocolTest, AChainIsReadAsWritten) {
   }
 }
 
+TEST(ProtocolTest, PartsAndTheirTimesAreReadAsWritten) {
+  Chain chain = small_chain();
+  chain.resize(2);
+  const MeasureRequest request{
+      .chain = chain, .samples = 2, .timing = Timing::kWhole, .parts = {1, chain.size() - 1}};
+  EXPECT_EQ(parse_request(measure_request(8, request)).measure->parts, request.parts);
+  Timings timings{.operators_us = {{3, 4}, {4, 4}},
+                  .total_us = {7, 8},
+                  .parts_us = {{3, 4}, {4, 4}},
+                  .unsupported = {"", ""}};
+  EXPECT_EQ(parse_timings(timings_reply(5, timings), 5, request).parts_us, timings.parts_us);
+  timings.parts_us.pop_back();
+  LATGRAD_EXPECT_ERROR(parse_timings(timings_reply(5, timings), 5, request), RunnerError,
+                       HasSubstr("parts_us must hold the times of 2 parts"));
+  LATGRAD_EXPECT_ERROR(parse_request(measure_request(8, {.chain = chain, .parts = {1}})), ParseError,
+                       HasSubstr("parts must sum up to the 2 operators"));
+}
+
+TEST(ProtocolTest, AChainInAFileIsTheSame) {
+  const Chain chain = small_chain();
+  const Chain read = parse_chain(chain_json(chain));
+  EXPECT_EQ(chain_json(read), chain_json(chain));
+  EXPECT_EQ(read.size(), chain.size());
+  LATGRAD_EXPECT_ERROR(parse_chain("{}"), ParseError, HasSubstr("a chain of operators must be a list"));
+}
+
+// Whoever is older decides.
+TEST(ProtocolTest, BothSidesSpeakTheNewestVersionThatBothKnow) {
+  EXPECT_EQ(parse_request(open_request(0, {})).protocol, 2);
+  const std::string of_the_first =
+      R"({"id": 0, "request": "open", "protocol": 1, "engine": "e", "threads": 1, )"
+      R"("pin": false, "cores": []})";
+  EXPECT_EQ(parse_request(of_the_first).protocol, 1);
+  RunnerInfo info;
+  for (info.protocol = 1; info.protocol <= 2; ++info.protocol) {
+    EXPECT_EQ(parse_opened(opened_reply(0, info), 0).protocol, info.protocol);
+  }
+}
+
 TEST(ProtocolTest, TheRunnerIsReadAsWritten) {
   RunnerInfo info{.program = "latgrad-runner 1",
                   .engine = "x86",
@@ -127,15 +166,15 @@ TEST(ProtocolTest, AReplyMustAnswerTheRequest) {
 
 TEST(ProtocolTest, AnotherVersionIsRefusedOnBothSides) {
   LATGRAD_EXPECT_ERROR(
-      parse_opened(R"({"id": 0, "reply": "open", "protocol": 2})", 0), RunnerError,
+      parse_opened(R"({"id": 0, "reply": "open", "protocol": 3})", 0), RunnerError,
       ::testing::StrEq(
-          "the runner speaks version 2 of the protocol, but this latgrad speaks version 1; install the same "
-          "latgrad on both machines"));
+          "the runner speaks version 3 of the protocol, but this latgrad speaks versions 1 to 2; install the "
+          "same latgrad on both machines"));
   LATGRAD_EXPECT_ERROR(
-      parse_request(R"({"id": 0, "request": "open", "protocol": 2})"), ValueError,
+      parse_request(R"({"id": 0, "request": "open", "protocol": 3})"), ValueError,
       ::testing::StrEq(
-          "this runner speaks version 1 of the protocol, but the request has version 2; install the same "
-          "latgrad on both machines"));
+          "this runner speaks versions 1 to 2 of the protocol, but the request has version 3; install the "
+          "same latgrad on both machines"));
 }
 
 TEST(ProtocolTest, ARequestIsNotTrusted) {

@@ -70,7 +70,7 @@ def profile(
     the engine. force: also extend a table from another machine. inits, inputs: of the networks in files, as ``--init`` and
     ``--input``: shapes by blob.
 
-    target: half the 95 % confidence interval of each median, as a fraction. budget_s: seconds after which no further round
+    target: half the 95 % confidence interval of each time, as a fraction. budget_s: seconds after which no further round
     begins. warmup, samples: runs of a network in each visit. engine, threads, cores, pin, runner, runner_timeout_s: as the
     options of the command; ``runner`` is a shell command that reaches another machine, ``ssh pi latgrad-runner``.
 

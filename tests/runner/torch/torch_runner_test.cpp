@@ -210,6 +210,23 @@ TEST_F(TorchRunnerTest, TheWholeChainIsTheSumOfItsOperators) {
   EXPECT_NEAR(*std::min_element(sums.begin(), sums.end()), fastest_us, 20);
 }
 
+TEST_F(TorchRunnerTest, PartsOfTheChainAreTimedInTheSameRun) {
+  const ChainOperator wait = link("LatgradDelay", {arg("delay_us", 200)}, {});
+  const Chain chain = {wait, wait, link("Mystery", {}, {{1, 64}}), wait, link("Mystery", {}, {{1, 64}})};
+  const Timings timings =
+      runner_.measure({.chain = chain, .samples = 11, .timing = Timing::kWhole, .parts = {0, 2, 1, 1, 1}});
+  ASSERT_THAT(timings.parts_us, AllOf(SizeIs(5), Each(SizeIs(11))));
+  for (size_t sample = 0; sample < 11; ++sample) {
+    double sum_us = 0;
+    for (const std::vector<double>& part_us : timings.parts_us) sum_us += part_us[sample];
+    EXPECT_NEAR(sum_us, timings.total_us[sample], 1e-3);
+  }
+  const auto fastest = [&](size_t part) { return std::ranges::min(timings.parts_us[part]); };
+  EXPECT_NEAR(fastest(1), 400, 20);
+  EXPECT_NEAR(fastest(3), 200, 20);
+  for (const size_t empty : {0, 2, 4}) EXPECT_LT(fastest(empty), 5);
+}
+
 TEST_F(TorchRunnerTest, AnOperatorThatCannotRunHasNoSamples) {
   const Chain chain = {link("Relu", {}, {{1, 64}}), link("Mystery", {}, {{1, 64}}, {0}),
                        link("Relu", {}, {{1, 64}}, {1})};

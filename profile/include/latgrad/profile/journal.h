@@ -2,7 +2,7 @@
 //
 //   Journal journal("table.json.partial", settings, plan.operators().size());
 //   journal.samples();                                   // of an earlier run that was interrupted
-//   journal.add_visit({{7, {31.2, 30.9}}});              // on disk when it returns
+//   journal.add_visit({{{7, {31.2, 30.9}}}, flanks});    // on disk when it returns
 //   journal.discard();                                   // the table is written
 //
 // A file of JSON lines: the settings first, then one line for every visit. Not synchronised; only one process
@@ -33,6 +33,7 @@ struct RunSettings {
   int warmup = 0;
   uint64_t seed = 0;
   uint64_t plan_hash = 0;  // of the operators in order
+  std::string reference;   // its name
 };
 
 // Order counts, spelling of arguments does not.
@@ -42,8 +43,7 @@ class Journal {
  public:
   // Begins a journal, or continues the one at `path`. A last line that a crash left incomplete is cut off.
   // Errors: IoError; ParseError with file and line; ValueError when it was begun with other settings.
-  Journal(std::filesystem::path path, const RunSettings& settings, size_t num_operators,
-          double drift_tolerance);
+  Journal(std::filesystem::path path, const RunSettings& settings, size_t num_operators, SampleRules rules);
 
   const Samples& samples() const { return samples_; }
   // By operator: why it cannot run; empty for the others.
@@ -51,7 +51,7 @@ class Journal {
   bool resumed() const { return resumed_; }
 
   // Times are rounded to a nanosecond. Errors: IoError when it cannot be written.
-  void add_visit(std::vector<OperatorSamples> visit);
+  void add_visit(VisitSamples visit);
   void add_unsupported(size_t op, std::string reason);
 
   // Removes the file. Errors: IoError.

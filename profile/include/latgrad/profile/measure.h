@@ -1,11 +1,13 @@
 // Measures the operators of a plan inside the networks that carry them, in rounds, until the median of every
 // operator is known well enough.
 //
-//   MeasureResult result = measure(carriers, plan.operators(), runner, journal, {.target = 0.02}, {});
+//   MeasureResult result =
+//       measure(carriers, plan.operators(), &reference, runner, journal, {.target = 0.02}, {});
 //
 // A round runs every carrier once, in random order, so that a burst of noise hits a few samples of many
-// operators instead of all samples of one. A visit during which the machine was disturbed does not count
-// (samples.h), and the rounds continue until it is replaced.
+// operators instead of all samples of one. The reference runs before and after each sample, which is counted
+// as a ratio to it; a sample under which the speed changed does not count (samples.h), and the rounds
+// continue until it is replaced.
 
 #pragma once
 
@@ -27,7 +29,8 @@ struct Visit {
   const Carrier& carrier;
   size_t settled = 0;  // operators that have reached the target or cannot run, of `total`
   size_t total = 0;
-  std::optional<double> left_s = std::nullopt;  // nothing before there is anything to go by
+  std::optional<double> left_s = std::nullopt;        // nothing before there is anything to go by
+  std::optional<double> unsteadiness = std::nullopt;  // of the machine so far: Samples::unsteadiness
 };
 
 struct MeasureHooks {
@@ -42,9 +45,10 @@ struct MeasureResult {
 
 // The samples go into the journal; samples that it already holds count.
 // Errors: ValueError as check; what the journal and the runner throw.
+// `reference` may be null: times then count as they are.
 MeasureResult measure(const Carriers& carriers, std::span<const lut::OperatorKey> operators,
-                      runner::Runner& runner, Journal& journal, const RoundOptions& options,
-                      const MeasureHooks& hooks);
+                      const Reference* reference, runner::Runner& runner, Journal& journal,
+                      const RoundOptions& options, const MeasureHooks& hooks);
 
 // What measuring would take, from running every carrier of one round once.
 struct Rehearsal {
@@ -53,6 +57,6 @@ struct Rehearsal {
 };
 
 Rehearsal rehearse(const Carriers& carriers, std::span<const lut::OperatorKey> operators,
-                   runner::Runner& runner, const RoundOptions& options);
+                   const Reference* reference, runner::Runner& runner, const RoundOptions& options);
 
 }  // namespace latgrad::profile

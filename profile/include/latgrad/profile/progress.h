@@ -18,16 +18,21 @@ class Progress {
  public:
   enum class Style { kQuiet, kPlain, kTerminal };
 
-  Progress(std::ostream& out, Style style, size_t columns) : out_(out), style_(style), columns_(columns) {}
+  // `label` stands at the start of each line: which of several runs it is of.
+  Progress(std::ostream& out, Style style, size_t columns, std::string label = "")
+      : out_(out), style_(style), columns_(columns), label_(std::move(label)) {}
 
   // `done` of `total` are finished; `left_s` is nothing while it is unknown.
   void show(size_t done, size_t total, std::optional<double> left_s, std::string_view current);
   void clear();
+  // A line that stays.
+  void say(std::string_view line);
 
  private:
   std::ostream& out_;
   Style style_;
   size_t columns_;
+  std::string label_;
   bool drawn_ = false;
   std::optional<std::chrono::steady_clock::time_point> last_;
 };

@@ -23,7 +23,7 @@ struct MeasuredOperator {
   Percentiles times;
   size_t samples = 0;
   size_t visits = 0;
-  std::optional<double> relative_error;  // of the median: Times::relative_error
+  std::optional<double> relative_error;  // of the time: Times::relative_error
 };
 
 struct Provenance {
@@ -39,9 +39,14 @@ struct Provenance {
   std::optional<double> load_at_start;  // of the planner's machine
   std::optional<double> load_at_end;
   size_t visits = 0;
-  size_t discarded_visits = 0;    // for drift
-  std::vector<double> slowdowns;  // by visit: Samples::slowdowns
-  std::string extends;            // file name of the table whose records were taken over; empty: none
+  size_t samples = 0;                       // of whole networks
+  size_t discarded_samples = 0;             // the machine changed its speed under them
+  std::vector<double> slowdowns;            // by visit: Samples::slowdowns
+  std::optional<Reference> reference = {};  // what times are ratios to; nothing: they are as they came
+  double reference_now_us = 0;              // its time on the undisturbed machine in this run
+  std::optional<double> unsteadiness = {};  // Samples::unsteadiness
+  double burst_factor = 1;                  // Samples::burst_factor
+  std::string extends;  // file name of the table whose records were taken over; empty: none
   size_t records_taken_over = 0;
   std::string extended_provenance;  // that table's own, as JSON; empty: it has none
   std::vector<MeasuredOperator> operators;
@@ -73,6 +78,9 @@ Origin origin_of(const runner::RunnerInfo& runner);
 
 // From the provenance of a table; nothing if there is none, or if it lacks a field.
 std::optional<Origin> read_origin(const std::filesystem::path& table);
+
+// The reference of a table and its time then, from its provenance; nothing if there is none.
+std::optional<Reference> read_reference(const std::filesystem::path& table);
 
 // What differs, for people: `CPU "A" there, "B" here; 1 thread there, 4 here`; empty where nothing does.
 std::string differences(const Origin& there, const Origin& here);

@@ -1,4 +1,4 @@
-// Rounds of measurements until each median is known well enough or the time is spent.
+// Rounds of measurements until each time is known well enough or the time is spent.
 //
 //   Rounds rounds(options);
 //   while (rounds.begin(samples.times(), can_run)) {
@@ -25,12 +25,12 @@ namespace latgrad::profile {
 inline constexpr double kUsualRounds = 15;
 
 struct RoundOptions {
-  int warmup = 1;                 // runs of a whole network before the first sample of each visit
-  int samples_per_visit = 3;      // timed runs of a whole network
-  double target = 0.02;           // half the 95 % confidence interval of each median, relative
-  double budget_s = 150;          // of this run; ends the rounds after the first, which is always finished
-  double drift_tolerance = 0.05;  // how much a visit may differ from the fast ones: samples.h
-  uint64_t seed = 0;              // of the architectures, the orders and the resampling
+  int warmup = 1;                // runs of a whole network before the first sample of each visit
+  int samples_per_visit = 3;     // timed runs of a whole network
+  double target = 0.02;          // half the 95 % confidence interval of each time, relative
+  double budget_s = 150;         // of this run; ends the rounds after the first, which is always finished
+  double flank_tolerance = 0.2;  // how far the reference's times around a sample may be apart: samples.h
+  uint64_t seed = 0;             // of the architectures, the orders and the resampling
 };
 
 // Errors: ValueError for an option out of range.

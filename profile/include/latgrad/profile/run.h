@@ -13,6 +13,7 @@
 #include "latgrad/profile/plan.h"
 #include "latgrad/profile/progress.h"
 #include "latgrad/profile/provenance.h"
+#include "latgrad/profile/steadiness.h"
 #include "latgrad/runner/runner.h"
 
 namespace latgrad::profile {
@@ -25,20 +26,23 @@ struct Options {
   std::optional<std::filesystem::path> lut = {};
   std::filesystem::path output;  // empty: <device>-op_lut_database.json
   std::string device;            // empty: named after the runner's CPU and engine
+  std::string device_suffix;     // of that name, where several runners have one
+  std::filesystem::path folder;  // of an output without a name
   runner::RunnerSettings runner;
   std::string runner_command;  // for the provenance
   RoundOptions measure;
-  bool force = false;  // puts records of different machines or engines into one table
+  double steady = kSteady;  // up to this unsteadiness the machine is called steady
+  bool force = false;       // puts records of different machines or engines into one table
 };
 
-// What run() and dry_run() check first. Errors: ValueError for a name that would not do in a file name and in a
-// JSON record.
+// What run() and dry_run() check first. Errors: ValueError for a name that would not do in a file name and in
+// a JSON record.
 void check_device(const std::string& name);
-// Errors: ValueError for a folder, which would fail only after the measurement, and for a name that promises a
-// packed file.
+// Errors: ValueError for a folder, which would fail only after the measurement, and for a name that promises
+// a packed file.
 void check_output(const std::string& path);
 
-// An operator whose median is known less precisely than requested.
+// An operator whose time is known less precisely than requested.
 struct UnsettledOperator {
   std::string description;
   std::optional<double> relative_error;  // nothing: fewer than six visits
@@ -54,7 +58,12 @@ struct RunResult {
   size_t measured = 0;
   size_t known = 0;  // needed, and held by the table to extend
   size_t visits = 0;
-  size_t discarded_visits = 0;
+  size_t samples = 0;                       // of whole networks
+  size_t discarded_samples = 0;             // the machine changed its speed under them
+  std::optional<Reference> reference = {};  // nothing: the runner cannot run it, or there was none
+  double reference_now_us = 0;              // of this run; that of the table's where it extends one
+  std::optional<double> unsteadiness = {};  // Samples::unsteadiness
+  std::vector<std::string> advice = {};     // what would make the machine steadier, where it is not steady
   double elapsed_s = 0;
   double median_spread = 0;  // of the operators' (p90 - p10) / p50
   bool stopped = false;      // interrupted: nothing is written but the journal

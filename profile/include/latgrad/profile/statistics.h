@@ -1,7 +1,7 @@
-// Percentiles of samples, and how well their median is known.
+// Percentiles of samples, their centre, and how well it is known.
 //
 //   Percentiles p = percentiles({3, 1, 2});          // p.p50_us == 2
-//   auto interval = median_interval(values_us);      // 95 %, from six values on
+//   Centre c = centre(values_us);                    // c.interval: 95 %, from six values on
 //
 // O(n log n). Thread-safe: no state.
 
@@ -36,10 +36,17 @@ struct Interval {
   double high_us = 0;
 };
 
-// The 95 % confidence interval of the median of independent values of any distribution: from the
-// k-th smallest to the k-th largest, with the largest k for which P(Binomial(n, 1/2) < k) <= 2.5 %. Nothing
-// for fewer than six values, which have no such interval. Source: the order-statistic interval of the sign
-// test.
-std::optional<Interval> median_interval(std::vector<double> values_us);
+// The centre of independent values: the median of the means of all pairs of them, each with itself as well.
+// Regular values give it nearly as precisely as their mean, and the few that are not hardly move it. Of
+// skewed values it lies near the mean: unlike medians, the centres of the parts of a run add up to that of
+// the run. The interval covers it with 95 %; nothing for fewer than six values. O(n^2), of at most 400
+// values: more are thinned out evenly. Errors: ValueError without values. Source: Hodges, Lehmann, "Estimates
+// of location based on rank tests", 1963; the interval inverts Wilcoxon's signed-rank test, as in Hollander,
+// Wolfe, "Nonparametric statistical methods", 1973.
+struct Centre {
+  double value_us = 0;
+  std::optional<Interval> interval = {};
+};
+Centre centre(std::vector<double> values_us);
 
 }  // namespace latgrad::profile

@@ -1,12 +1,13 @@
 // Measures whole networks and compares them with the sums over a table.
 //
 //   Subjects subjects = make_subjects({.space = &space, .random = 20}, table, {.device = device});
-//   ValidateResult result = validate(subjects.priced, runner, {.target = 0.01, .budget_s = 60});
+//   ValidateResult result = validate(subjects.priced, &reference, runner, {.target = 0.01, .budget_s = 60});
 //   result.agreement->mape;
 //
-// Networks are timed from end to end, in rounds over all of them in random order, so that a burst of noise or
-// a slow minute does not hit one of them alone. Each visit of a network is one independent value. Rounds
-// continue with the networks whose median is not yet known well enough, until all are known, which takes at
+// Networks are timed from end to end, in rounds over all of them in random order, between runs of the
+// reference network (reference.h): times are ratios to it. Each visit of a network is one independent value.
+// Rounds
+// continue with the networks whose time is not yet known well enough, until all are known, which takes at
 // least six rounds, or the budget is spent.
 
 #pragma once
@@ -73,9 +74,9 @@ inline constexpr RoundOptions kValidateRounds{.target = 0.01, .budget_s = 120};
 struct ValidatedNet {
   std::string name;
   bool from_space = false;
-  TimePair time;  // measured: the median of all samples
+  TimePair time;  // measured: the centre of the visits
   size_t visits = 0;
-  // 95 %, of the median, from the medians of the visits; nothing for fewer than six visits.
+  // 95 %, of the centre; nothing for fewer than six visits.
   std::optional<Interval> interval;
   std::optional<double> relative_error;  // half the interval over the median, as the target
 };
@@ -98,8 +99,11 @@ struct ValidateResult {
   // % slower than when the table was measured. Nothing if nothing was measured.
   std::optional<double> operators_now;
   size_t rounds = 0;
-  size_t runs = 0;            // of whole networks, timed
-  size_t discarded_runs = 0;  // for drift
+  size_t runs = 0;                          // of whole networks, timed
+  size_t discarded_runs = 0;                // the machine changed its speed under them
+  std::optional<Reference> reference = {};  // nothing: the runner cannot run it, or there is none
+  double reference_now_us = 0;  // of this run; its time_us is that of the table's, if that has one
+  std::optional<double> unsteadiness = {};  // Samples::unsteadiness
   double elapsed_s = 0;
   bool budget_spent = false;
   bool stopped = false;  // by stop_requested
@@ -110,7 +114,8 @@ struct ValidateVisit {
   const Subject& next;
   size_t settled = 0;
   size_t total = 0;
-  std::optional<double> left_s;  // nothing before the first round is done
+  std::optional<double> left_s;                       // nothing before the first round is done
+  std::optional<double> unsteadiness = std::nullopt;  // of the machine so far
 };
 
 struct ValidateHooks {
@@ -118,9 +123,10 @@ struct ValidateHooks {
   std::function<bool()> stop_requested = {};                // asked before each visit; may be empty
 };
 
-// A run that is stopped says so and gives nothing else. Precondition: the runner is open.
+// `reference` may be null: times then count as they are. A run that is stopped says so and gives nothing
+// else. Precondition: the runner is open.
 // Errors: ValueError for an option out of range; what the runner throws.
-ValidateResult validate(std::span<const Subject> subjects, runner::Runner& runner,
+ValidateResult validate(std::span<const Subject> subjects, const Reference* reference, runner::Runner& runner,
                         const RoundOptions& options, const ValidateHooks& hooks = {});
 
 }  // namespace latgrad::profile

@@ -33,9 +33,12 @@ class ProcessRunner : public Runner {
   // Errors: RunnerError if the program cannot be started, dies, answers too late or breaks the protocol; the
   // message names the command.
   RunnerInfo open(const RunnerSettings& settings) override;
+  // A runner of the first protocol measures the parts of a chain one after the other.
   Timings measure(const MeasureRequest& request) override;
 
  private:
+  Timings measure_at_once(const MeasureRequest& request);
+  Timings measure_by_part(const MeasureRequest& request);
   std::string ask(const std::string& request);
   [[noreturn]] void fail(const std::string& what);
   [[noreturn]] void fail_by_death();
@@ -47,6 +50,7 @@ class ProcessRunner : public Runner {
   int from_runner_ = -1;
   std::string received_;  // bytes after the last line that was read
   uint64_t next_id_ = 0;
+  int protocol_ = 1;
 };
 
 }  // namespace latgrad::runner

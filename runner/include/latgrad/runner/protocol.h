@@ -20,8 +20,10 @@
 
 namespace latgrad::runner {
 
-// Raised when an old runner would misunderstand a new planner, or the other way round.
-inline constexpr int kProtocolVersion = 1;
+// A planner asks for the newest version that it speaks, in a way that the oldest runner understands, and uses
+// what the runner answers. Version 2 times the parts of a chain.
+inline constexpr int kProtocolVersion = 2;
+inline constexpr int kOldestProtocolVersion = 1;
 
 std::string open_request(uint64_t id, const RunnerSettings& settings);
 std::string measure_request(uint64_t id, const MeasureRequest& request);
@@ -35,14 +37,16 @@ struct OwnedMeasureRequest {
   int warmup = 1;
   int samples = 1;
   Timing timing = Timing::kOperators;
+  std::vector<size_t> parts = {};
 
-  MeasureRequest view() const { return {chain, warmup, samples, timing}; }
+  MeasureRequest view() const { return {chain, warmup, samples, timing, parts}; }
 };
 
 // One of the two requests.
 struct Request {
   uint64_t id = 0;
   std::optional<RunnerSettings> open;
+  int protocol = kOldestProtocolVersion;  // open: the newest version that both sides speak
   std::optional<OwnedMeasureRequest> measure;
 };
 
@@ -56,5 +60,9 @@ uint64_t id_of(std::string_view line);
 // counts that do not fit, times that are negative or not finite; if the reply is an error, with its message.
 RunnerInfo parse_opened(std::string_view line, uint64_t id);
 Timings parse_timings(std::string_view line, uint64_t id, const MeasureRequest& request);
+
+// The operators of a chain as a request has them, for files. Errors: ParseError.
+std::string chain_json(const Chain& chain);
+Chain parse_chain(std::string_view json);
 
 }  // namespace latgrad::runner

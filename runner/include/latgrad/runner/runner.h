@@ -41,6 +41,7 @@ struct RunnerInfo {
   int threads = 1;
   std::vector<int> cores;  // that it is pinned to; empty: not pinned
   Machine machine;
+  int protocol = 1;  // the version that it speaks
 };
 
 enum class Timing {
@@ -53,13 +54,17 @@ struct MeasureRequest {
   int warmup = 1;   // runs of the whole chain before the first sample
   int samples = 1;  // timed runs of the whole chain
   Timing timing = Timing::kOperators;
+  // With kWhole: how many operators each part of the chain has, which are networks in a row that feed nothing
+  // to each other; each is timed as a whole in the same run. Empty: the chain is one part.
+  std::vector<size_t> parts = {};
 };
 
 struct Timings {
   // [operator][sample]; empty for one that cannot run
   std::vector<std::vector<double>> operators_us;
-  std::vector<double> total_us;          // [sample]; kWhole
-  std::vector<std::string> unsupported;  // [operator]: why it cannot run; empty for the others
+  std::vector<double> total_us;                    // [sample]; kWhole
+  std::vector<std::vector<double>> parts_us = {};  // [part][sample]; kWhole, where the request names parts
+  std::vector<std::string> unsupported;            // [operator]: why it cannot run; empty for the others
 };
 
 class Runner {

@@ -1,0 +1,121 @@
+#include "latgrad/profile/reference.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <utility>
+
+#include "latgrad/net/infer_shapes.h"
+#include "latgrad/search/lowering.h"
+
+namespace latgrad::profile {
+namespace {
+
+using runner::Chain;
+using runner::Timings;
+
+void append(Chain& chain, const Chain& part) {
+  const int first = static_cast<int>(chain.size());
+  for (const runner::ChainOperator& link : part) {
+    chain.push_back(link);
+    for (int& source : chain.back().sources) {
+      if (source != runner::kOutside) source += first;
+    }
+  }
+}
+
+// By run: the sum of the first operators.
+std::vector<double> sums(const Timings& timings, size_t operators, size_t runs) {
+  std::vector<double> sums(runs, 0);
+  for (size_t op = 0; op < operators; ++op) {
+    for (size_t run = 0; run < timings.operators_us[op].size(); ++run)
+      sums[run] += timings.operators_us[op][run];
+  }
+  return sums;
+}
+
+// Each run and the next.
+std::vector<Flanks> neighbours(const std::vector<double>& times_us) {
+  std::vector<Flanks> flanks;
+  for (size_t run = 0; run + 1 < times_us.size(); ++run) flanks.push_back({times_us[run], times_us[run + 1]});
+  return flanks;
+}
+
+template <typename T>
+std::vector<T> middle(std::vector<T>& all, size_t begin, size_t size) {
+  const auto first = all.begin() + static_cast<std::ptrdiff_t>(begin);
+  return {std::make_move_iterator(first), std::make_move_iterator(first + static_cast<std::ptrdiff_t>(size))};
+}
+
+}  // namespace
+
+double Flanks::disagreement() const { return mean_us() > 0 ? std::abs(before_us - after_us) / mean_us() : 0; }
+
+Reference net_reference(std::string name, const net::Net& net) {
+  const net::NetShapes shapes = net::infer_shapes(net, {.allow_unknown = true});
+  return {std::move(name), runner::make_chain(net, shapes), net::count_macs(shapes).macs, 0};
+}
+
+Reference space_reference(const search::Space& space, search::Precision precision) {
+  search::Architecture arch;
+  for (size_t layer = 0; layer < space.layers().size(); ++layer) {
+    const std::vector<bool>& offered = space.layers()[layer].offered;
+    std::vector<std::pair<int64_t, int>> choices;  // multiply-accumulates, candidate
+    for (size_t candidate = 0; candidate < offered.size(); ++candidate) {
+      if (!offered[candidate]) continue;
+      const net::Net block = search::lower_block(space, layer, candidate, precision);
+      const int64_t macs = net::count_macs(net::infer_shapes(block)).macs;
+      choices.emplace_back(macs, static_cast<int>(candidate));
+    }
+    std::ranges::sort(choices);
+    // What has nothing to multiply, a skip, stands for nothing that is measured.
+    std::erase_if(
+        choices, [most = choices.back().first](const auto& choice) { return choice.first == 0 && most > 0; });
+    arch.push_back(choices[(choices.size() - 1) / 2].second);
+  }
+  return net_reference(space.name() + ": " + space.format_architecture(arch),
+                       search::lower(space, arch, precision));
+}
+
+std::optional<Reference> typical(std::vector<Reference> references) {
+  std::erase_if(references, [](const Reference& reference) { return reference.chain.empty(); });
+  if (references.empty()) return std::nullopt;
+  std::ranges::stable_sort(references, {}, &Reference::macs);
+  return std::move(references[(references.size() - 1) / 2]);
+}
+
+FlankedTimings measure_flanked(const Reference* reference, runner::Runner& runner,
+                               const FlankedRequest& request) {
+  FlankedTimings result;
+  if (reference == nullptr || reference->chain.empty()) {
+    result.timings = runner.measure({.chain = request.chain,
+                                     .warmup = request.warmup,
+                                     .samples = request.samples,
+                                     .timing = request.timing});
+    return result;
+  }
+  const size_t length = reference->chain.size();
+  const size_t size = request.chain.size();
+  const auto samples = static_cast<size_t>(request.samples);
+  Chain chain = reference->chain;
+  append(chain, request.chain);
+  // The reference of the next run ends a sample: one run more than there are samples.
+  runner::MeasureRequest whole{
+      .chain = chain, .warmup = request.warmup, .samples = request.samples + 1, .timing = request.timing};
+  if (request.timing == runner::Timing::kWhole) whole.parts = {length, size};
+  Timings all = runner.measure(whole);
+  result.flanks = neighbours(sums(all, length, samples + 1));
+  if (!all.parts_us.empty()) {
+    result.whole = neighbours(all.parts_us[0]);
+    result.timings.total_us = std::move(all.parts_us[1]);
+    result.timings.total_us.resize(samples);
+  }
+  result.timings.operators_us = middle(all.operators_us, length, size);
+  result.timings.unsupported = middle(all.unsupported, length, size);
+  for (std::vector<double>& samples_us : result.timings.operators_us) {
+    samples_us.resize(std::min(samples_us.size(), samples));
+  }
+  return result;
+}
+
+}  // namespace latgrad::profile
