@@ -127,7 +127,7 @@ def test_shows_its_progress_on_standard_error(table, capsys):
 
 
 def test_an_interrupted_run_is_resumed_by_the_same_call(table):
-    # The second answer comes half a second late: the interruption comes before it.
+    # The second visit comes half a second late: the interruption comes before it.
     options = dict(nets=small_net(), output=table, runner=runner("late", "noisy"), target=1e-6, quiet=True)
     timer = threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()

@@ -1,7 +1,7 @@
 """A runner whose operators take made-up times: what the tests of the profiler measure.
 
 fake_runner.py [BEHAVIOUR ...]: how it is to behave badly; none: it behaves.
-  late            answers the second request to measure half a second late
+  late            answers the fourth request to measure half a second late
   dies            ends with status 7 at the fifth request to measure
   killed          kills itself at the fifth request to measure
   garbage         answers the second request to measure with a line that is no JSON
@@ -92,7 +92,7 @@ def main():
             print(json.dumps(open_reply(request)), flush=True)
             continue
         count += 1
-        if "late" in BEHAVIOUR and count == 2:
+        if "late" in BEHAVIOUR and count == 4:
             time.sleep(0.5)
         if "dies" in BEHAVIOUR and count == 5:
             sys.exit(7)
