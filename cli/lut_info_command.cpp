@@ -186,7 +186,9 @@ profile::Steadiness measure_now(const InfoOptions& options,
   if (const std::optional<profile::Origin> there = profile::read_origin(options.file)) {
     const std::string differs = profile::differences(*there, profile::origin_of(info));
     if (!differs.empty()) {
-      write_error(fmt::format("latgrad: warning: {} was measured elsewhere: {}\n", options.file, differs));
+      throw ValueError(
+          "--now compares a table with the machine and engine that it was measured on: " + differs,
+          {.file = options.file});
     }
   }
   const std::optional<profile::Steadiness> now = profile::measure_steadiness(*reference, *runner, kNow_s);

@@ -7,7 +7,7 @@
 namespace latgrad::cli {
 
 // Adds --target and --budget; the variables hold their defaults. `what` names what is measured: "each
-// median".
+// time".
 void add_measuring_options(CLI::App& app, const char* what, double& target, double& budget_s);
 
 }  // namespace latgrad::cli

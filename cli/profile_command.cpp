@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <iostream>
@@ -47,7 +49,7 @@ constexpr const char* kFooter =
     "Exit codes: 0 complete, 3 some operators could not be measured (they are listed), 1 error,\n"
     "2 wrong usage.";
 
-// That may measure at once.
+// How many may measure at once.
 constexpr int kMostRunners = 256;
 
 struct ProfileOptions {
@@ -61,7 +63,9 @@ struct ProfileOptions {
   bool quiet = false;
 };
 
-volatile std::sig_atomic_t interrupted = 0;
+// Set by the handler, on whichever thread it runs, and read by all.
+std::atomic<int> interrupted = 0;
+static_assert(std::atomic<int>::is_always_lock_free);
 
 // The first Ctrl-C lets the current network finish; the handler resets itself, so the second one kills.
 void stop_on_interrupt() {
@@ -172,8 +176,10 @@ int run_fleet(const ProfileOptions& options) {
   std::vector<std::thread> threads;
   for (size_t i = 0; i < count; ++i) threads.emplace_back(measure, i);
   for (std::thread& thread : threads) thread.join();
-  if (interrupted != 0) {
-    write_error("latgrad: interrupted; the same command resumes the run\n");
+  if (std::ranges::any_of(results, [](const FleetResult& of) { return of.result && of.result->stopped; })) {
+    write_error(
+        "latgrad: interrupted; the same command resumes the runs that are not done, and measures the others "
+        "again\n");
     return std::raise(interrupted);
   }
   bool failed = false;
@@ -197,6 +203,7 @@ int run_fleet(const ProfileOptions& options) {
 int run(ProfileOptions options) {
   options.run.runner = options.runner.settings;
   options.run.runner_command = runner_text(options.runner);
+  options.run.runs_here = options.runner.commands.empty();
   const bool is_fleet = options.runner.commands.size() > 1;
   if (options.self_test && !is_fleet) return run_self_test(options);
   if (options.spaces.empty() && options.run.networks.nets.empty()) {

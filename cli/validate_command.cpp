@@ -231,7 +231,7 @@ void declare_what(CLI::App& app, ValidateCommandOptions& options) {
 
 void declare_how(CLI::App& app, ValidateCommandOptions& options) {
   profile::RoundOptions& rounds = options.run.rounds;
-  add_measuring_options(app, "each network's median", rounds.target, rounds.budget_s);
+  add_measuring_options(app, "each network's time", rounds.target, rounds.budget_s);
   app.add_option("--seed", rounds.seed, "Seed of the architectures, the order and the bootstrap")
       ->type_name("N")
       ->capture_default_str();

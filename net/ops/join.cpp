@@ -255,10 +255,17 @@ void gather_nd(OpContext& ctx) {
 // Along an axis, an element of the data for each index: as many dimensions in all of them.
 void check_elements(const OpContext& ctx) {
   const Shape& data = ctx.activation(0, 1).shape;
-  ctx.axis(ctx.args().integer("axis", 0), data.size(), "axis");
+  const size_t axis = ctx.axis(ctx.args().integer("axis", 0), data.size(), "axis");
   if (ctx.activation(1).shape.size() != data.size()) {
     ctx.fail_at_input(1, fmt::format("the indices must have as many dimensions as the data {}, got {}",
                                      to_string(data), to_string(ctx.activation(1).shape)));
+  }
+  for (size_t dim = 0; dim < data.size(); ++dim) {
+    if (dim != axis && ctx.activation(1).shape[dim] > data[dim]) {
+      ctx.fail_at_input(1,
+                        fmt::format("the indices must not reach beyond the data {} in dimension {}, got {}",
+                                    to_string(data), dim, to_string(ctx.activation(1).shape)));
+    }
   }
 }
 
@@ -317,6 +324,7 @@ constexpr DefaultArgument kGather[] = {
     {"axis", int64_t{0}}, {"wrap_indices", int64_t{0}}, {"match_outer", int64_t{0}}};
 constexpr DefaultArgument kAxisZero[] = {{"axis", int64_t{0}}};
 constexpr DefaultArgument kBatchDims[] = {{"batch_dims", int64_t{0}}};
+constexpr DataType kIndicesAndUpdates[] = {DataType::kInt64, DataType::kFloat};
 constexpr DefaultArgument kTriangle[] = {{"upper", int64_t{1}}, {"k", int64_t{0}}};
 constexpr DefaultArgument kTile[] = {{"tiles", int64_t{1}}, {"axis", int64_t{0}}};
 
@@ -361,9 +369,14 @@ constexpr OperatorType kRows[] = {
     {.type = "ScatterElements",
      .inputs = {3, 3},
      .activations = kAll,
+     .parameter_types = kIndicesAndUpdates,
      .defaults = kAxisZero,
      .infer = scatter_elements},
-    {.type = "ScatterND", .inputs = {3, 3}, .activations = kAll, .infer = scatter_nd},
+    {.type = "ScatterND",
+     .inputs = {3, 3},
+     .activations = kAll,
+     .parameter_types = kIndicesAndUpdates,
+     .infer = scatter_nd},
     {.type = "Slice", .inputs = {1, 3}, .parameter_types = kLengths, .infer = slice},
     {.type = "Split",
      .inputs = {1, 2},

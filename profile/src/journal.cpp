@@ -28,7 +28,8 @@ std::string header_line(const RunSettings& settings) {
                           {"warmup", settings.warmup},
                           {"seed", settings.seed},
                           {"plan", fmt::format("{:016x}", settings.plan_hash)},
-                          {"reference", settings.reference}});
+                          {"reference", settings.reference},
+                          {"reference_hash", fmt::format("{:016x}", settings.reference_hash)}});
 }
 
 // What one line adds: one of the two.
@@ -81,6 +82,10 @@ Entry read_entry(const std::string& line, size_t num_operators, const Place& pla
   Entry entry;
   if (const auto visit = root.find("visit")) {
     entry.visit = {read_visit(*visit, num_operators), read_flanks(root.at("flanks"))};
+    const size_t runs = entry.visit.flanks.size();
+    for (const OperatorSamples& op : entry.visit.operators) {
+      if (runs > 0 && op.samples_us.size() % runs != 0) visit->fail("hold samples of each run");
+    }
   } else if (const auto unsupported = root.find("unsupported")) {
     const auto reasons = unsupported->members();
     if (reasons.size() != 1) unsupported->fail("hold one operator");

@@ -110,12 +110,14 @@ Rehearsal rehearse(const Carriers& carriers, std::span<const lut::OperatorKey> o
   double round_s = 0;
   for (const Carrier& carrier : carriers.round(std::vector<bool>(operators.size(), true), random)) {
     Clock::time_point start = Clock::now();
-    const FlankedTimings flanked = measure_flanked(
-        reference, runner, {.chain = carrier.chain, .warmup = 0, .timing = runner::Timing::kWhole});
+    const FlankedTimings flanked = measure_flanked(reference, runner, {.chain = carrier.chain, .warmup = 0});
     const runner::Timings& timings = flanked.timings;
-    double run_s = timings.total_us.front() / 1e6;
-    for (const Flanks& flanks : flanked.whole) run_s += (flanks.before_us + flanks.after_us) / 1e6;
-    // This timed the preparation and one run; a visit has more runs.
+    double run_s = 0;
+    for (const std::vector<double>& samples_us : timings.operators_us) {
+      for (const double sample_us : samples_us) run_s += sample_us / 1e6;
+    }
+    for (const Flanks& flanks : flanked.flanks) run_s += flanks.mean_us() / 1e6;
+    // This timed the preparation and the runs of one sample; a visit has more.
     round_s += seconds_since(start) + (options.warmup + options.samples_per_visit - 1) * run_s;
     for (size_t i = 0; i < carrier.operators.size(); ++i) {
       if (carrier.operators[i] == kNotPlanned || timings.unsupported[i].empty()) continue;

@@ -1,5 +1,7 @@
 #include "latgrad/profile/reference.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -73,8 +75,27 @@ Reference space_reference(const search::Space& space, search::Precision precisio
         choices, [most = choices.back().first](const auto& choice) { return choice.first == 0 && most > 0; });
     arch.push_back(choices[(choices.size() - 1) / 2].second);
   }
-  return net_reference(space.name() + ": " + space.format_architecture(arch),
-                       search::lower(space, arch, precision));
+  return net_reference(
+      fmt::format("{}/{}: {}", space.name(), search::to_string(precision), space.format_architecture(arch)),
+      search::lower(space, arch, precision));
+}
+
+std::optional<Reference> runnable(Reference reference, runner::Runner& runner) {
+  const Timings timings = runner.measure({.chain = reference.chain, .warmup = 0, .samples = 1});
+  std::vector<int> places(reference.chain.size(), runner::kOutside);  // in the chain that is left
+  Chain left;
+  for (size_t op = 0; op < reference.chain.size(); ++op) {
+    if (!timings.unsupported[op].empty()) continue;
+    places[op] = static_cast<int>(left.size());
+    left.push_back(reference.chain[op]);
+    for (int& source : left.back().sources) {
+      if (source != runner::kOutside) source = places[static_cast<size_t>(source)];
+    }
+  }
+  if (left.empty()) return std::nullopt;
+  if (left.size() < reference.chain.size()) reference.time_us = 0;
+  reference.chain = std::move(left);
+  return reference;
 }
 
 std::optional<Reference> typical(std::vector<Reference> references) {
@@ -105,10 +126,9 @@ FlankedTimings measure_flanked(const Reference* reference, runner::Runner& runne
   if (request.timing == runner::Timing::kWhole) whole.parts = {length, size};
   Timings all = runner.measure(whole);
   result.flanks = neighbours(sums(all, length, samples + 1));
+  // A whole run lies between the two runs whose operators are timed: the first has none before it.
   if (!all.parts_us.empty()) {
-    result.whole = neighbours(all.parts_us[0]);
-    result.timings.total_us = std::move(all.parts_us[1]);
-    result.timings.total_us.resize(samples);
+    result.timings.total_us = {all.parts_us[1].begin() + 1, all.parts_us[1].end()};
   }
   result.timings.operators_us = middle(all.operators_us, length, size);
   result.timings.unsupported = middle(all.unsupported, length, size);

@@ -68,6 +68,7 @@ std::string unsettled_text(const std::vector<UnsettledOperator>& unsettled, doub
 }  // namespace
 
 std::string reference_text(const ReferenceReport& report) {
+  if (report.reference && !(report.now_us > 0)) return "";  // nothing was measured
   if (!report.reference)
     return "Times are as they came: there is no reference network that the runner can run.\n";
   const Reference& reference = *report.reference;

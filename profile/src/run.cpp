@@ -139,10 +139,17 @@ void say_steadiness(const Reference* reference, const Options& options, const ru
   if (!before) return;
   std::string text = fmt::format("The machine is {}", steadiness_text(before->unsteadiness, options.steady));
   if (before->unsteadiness > options.steady) {
-    text += fmt::format(". What would help: {}",
-                        fmt::join(steadiness_advice(info, runner::load_average()), "; "));
+    text += fmt::format(
+        ". What would help: {}",
+        fmt::join(steadiness_advice(info, options.runs_here ? runner::load_average() : std::nullopt), "; "));
   }
   progress.say(text);
+}
+
+uint64_t chain_hash(const runner::Chain& chain) {
+  std::vector<lut::OperatorKey> keys;
+  for (const runner::ChainOperator& link : chain) keys.push_back(link.key);
+  return plan_hash(keys);
 }
 
 void check_names(const Options& options) {
@@ -190,6 +197,14 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
   if (work.reference && known && read_origin(*options.lut) != origin_of(result.runner)) {
     work.reference->time_us = 0;  // of another machine, whose speed is not this one's
   }
+  if (work.reference && !operators.empty()) {
+    work.reference = runnable(std::move(*work.reference), runner);
+    if (known && known->size() > 0 && !(work.reference && work.reference->is_known())) {
+      progress.say(
+          fmt::format("{} has no reference that can be run here: what is added is at the speed of today",
+                      options.lut->string()));
+    }
+  }
   const Reference* reference = work.reference ? &*work.reference : nullptr;
 
   // A run that extends its own output is complete if it was killed after renaming the output into place but
@@ -219,11 +234,12 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
                    .warmup = options.measure.warmup,
                    .seed = options.measure.seed,
                    .plan_hash = plan_hash(operators),
-                   .reference = reference == nullptr ? "" : reference->name},
+                   .reference = reference == nullptr ? "" : reference->name,
+                   .reference_hash = reference == nullptr ? 0 : chain_hash(reference->chain)},
                   operators.size(),
                   {.flank_tolerance = options.measure.flank_tolerance,
                    .reference_us = reference == nullptr ? 0 : reference->time_us});
-  say_steadiness(reference, options, result.runner, runner, progress);
+  if (!operators.empty()) say_steadiness(reference, options, result.runner, runner, progress);
   MeasureHooks hooks{.on_visit =
                          [&](const Visit& visit) {
                            progress.show(
@@ -249,12 +265,15 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
   result.discarded_samples = journal.samples().discarded_samples();
   result.unsteadiness = journal.samples().unsteadiness();
   if (result.unsteadiness.value_or(0) > options.steady) {
-    result.advice = steadiness_advice(result.runner, provenance.load_at_start);
+    result.advice =
+        steadiness_advice(result.runner, options.runs_here ? provenance.load_at_start : std::nullopt);
   }
   if (journal.samples().undisturbed_us() > 0) {
     result.reference = *work.reference;
     result.reference->time_us = journal.samples().reference_us();
     result.reference_now_us = journal.samples().undisturbed_us();
+  } else if (options.lut) {
+    result.reference = read_reference(*options.lut);  // what the records are ratios to stays what it is
   }
   result.stopped = measured.stopped;
   result.budget_spent = measured.budget_spent;

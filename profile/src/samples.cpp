@@ -23,7 +23,11 @@ void Times::add(const std::vector<double>& samples_us) {
 Percentiles Times::percentiles(double burst_factor) const {
   Percentiles all = profile::percentiles(samples_us_);
   const double price_us = std::round(typical_us() * burst_factor * 1e3) / 1e3;
-  all.p50_us = std::clamp(price_us, all.p10_us, all.p90_us);
+  all.p50_us = price_us;
+  all.p10_us = std::min(all.p10_us, price_us);
+  all.p0_us = std::min(all.p0_us, price_us);
+  all.p90_us = std::max(all.p90_us, price_us);
+  all.p100_us = std::max(all.p100_us, price_us);
   return all;
 }
 
@@ -100,10 +104,20 @@ std::vector<Times> Samples::times(double flank_tolerance) const {
   return times;
 }
 
+double Samples::flank_tolerance() const {
+  std::vector<double> apart;
+  for (const VisitSamples& visit : visits_) {
+    for (const Flanks& flanks : visit.flanks) apart.push_back(flanks.disagreement());
+  }
+  return apart.empty() ? rules_.flank_tolerance
+                       : std::max(rules_.flank_tolerance, 4 * percentile(std::move(apart), 50));
+}
+
 double Samples::burst_factor() const {
   std::vector<double> typical_us;
   for (const Times& times : times()) typical_us.push_back(times.typical_us());
   const double reference_us = this->reference_us();
+  const double tolerance = flank_tolerance();
   std::vector<double> factors;
   for (const VisitSamples& visit : visits_) {
     // Of the operators of one run together, typically and in this visit.
@@ -111,8 +125,7 @@ double Samples::burst_factor() const {
     double taken_us = 0;
     for (const OperatorSamples& op : visit.operators) {
       if (visit.flanks.empty()) continue;
-      const std::vector<double> counted_us =
-          counted(op.samples_us, visit.flanks, reference_us, rules_.flank_tolerance);
+      const std::vector<double> counted_us = counted(op.samples_us, visit.flanks, reference_us, tolerance);
       if (counted_us.empty()) continue;
       const auto places = static_cast<double>(op.samples_us.size() / visit.flanks.size());
       sum_us += places * typical_us[op.op];
@@ -132,10 +145,10 @@ size_t Samples::samples() const {
 
 size_t Samples::discarded_samples() const {
   size_t discarded = 0;
+  const double tolerance = flank_tolerance();
   for (const VisitSamples& visit : visits_) {
-    discarded += static_cast<size_t>(std::ranges::count_if(visit.flanks, [this](const Flanks& flanks) {
-      return flanks.disagreement() > rules_.flank_tolerance;
-    }));
+    discarded += static_cast<size_t>(std::ranges::count_if(
+        visit.flanks, [tolerance](const Flanks& flanks) { return flanks.disagreement() > tolerance; }));
   }
   return discarded;
 }

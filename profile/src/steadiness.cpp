@@ -14,13 +14,14 @@ constexpr double kUndisturbedPercent = 10;
 constexpr int kFewestRuns = 10;
 constexpr int kMostRuns = 2000;
 
-std::vector<double> times_of(const Reference& reference, runner::Runner& runner, int runs) {
-  const runner::Timings timings = runner.measure({.chain = reference.chain, .warmup = 1, .samples = runs});
-  std::vector<double> sums_us(static_cast<size_t>(runs), 0);
-  for (const std::vector<double>& samples_us : timings.operators_us) {
-    for (size_t run = 0; run < samples_us.size(); ++run) sums_us[run] += samples_us[run];
+// As in a measurement: another network, here a copy of its own, runs in between and has the caches.
+std::vector<double> times_of(const Reference& reference, runner::Runner& runner, int samples) {
+  std::vector<double> times_us;
+  for (const Flanks& flanks :
+       measure_flanked(&reference, runner, {.chain = reference.chain, .samples = samples}).flanks) {
+    times_us.push_back(flanks.mean_us());
   }
-  return sums_us;
+  return times_us;
 }
 
 }  // namespace
@@ -36,13 +37,13 @@ std::optional<Steadiness> measure_steadiness(const Reference& reference, runner:
                                              double seconds) {
   const double once_us = times_of(reference, runner, 1).front();
   if (!(once_us > 0)) return std::nullopt;
-  const double runs = std::clamp<double>(seconds * 1e6 / once_us, kFewestRuns, kMostRuns);
+  const double runs = std::clamp<double>(seconds * 1e6 / (2 * once_us), kFewestRuns, kMostRuns);
   return steadiness_of(times_of(reference, runner, static_cast<int>(runs)));
 }
 
 std::string steadiness_text(double unsteadiness, double steady) {
   const char* word = unsteadiness <= steady ? "steady" : unsteadiness <= 4 * steady ? "restless" : "noisy";
-  return fmt::format("{} {:.0f} %", word, 100 * unsteadiness);
+  return fmt::format("{} {:.{}f} %", word, 100 * unsteadiness, unsteadiness < 0.01 ? 1 : 0);
 }
 
 std::string with_steadiness(std::optional<double> unsteadiness, double steady, const std::string& text) {

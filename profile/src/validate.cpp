@@ -107,9 +107,10 @@ class Validation {
         reasons_(subjects.size()) {}
 
   ValidateResult run() {
-    while (!result_.stopped && rounds_.begin(net_times(options_.flank_tolerance), can_run())) run_round();
+    while (!result_.stopped && rounds_.begin(net_times(runs_.flank_tolerance()), can_run())) run_round();
     if (result_.stopped) return std::move(result_);
-    const std::vector<Times> times = net_times(options_.flank_tolerance);
+    const double tolerance = runs_.flank_tolerance();
+    const std::vector<Times> times = net_times(tolerance);
     const std::vector<Times> all_times = net_times(std::numeric_limits<double>::infinity());
     // Samples under which the machine changed its speed are better than no result.
     std::vector<Times> used;
@@ -120,10 +121,8 @@ class Validation {
     result_.operators_now = operators_now();
     for (const NetVisit& visit : visits_) {
       result_.runs += visit.total_us.size();
-      result_.discarded_runs +=
-          static_cast<size_t>(std::ranges::count_if(visit.flanks, [&](const Flanks& flanks) {
-            return !(flanks.disagreement() <= options_.flank_tolerance);
-          }));
+      result_.discarded_runs += static_cast<size_t>(std::ranges::count_if(
+          visit.flanks, [tolerance](const Flanks& flanks) { return flanks.disagreement() > tolerance; }));
     }
     if (runs_.undisturbed_us() > 0) {
       result_.reference = *reference_;
@@ -201,7 +200,7 @@ class Validation {
       if (!flanked.flanks.empty()) run.flanks = {flanked.flanks[sample]};
       runs_.add_visit(std::move(run));
     }
-    visits_.push_back({i, timings.total_us, std::move(flanked.whole)});
+    visits_.push_back({i, timings.total_us, std::move(flanked.flanks)});
   }
 
   // By place: the time of the operator in the runs that count, or 0 without any.

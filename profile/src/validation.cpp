@@ -163,7 +163,8 @@ ValidationReport run_validation(const ValidationOptions& options, runner::Runner
   if (!report.table_differs.empty() && hooks.on_warning) {
     hooks.on_warning(fmt::format("{} was measured elsewhere: {}", report.lut, report.table_differs));
   }
-  const std::optional<Reference> reference = reference_for(report, options, space, nets);
+  std::optional<Reference> reference = reference_for(report, options, space, nets);
+  if (reference) reference = runnable(std::move(*reference), runner);
   report.result =
       validate(subjects.priced, reference ? &*reference : nullptr, runner, options.rounds,
                {.on_visit =

@@ -189,7 +189,8 @@ at::Tensor drawn_values(int64_t count) {
   constexpr double kLeast = 1.0 / 16;
   static const at::Tensor values = [] {
     const at::Tensor drawn = at::empty({(int64_t{1} << 20) + 7}, at::kFloat).uniform_(-1, 1);
-    return drawn.mul(1 - kLeast).add_(drawn.sign(), kLeast);
+    const at::Tensor away_from_zero = at::where(drawn < 0, at::full({}, -kLeast), at::full({}, kLeast));
+    return drawn.mul(1 - kLeast).add_(away_from_zero);
   }();
   static std::atomic<int64_t> next = 0;
   const int64_t first = next.fetch_add(count) % values.size(0);

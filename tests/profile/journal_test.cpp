@@ -101,6 +101,7 @@ TEST_F(JournalTest, NamesTheLineThatIsNotItsOwn) {
          R"(a journal line must have the member flanks, got {"visit": {"0": [1]}})");
   expect(R"({"visit": {"0": [1]}, "flanks": [[1, -1]]})",
          "flanks must hold pairs of times that are not negative, got [[1, -1]]");
+  expect(R"({"visit": {"0": [1]}, "flanks": [[1, 1], [1, 1]]})", "visit must hold samples of each run");
   expect(R"({"visit": {"0": [1]}, "flanks": [[1]]})", "flanks must hold pairs of times");
   expect(R"({"unsupported": {}})", "unsupported must hold one operator, got {}");
   expect(R"({"unsupported": {"0": 1}})", "0 must be text, got 1");

@@ -1,9 +1,9 @@
 """A runner whose operators take made-up times: what the tests of the profiler measure.
 
 fake_runner.py [BEHAVIOUR ...]: how it is to behave badly; none: it behaves.
-  late            answers the fourth request to measure half a second late
-  dies            ends with status 7 at the fifth request to measure
-  killed          kills itself at the fifth request to measure
+  late            answers the fifth request to measure half a second late
+  dies            ends with status 7 at the sixth request to measure
+  killed          kills itself at the sixth request to measure
   garbage         answers the second request to measure with a line that is no JSON
   wrong-count     leaves out a sample
   negative        measures negative times
@@ -92,11 +92,11 @@ def main():
             print(json.dumps(open_reply(request)), flush=True)
             continue
         count += 1
-        if "late" in BEHAVIOUR and count == 4:
+        if "late" in BEHAVIOUR and count == 5:
             time.sleep(0.5)
-        if "dies" in BEHAVIOUR and count == 5:
+        if "dies" in BEHAVIOUR and count == 6:
             sys.exit(7)
-        if "killed" in BEHAVIOUR and count == 5:
+        if "killed" in BEHAVIOUR and count == 6:
             os.kill(os.getpid(), signal.SIGKILL)
         if "garbage" in BEHAVIOUR and count == 2:
             print("Welcome to pi!", flush=True)

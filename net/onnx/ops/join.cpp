@@ -116,7 +116,11 @@ void scatter_elements(OnnxNode& node, std::string_view target) {
 void triangle(OnnxNode& node, std::string_view target) {
   Operator op = node.as(target, {0});
   add_integer(op, "upper", node.integer("upper", 1), 1);
-  if (node.has_input(1)) add_integer(op, "k", static_cast<int64_t>(node.known_number(1)), 0);
+  if (node.has_input(1)) {
+    const std::vector<int64_t> diagonal = node.known_integers(1);
+    if (diagonal.size() != 1) node.fail(fmt::format("k must be one number, got {}", diagonal.size()));
+    add_integer(op, "k", std::clamp(diagonal[0], -kMaxDim, kMaxDim), 0);
+  }
   node.emit(std::move(op));
 }
 

@@ -32,8 +32,9 @@ struct RunSettings {
   std::vector<int> cores = {};
   int warmup = 0;
   uint64_t seed = 0;
-  uint64_t plan_hash = 0;  // of the operators in order
-  std::string reference;   // its name
+  uint64_t plan_hash = 0;       // of the operators in order
+  std::string reference;        // its name
+  uint64_t reference_hash = 0;  // of its operators, as plan_hash
 };
 
 // Order counts, spelling of arguments does not.

@@ -1,4 +1,4 @@
-// Measures the operators of a plan inside the networks that carry them, in rounds, until the median of every
+// Measures the operators of a plan inside the networks that carry them, in rounds, until the time of every
 // operator is known well enough.
 //
 //   MeasureResult result =

@@ -1,4 +1,4 @@
-// The reference network, which runs right before and right after everything that is timed.
+// The reference network, which runs before and after everything that is timed.
 //
 //   Reference reference = space_reference(space, search::Precision::kInt8);
 //   FlankedTimings timings = measure_flanked(&reference, runner, {.chain = chain, .samples = 3});
@@ -32,12 +32,15 @@ struct Reference {
   bool is_known() const { return time_us > 0; }
 };
 
-// What disturbs a machine disturbs networks alike as far as they are alike: half the size of a network, and
-// sums of operators drift by 1 % against it from one minute to the next.
-
-// Of a space: in each layer the candidate in the middle by multiply-accumulates, of those that have some.
+// What disturbs a machine disturbs networks alike as far as they are alike: sums of operators drift by 1 %
+// from one minute to the next against a reference of half their size. So a reference is of the middle. Of a
+// space: in each layer the candidate in the middle by multiply-accumulates, of those that have some.
 Reference space_reference(const search::Space& space, search::Precision precision);
 Reference net_reference(std::string name, const net::Net& net);
+// Without the operators that the runner cannot run, whose time would not be in the reference's; nothing where
+// none is left. A time that is known is kept where nothing had to go. Errors: as Runner::measure.
+std::optional<Reference> runnable(Reference reference, runner::Runner& runner);
+
 // The one in the middle by multiply-accumulates, the smaller of two. Nothing where none has an operator.
 std::optional<Reference> typical(std::vector<Reference> references);
 
@@ -54,8 +57,7 @@ struct Flanks {
 
 struct FlankedTimings {
   runner::Timings timings;     // of the chain alone
-  std::vector<Flanks> flanks;  // [sample]: around the run that times operators
-  std::vector<Flanks> whole;   // [sample]: around the run that times the whole; kWhole
+  std::vector<Flanks> flanks;  // [sample]: sums of the reference's operators; none without a reference
 };
 
 struct FlankedRequest {
@@ -65,9 +67,10 @@ struct FlankedRequest {
   runner::Timing timing = runner::Timing::kOperators;
 };
 
-// Runs reference, chain, reference, chain, ... in a row: the reference of a run is before its sample, that of
-// the next run after it. Where the whole is timed, in turns with runs whose operators are timed, the next is
-// the next of its kind. Without a reference the chain runs alone. Errors: as Runner::measure.
+// Runs reference, chain, reference, chain, ... in a row, once more than there are samples: the reference of a
+// run is before its sample, that of the next run after it. Where the whole is timed, in turns with runs whose
+// operators are timed, the flanks of both are those of the latter: sums of operators, as a table has them.
+// Without a reference the chain runs alone. Errors: as Runner::measure.
 FlankedTimings measure_flanked(const Reference* reference, runner::Runner& runner,
                                const FlankedRequest& request);
 

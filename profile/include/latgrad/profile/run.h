@@ -30,6 +30,7 @@ struct Options {
   std::filesystem::path folder;  // of an output without a name
   runner::RunnerSettings runner;
   std::string runner_command;  // for the provenance
+  bool runs_here = false;      // the runner: this machine's load is its load
   RoundOptions measure;
   double steady = kSteady;  // up to this unsteadiness the machine is called steady
   bool force = false;       // puts records of different machines or engines into one table
@@ -61,7 +62,7 @@ struct RunResult {
   size_t samples = 0;                       // of whole networks
   size_t discarded_samples = 0;             // the machine changed its speed under them
   std::optional<Reference> reference = {};  // nothing: the runner cannot run it, or there was none
-  double reference_now_us = 0;              // of this run; that of the table's where it extends one
+  double reference_now_us = 0;              // its time in this run; 0: it did not run
   std::optional<double> unsteadiness = {};  // Samples::unsteadiness
   std::vector<std::string> advice = {};     // what would make the machine steadier, where it is not steady
   double elapsed_s = 0;

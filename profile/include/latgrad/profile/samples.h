@@ -38,7 +38,7 @@ class Times {
   Centre centre() const { return profile::centre(means_us_); }
   // The centre of all samples, which knows nothing of rare bursts: Samples::burst_factor. 0 without a sample.
   double typical_us() const { return samples_us_.empty() ? 0 : profile::centre(samples_us_).value_us; }
-  // Of all samples, with the typical time times the factor in place of the median.
+  // Of all samples, with the typical time times the factor in place of the median; the others give way.
   Percentiles percentiles(double burst_factor) const;
 
   // Half the width of the centre's interval, relative to it; nothing for fewer than six visits. 0 for an
@@ -81,12 +81,16 @@ class Samples {
   double reference_us() const;
 
   // By operator: what counts, or all there is. O(all samples), as are the next ones.
-  std::vector<Times> times() const { return times(rules_.flank_tolerance); }
+  std::vector<Times> times() const { return times(flank_tolerance()); }
   std::vector<Times> all_times() const;
 
-  // By how much networks take longer than the typical times of their operators: interruptions hit a network
-  // in nearly every run and each of its operators hardly ever, one as often as it takes time. So every price
-  // takes its share. The centre over the visits; 1 without a reference.
+  // That of the rules; more where the reference is so short that it varies by itself from run to run: four
+  // times the median of how far flanks are apart.
+  double flank_tolerance() const;
+
+  // By how much the operators of a visit together take longer than their typical times: interruptions hit a
+  // network in nearly every run and each of its operators hardly ever, one as often as it takes time. So
+  // every price takes its share. The centre over the visits; 1 without a reference.
   double burst_factor() const;
 
   // By visit: how much longer the reference took than on the undisturbed machine, at the median; 1 without.
@@ -95,7 +99,7 @@ class Samples {
   std::optional<double> unsteadiness() const;
 
   size_t visits() const { return visits_.size(); }
-  size_t samples() const;            // of whole networks
+  size_t samples() const;            // of whole networks, with a reference
   size_t discarded_samples() const;  // those that do not count
 
  private:

@@ -22,7 +22,8 @@ struct Steadiness {
 // Of at least one time.
 Steadiness steadiness_of(const std::vector<double>& times_us);
 
-// Runs the reference alone for about so long. Nothing where the runner can run none of its operators.
+// Runs two copies of the reference in turns for about so long. Nothing where the runner can run none of its
+// operators.
 // Errors: as Runner::measure.
 std::optional<Steadiness> measure_steadiness(const Reference& reference, runner::Runner& runner,
                                              double seconds);
@@ -34,7 +35,7 @@ std::string steadiness_text(double unsteadiness, double steady = kSteady);
 std::string with_steadiness(std::optional<double> unsteadiness, double steady, const std::string& text);
 
 // What would help, one phrase each: "set the clock's governor to performance, it is powersave". `load` is the
-// number of processes ready to run on the machine of the runner, where that is known.
+// number of processes ready to run on the machine of the runner, nothing where that is not known.
 std::vector<std::string> steadiness_advice(const runner::RunnerInfo& runner, std::optional<double> load);
 
 }  // namespace latgrad::profile

@@ -6,9 +6,8 @@
 //
 // Networks are timed from end to end, in rounds over all of them in random order, between runs of the
 // reference network (reference.h): times are ratios to it. Each visit of a network is one independent value.
-// Rounds
-// continue with the networks whose time is not yet known well enough, until all are known, which takes at
-// least six rounds, or the budget is spent.
+// Rounds continue with the networks whose time is not yet known well enough, until all are known, which takes
+// at least six rounds, or the budget is spent.
 
 #pragma once
 
@@ -78,7 +77,7 @@ struct ValidatedNet {
   size_t visits = 0;
   // 95 %, of the centre; nothing for fewer than six visits.
   std::optional<Interval> interval;
-  std::optional<double> relative_error;  // half the interval over the median, as the target
+  std::optional<double> relative_error;  // half the interval over the time, as the target
 };
 
 // A network that the runner cannot run as a whole.
