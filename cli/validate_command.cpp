@@ -149,11 +149,16 @@ std::string report_text(const ValidateCommandOptions& options, const profile::Va
   if (result.agreement) {
     text += fmt::format("\n{}\n{}", nets_text(result), agreement_text(result));
     if (result.operators_now && std::abs(*result.operators_now - 1) > kSameSpeed) {
+      const bool is_at_one_speed = result.reference && result.reference->time_us != result.reference_now_us;
+      const std::string why = is_at_one_speed ? ", at the same speed of the reference"
+                              : *result.operators_now > 1
+                                  ? ": the machine is slower than when the table was measured"
+                                  : ": the machine is faster than when the table was measured";
       text += fmt::format(
-          "\nThe operators' times differ from the table by {}: the machine is {} than when the table was "
-          "measured.\nWith sums of the operator times measured in this run: MAPE {:.2f}%, bias {}{}\n",
-          percent(*result.operators_now - 1), *result.operators_now > 1 ? "slower" : "faster",
-          100 * result.agreement_now->mape, percent(result.agreement_now->bias),
+          "\nThe operators' times differ from the table by {}{}.\n"
+          "With sums of the operator times measured in this run: MAPE {:.2f}%, bias {}{}\n",
+          percent(*result.operators_now - 1), why, 100 * result.agreement_now->mape,
+          percent(result.agreement_now->bias),
           result.agreement_now->tau ? fmt::format(", Kendall tau {:.3f}", *result.agreement_now->tau) : "");
     }
     text += "\n" + profile::reference_text({.reference = result.reference,
