@@ -13,7 +13,7 @@ def test_counts_what_the_table_holds(tmp_path):
         "input_dtypes": [{"input_dtypes": [1], "records": 2}, {"input_dtypes": [1, 1, 1], "records": 2}],
         # The two Relu are of two devices: only the convolution is repeated.
         "repeated_operators": 1, "repeated_records": 2,
-        "min_p50_us": 50.0, "max_p50_us": 300.0, "median_spread": 0.0, "max_spread": 0.5,
+        "min_p50_us": 50.0, "max_p50_us": 300.0, "median_spread": 0.0, "max_spread": 0.5, "reference": None,
     }
 
 
