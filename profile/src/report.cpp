@@ -9,6 +9,7 @@
 #include "latgrad/base/listed.h"
 #include "latgrad/profile/run.h"
 #include "percent_json.h"
+#include "reference_json.h"
 
 namespace latgrad::profile {
 namespace {
@@ -42,13 +43,6 @@ Json unsettled_json(const std::vector<UnsettledOperator>& unsettled) {
         {{"operator", op.description}, {"median_error_percent", percent_or_null(op.relative_error)}});
   }
   return list;
-}
-
-Json reference_json(const RunResult& result) {
-  if (!result.reference) return nullptr;
-  return {{"name", result.reference->name},
-          {"time_us", base::rounded(result.reference->time_us, 3)},
-          {"now_us", base::rounded(result.reference_now_us, 3)}};
 }
 
 std::string unsettled_text(const std::vector<UnsettledOperator>& unsettled, double target) {
@@ -99,7 +93,7 @@ std::string report_json(const RunResult& result) {
                           {"visits", result.visits},
                           {"samples", result.samples},
                           {"discarded_samples", result.discarded_samples},
-                          {"reference", reference_json(result)},
+                          {"reference", reference_json(result.reference, result.reference_now_us)},
                           {"unsteadiness_percent", percent_or_null(result.unsteadiness)},
                           {"advice", result.advice},
                           {"budget_spent", result.budget_spent},

@@ -10,6 +10,7 @@
 #include "latgrad/profile/scatter_svg.h"
 #include "latgrad/profile/steadiness.h"
 #include "percent_json.h"
+#include "reference_json.h"
 
 namespace latgrad::profile {
 namespace {
@@ -68,13 +69,6 @@ Json unmeasured_json(const ValidateResult& result) {
   return unmeasured;
 }
 
-Json reference_json(const ValidateResult& result) {
-  if (!result.reference) return nullptr;
-  return {{"name", result.reference->name},
-          {"time_us", base::rounded(result.reference->time_us, 3)},
-          {"now_us", base::rounded(result.reference_now_us, 3)}};
-}
-
 // That of the table, with its time if it was measured on this machine; else a typical one of what is
 // measured.
 std::optional<Reference> reference_for(const ValidationReport& report, const ValidationOptions& options,
@@ -112,7 +106,7 @@ std::string report_json(const ValidationReport& report) {
        {"rounds", result.rounds},
        {"runs", result.runs},
        {"discarded_runs", result.discarded_runs},
-       {"reference", reference_json(result)},
+       {"reference", reference_json(result.reference, result.reference_now_us)},
        {"unsteadiness_percent", percent_or_null(result.unsteadiness)},
        {"elapsed_s", result.elapsed_s},
        {"budget_spent", result.budget_spent}});

@@ -57,11 +57,12 @@ TEST_F(MeasureTest, EndsWhenEveryTimeIsKnown) {
   EXPECT_EQ(journal.samples().undisturbed_us(), 2 * 100 + 2 * 200 + 50);
 }
 
-// The errors of the medians of what was measured, relative to the known times.
-std::vector<double> errors(const std::vector<Times>& times, const std::vector<double>& known_us) {
+// The errors of what was measured, at a percentile, relative to the known times.
+std::vector<double> errors(const std::vector<Times>& times, const std::vector<double>& known_us,
+                           double percent) {
   std::vector<double> errors;
   for (size_t op = 0; op < times.size(); ++op) {
-    errors.push_back(percentile(times[op].samples_us(), 50) / known_us[op] - 1);
+    errors.push_back(percentile(times[op].samples_us(), percent) / known_us[op] - 1);
   }
   return errors;
 }
@@ -86,7 +87,10 @@ TEST_F(MeasureTest, SlowPhasesThatSpoilRawTimesLeaveRatiosAlone) {
       measure(*carriers_, plan_.operators(), reference, machine, *journal, {.target = 1e-6},
               {.on_visit = {}, .stop_requested = [&] { return ++visits > 150; }});
     }
-    EXPECT_THAT(errors(paired.samples().times(), known_us), Each(DoubleNear(0, 0.01)));
+    // Of nine samples in ten, not of the median alone, which a machine that is mostly fast gets right anyway.
+    for (const double percent : {10, 50, 90}) {
+      EXPECT_THAT(errors(paired.samples().times(), known_us, percent), Each(DoubleNear(0, 0.01))) << percent;
+    }
     const std::vector<Times> times = raw.samples().times();
     EXPECT_GT(percentile(times[0].samples_us(), 75) / known_us[0], 1.2);
     EXPECT_GT(paired.samples().discarded_samples(), 0u);
