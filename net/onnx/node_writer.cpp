@@ -49,7 +49,13 @@ NodeWriter::NodeWriter(OnnxWriter& writer, const Operator& op, const Arguments& 
 
 const std::string& NodeWriter::input(size_t index) {
   Input& input = inputs_[index];
-  if (input.value.empty()) input.value = writer_.parameter(op_.inputs[index], input, input.info.shape);
+  if (input.value.empty()) {
+    const std::string& blob = op_.inputs[index];
+    input.value = input.is_parameter
+                      ? writer_.parameter(blob, input, input.info.shape)
+                      : writer_.read(*writer_.find_value(blob),
+                                     {.is_image = input.is_image, .is_float = input.is_quantised});
+  }
   return input.value;
 }
 
@@ -58,8 +64,21 @@ std::string NodeWriter::reshaped(size_t index, const Shape& shape) {
   if (input.info.shape == shape) return this->input(index);
   if (input.is_parameter) return writer_.parameter(op_.inputs[index], input, shape);
   std::string name = temporary("reshaped");
-  add("Reshape", {input.value, integers(shape)}, {name});
+  add("Reshape", {this->input(index), integers(shape)}, {name});
   return name;
+}
+
+std::string NodeWriter::flattened(size_t index, int64_t axis) {
+  const Input& input = inputs_[index];
+  std::string rows = temporary("rows");
+  if (!input.is_quantised || input.is_parameter) {
+    set_integer(add("Flatten", {this->input(index)}, {rows}), "axis", axis);
+    return rows;
+  }
+  const std::string stored_rows = temporary("quantized_rows");
+  set_integer(add("Flatten", {input.stored}, {stored_rows}), "axis", axis);
+  add("DequantizeLinear", {stored_rows, input.scale, input.zero_point}, {rows});
+  return rows;
 }
 
 int64_t NodeWriter::axis(int64_t value) const {

@@ -27,11 +27,17 @@ class OnnxWriter;
 class NodeWriter {
  public:
   struct Input {
-    std::string value = {};  // of the graph; empty for a parameter until a rule reads it
+    std::string value = {};  // of the graph, in floats; empty until a rule reads it
     TensorInfo info = {};
     bool is_parameter = false;
     bool is_quantised = false;
-    bool is_turned = false;  // a parameter that the network has with the channels last
+    bool is_image = false;    // which the graph has with the channels first
+    bool is_turned = false;   // a parameter that the network has with the channels last
+    std::string stored = {};  // as an operator wrote it; empty for a parameter
+    // Of what is quantised, parameters have the value alone.
+    std::string scale = {};
+    std::string zero_point = {};
+    float scale_value = 0;
   };
   struct Output {
     std::string value;
@@ -53,6 +59,9 @@ class NodeWriter {
   const Shape& shape(size_t index) const { return info(index).shape; }
   // The elements of an input in another shape.
   std::string reshaped(size_t index, const Shape& shape);
+  // A matrix: what is before the axis, and the rest. Of a quantised input before it is dequantised, so that
+  // engines see what they multiply.
+  std::string flattened(size_t index, int64_t axis);
 
   size_t num_outputs() const { return outputs_.size(); }
   const std::string& output(size_t index = 0) const { return outputs_[index].value; }

@@ -113,6 +113,7 @@ Operator OnnxNode::make(std::string_view type, std::vector<std::string> inputs,
     name.remove_prefix(kOwnNote.size());
     int64_t value = 0;
     const std::string& text = note.value();
+    if (name == kTypeNote && type == "Add" && text == "Sum") op.type = text;
     const bool is_number =
         std::from_chars(text.data(), text.data() + text.size(), value).ptr == text.data() + text.size();
     if (std::ranges::find(kNotedHints, name) != kNotedHints.end() && is_number && !text.empty()) {

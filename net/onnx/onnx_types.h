@@ -40,6 +40,8 @@ enum class OnnxAttribute : int {
 inline constexpr std::string_view kOwnNote = "latgrad.";
 inline constexpr std::array<std::string_view, 5> kNotedHints = {
     "exhaustive_search", "cudnn_exhaustive_search", "use_cudnn", "enable_tensor_core", "deterministic"};
+// And the type of an operator that is written as another one with the same result: Sum as Add.
+inline constexpr std::string_view kTypeNote = "type";
 
 // Whether the elements may be those of a quantised tensor.
 inline bool has_8_bits(DataType dtype) { return dtype == DataType::kUint8 || dtype == DataType::kInt8; }

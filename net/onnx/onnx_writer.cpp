@@ -221,7 +221,8 @@ void OnnxWriter::write_layout_change(bool to_nhwc) {
     output = {.name = read(*input, {.is_image = !to_nhwc}),
               .info = {to_nhwc ? shapes().inputs[0].shape : shapes().outputs[0].shape, input->info.dtype},
               .scale = input->scale,
-              .zero_point = input->zero_point};
+              .zero_point = input->zero_point,
+              .scale_value = input->scale_value};
   }
   output.is_nhwc = to_nhwc;
   values_[op().outputs[0]] = std::move(output);
@@ -233,11 +234,13 @@ void OnnxWriter::set_quantisation(Value& value, const Value* input) {
   if (!args.has("Y_scale") && input != nullptr && !input->scale.empty()) {
     value.scale = input->scale;
     value.zero_point = input->zero_point;
+    value.scale_value = input->scale_value;
     return;
   }
   if (!(scale > 0) || !std::isfinite(scale)) scale = kScale;
   const int64_t zero_point = std::clamp<int64_t>(args.integer("Y_zero_point", kZeroPoint), 0, 255);
   value.scale = constant({scale}, {}, DataType::kFloat);
+  value.scale_value = scale;
   value.zero_point = constant({static_cast<double>(zero_point)}, {}, DataType::kUint8);
 }
 
@@ -261,6 +264,17 @@ void OnnxWriter::write_dequantise() {
                .is_nhwc = input->is_nhwc};
   add_node("DequantizeLinear", {input->name, input->scale, input->zero_point}, {output.name});
   values_[op().outputs[0]] = std::move(output);
+}
+
+// Of the last of these inputs. A bias is added to the products of the first two: with another scale than
+// theirs, engines compute in floats.
+float OnnxWriter::parameter_scale(const std::vector<NodeWriter::Input>& inputs) {
+  const NodeWriter::Input& parameter = inputs.back();
+  if (parameter.info.dtype == DataType::kInt32) {
+    return inputs.size() > 2 ? inputs[0].scale_value * inputs[1].scale_value : kScale / 128;
+  }
+  const Shape& shape = parameter.info.shape;
+  return shape.empty() ? kScale / 128 : static_cast<float>(weight_bound(shape) / 127);
 }
 
 // Whether the operator takes and gives images with the channels first, while the network has them last.
@@ -299,9 +313,16 @@ std::vector<NodeWriter::Input> OnnxWriter::read_inputs(bool is_int8, Dimensions 
         as_images && input.info.shape.size() >= kImageRank && (i == 0 || dimensions != Dimensions::kRows);
     if (is_image) input.info.shape = channels_first(input.info.shape);
     input.is_turned = is_image && input.is_parameter;
-    if (value == nullptr) continue;
+    if (value == nullptr) {
+      input.scale_value = input.is_quantised ? parameter_scale(inputs) : 0;
+      continue;
+    }
     if (input.is_quantised && value->scale.empty()) set_quantisation(*value, nullptr);
-    input.value = read(*value, {.is_image = is_image, .is_float = input.is_quantised});
+    input.is_image = is_image;
+    input.stored = read(*value, {.is_image = is_image});
+    input.scale = value->scale;
+    input.zero_point = value->zero_point;
+    input.scale_value = value->scale_value;
   }
   return inputs;
 }
@@ -358,14 +379,19 @@ void OnnxWriter::write_operator() {
 }
 
 void OnnxWriter::add_notes(int first_node) {
+  const auto note = [&](int node, std::string_view name, std::string value) {
+    has_notes_ = true;
+    onnx::StringStringEntryProto& of_node = *graph_->mutable_node(node)->add_metadata_props();
+    of_node.set_key(fmt::format("{}{}", kOwnNote, name));
+    of_node.set_value(std::move(value));
+  };
   for (const Argument& arg : op().args) {
     if (!arg.i || std::ranges::find(kNotedHints, arg.name) == kNotedHints.end()) continue;
-    has_notes_ = true;
-    for (int i = first_node; i < graph_->node_size(); ++i) {
-      onnx::StringStringEntryProto& note = *graph_->mutable_node(i)->add_metadata_props();
-      note.set_key(fmt::format("{}{}", kOwnNote, arg.name));
-      note.set_value(std::to_string(*arg.i));
-    }
+    for (int i = first_node; i < graph_->node_size(); ++i) note(i, arg.name, std::to_string(*arg.i));
+  }
+  if (op().type != "Int8Sum") return;
+  for (int i = first_node; i < graph_->node_size(); ++i) {
+    if (graph_->node(i).op_type() == "Add") note(i, kTypeNote, "Sum");
   }
 }
 
@@ -434,7 +460,8 @@ std::string OnnxWriter::parameter(const std::string& blob, const NodeWriter::Inp
                                   const Shape& shape) {
   const bool is_bias = input.info.dtype == DataType::kInt32;
   const DataType dtype = input.is_quantised && !is_bias ? DataType::kInt8 : input.info.dtype;
-  std::string& name = parameters_[fmt::format("{}:{}:{}", blob, to_string(shape), static_cast<int>(dtype))];
+  std::string& name = parameters_[fmt::format("{}:{}:{}:{}", blob, to_string(shape), static_cast<int>(dtype),
+                                              input.scale_value)];
   if (!name.empty()) return name;
   const auto known = net_.parameter_values.find(blob);
   const bool is_known = known != net_.parameter_values.end() && !input.is_quantised && !input.is_turned;
@@ -442,11 +469,9 @@ std::string OnnxWriter::parameter(const std::string& blob, const NodeWriter::Inp
   add_tensor(tensor, {shape, dtype}, is_known ? &known->second : nullptr);
   name = tensor;
   if (!input.is_quantised) return name;
-  const double scale = is_bias || shape.empty() ? kScale / 128 : weight_bound(shape) / 127;
   name = fresh(blob + "_dequantized");
   add_node("DequantizeLinear",
-           {tensor, constant({static_cast<float>(scale)}, {}, DataType::kFloat), constant({0}, {}, dtype)},
-           {name});
+           {tensor, constant({input.scale_value}, {}, DataType::kFloat), constant({0}, {}, dtype)}, {name});
   return name;
 }
 

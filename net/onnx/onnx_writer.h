@@ -37,6 +37,7 @@ class OnnxWriter {
     bool is_nhwc = false;    // the network has the channels last, the graph has them first
     std::string scale = {};  // of a quantised one
     std::string zero_point = {};
+    float scale_value = 0;
     // Other forms, once something reads them.
     std::string as_float = {};
     std::string transposed = {};
@@ -57,7 +58,6 @@ class OnnxWriter {
   bool reads_images(onnx_ops::Dimensions dimensions);
   // Names of a scale and a zero point: what the operator says, else those of its input.
   void set_quantisation(Value& value, const Value* input);
-  std::string quantised(const std::string& real, Value& value);
 
   // To the nodes of the operator at hand, from this one on.
   void add_notes(int first_node);
@@ -69,6 +69,7 @@ class OnnxWriter {
   // Null for a parameter. Errors: NetError for what ONNX's form of an earlier operator does not write.
   Value* find_value(const std::string& blob);
   std::string read(Value& value, Form form);
+  static float parameter_scale(const std::vector<NodeWriter::Input>& inputs);
   std::string parameter(const std::string& blob, const NodeWriter::Input& input, const Shape& shape);
   std::string constant(const Values& values, const Shape& shape, DataType dtype);
   void add_tensor(const std::string& name, const TensorInfo& info, const Values* values);
@@ -90,7 +91,7 @@ class OnnxWriter {
   std::unordered_set<std::string> node_names_;
   std::unordered_set<std::string_view> blobs_;                  // that operators write
   std::unordered_set<std::string> written_;                     // by nodes, and inputs
-  std::map<std::string, std::string, std::less<>> parameters_;  // by blob, shape and type
+  std::map<std::string, std::string, std::less<>> parameters_;  // by blob, shape, type and scale
   std::map<std::string, std::string, std::less<>> constants_;   // by type, shape and elements
   const Operator* op_ = nullptr;
   size_t index_ = 0;

@@ -1,5 +1,6 @@
 """Networks that the command writes as ONNX: ONNX's own checker takes them, and ONNX Runtime gives the shapes that latgrad infers."""
 
+import collections
 import json
 
 import numpy as np
@@ -51,14 +52,38 @@ def test_architectures_run_in_onnx_runtime(tmp_path, arch, precision, weights):
     assert_runs_with_our_shapes(path)
 
 
-def test_the_optimised_session_runs_too(tmp_path):
+def optimised_types(path, tmp_path):
+    """The operators that ONNX Runtime makes of the model; it has run."""
     onnxruntime = pytest.importorskip("onnxruntime", reason="it runs the models")
-    for precision in ("int8", "fp32"):
-        path = tmp_path / f"{precision}.onnx"
-        run("arch", "fbnet", "FBNet-A", "--precision", precision, "--onnx", path)
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        (output,) = session.run(None, {session.get_inputs()[0].name: np.ones((1, 3, 224, 224), np.float32)})
-        assert output.shape == (1, 1000)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    inputs = {i.name: np.ones(i.shape, np.float32) for i in session.get_inputs()}
+    assert all(np.isfinite(output).all() for output in session.run(None, inputs))
+    return collections.Counter(node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node)
+
+
+def test_the_optimised_session_runs_too(tmp_path):
+    path = tmp_path / "model.onnx"
+    run("arch", "fbnet", "FBNet-A", "--precision", "fp32", "--onnx", path)
+    types = optimised_types(path, tmp_path)
+    assert types["Conv"] > 40 and types["Relu"] == 0  # they belong to the convolutions
+
+
+FLOAT_TYPES = {"Conv", "Gemm", "Sum", "Add", "Relu", "AveragePool", "GlobalAveragePool", "Softmax"}
+
+
+@pytest.mark.parametrize("weights", ["random", "none"])
+@pytest.mark.parametrize("network", ["FBNet-A", "FBNet-C", "zoo/FBNet-A/int8", "zoo/FBNet-96/int8", "zoo/ChamNet-C/int8"])
+def test_int8_networks_are_int8_in_onnx_runtime(tmp_path, network, weights):
+    path = tmp_path / "model.onnx"
+    source = ("net", shared(network)) if "/" in network else ("arch", "fbnet", network)
+    run(*source, "--onnx", path, "--weights", weights)
+    types = optimised_types(path, tmp_path)
+    assert types["QLinearConv"] > 30 and types["QGemm"] == 1 and types["QLinearAdd"] > 3
+    assert not FLOAT_TYPES & types.keys()
+    assert types["QuantizeLinear"] == types["DequantizeLinear"] == 1
 
 
 def test_weights_may_be_left_out(tmp_path):

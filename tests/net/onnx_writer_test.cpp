@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -478,6 +480,45 @@ TEST(OnnxWriterTest, QuantisedOperatorsStandBetweenDequantiseAndQuantise) {
   EXPECT_EQ(types.at("w"), static_cast<int>(OnnxType::kInt8));
   EXPECT_EQ(types.at("b"), static_cast<int>(OnnxType::kInt32));
   EXPECT_EQ(types.at("constant_0.25"), static_cast<int>(OnnxType::kFloat));
+}
+
+// Engines fuse a bias whose scale is the product of the others', an Add of two, and what feeds a Gemm
+// directly.
+TEST(OnnxWriterTest, QuantisedOperatorsAreWhatEnginesFuse) {
+  Net net = read_text(R"(
+      op { type: "Int8Quantize" input: "x" output: "q" arg { name: "Y_scale" f: 0.5 } arg { name: "Y_zero_point" i: 3 } }
+      op { type: "Int8Sum" input: "q" input: "q" output: "s" arg { name: "Y_scale" f: 0.25 } arg { name: "Y_zero_point" i: 0 } }
+      op { type: "Int8FC" input: "s" input: "w" input: "b" output: "f" }
+      op { type: "Int8FC" input: "q" input: "w" input: "b" output: "g" }
+      op { type: "Int8Dequantize" input: "f" output: "y" } op { type: "Int8Dequantize" input: "g" output: "z" }
+      external_output: "y" external_output: "z")",
+                      {{"x", {{1, 2, 2, 2}, DataType::kFloat}}});
+  net.parameters["w"] = {{4, 8}, DataType::kUint8};
+  net.parameters["b"] = {{4}, DataType::kInt32};
+  const std::string bytes = onnx_bytes(net);
+  const onnx::ModelProto model = parsed(bytes);
+  std::map<std::string, const onnx::NodeProto*> writers;
+  for (const onnx::NodeProto& node : model.graph().node()) writers[node.output(0)] = &node;
+  std::map<std::string, float> scalars;
+  for (const onnx::TensorProto& tensor : model.graph().initializer()) {
+    if (tensor.data_type() != static_cast<int>(OnnxType::kFloat)) continue;
+    std::memcpy(&scalars[tensor.name()], tensor.raw_data().data(), sizeof(float));
+  }
+  std::vector<float> data_scales;
+  for (const onnx::NodeProto& node : model.graph().node()) {
+    EXPECT_NE(node.op_type(), "Sum");
+    if (node.op_type() != "Gemm") continue;
+    std::array<float, 3> scales{};
+    for (int i = 0; i < 3; ++i) {
+      ASSERT_EQ(writers.at(node.input(i))->op_type(), "DequantizeLinear");
+      scales[static_cast<size_t>(i)] = scalars.at(writers.at(node.input(i))->input(1));
+    }
+    EXPECT_EQ(writers.at(writers.at(node.input(0))->input(0))->op_type(), "Flatten");
+    EXPECT_EQ(scales[2], scales[0] * scales[1]);
+    data_scales.push_back(scales[0]);
+  }
+  EXPECT_THAT(data_scales, ElementsAre(0.25F, 0.5F));  // the same bias under two scales
+  EXPECT_EQ(types_of(read_onnx(bytes, "written.onnx").net), types_of(net));
 }
 
 // Of one pixel the order of dimensions does not count, but axes behind the channels do.

@@ -104,6 +104,12 @@ void write_binary(NodeWriter& writer, std::string_view target) {
   writer.add(target, {writer.input(0), second_operand(writer)}, {writer.output()});
 }
 
+// Engines have a quantised Add of two, and no quantised Sum.
+void write_sum(NodeWriter& writer, std::string_view) {
+  const bool is_addition = writer.op_type() == "Int8Sum" && writer.num_inputs() == 2;
+  writer.add(is_addition ? "Add" : "Sum");
+}
+
 void write_unequal(NodeWriter& writer, std::string_view) {
   const std::string equal = writer.temporary("equal");
   writer.add("Equal", {writer.input(0), second_operand(writer)}, {equal});
@@ -147,7 +153,7 @@ constexpr WritingRow kWriting[] = {
     {"Pow", "Pow", write_pow, Dimensions::kAny},
     {"Scale", "Mul", write_scale, Dimensions::kAny},
     {"Sub", "Sub", write_binary, Dimensions::kAny},
-    {"Sum", "Sum", write_renamed, Dimensions::kAny},
+    {"Sum", "Sum, Add", write_sum, Dimensions::kAny},
     {"Where", "Where", write_renamed},
     {"Xor", "Xor", write_binary, Dimensions::kAny},
 };

@@ -65,11 +65,7 @@ void write_fc(NodeWriter& writer, std::string_view target) {
   const bool is_transposed = writer.op_type() == "FCTransposed";
   const int64_t features = writer.output_shape().back();
   const int64_t columns = num_elements(weight) / std::max<int64_t>(features, 1);
-  std::string rows = writer.input(0);
-  if (input.size() != 2 || axis != 1) {
-    rows = writer.temporary("rows");
-    set_integer(writer.add("Flatten", {writer.input(0)}, {rows}), "axis", axis);
-  }
+  const std::string rows = input.size() == 2 && axis == 1 ? writer.input(0) : writer.flattened(0, axis);
   const bool is_matrix = writer.output_shape().size() == 2;
   const std::string product = is_matrix ? writer.output() : writer.temporary("product");
   onnx::NodeProto& node = writer.add(
