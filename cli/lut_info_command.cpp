@@ -191,6 +191,15 @@ profile::Steadiness measure_now(const InfoOptions& options,
           {.file = options.file});
     }
   }
+  if (profile::timed_by(info) == profile::Timed::kNetworks) {
+    profile::NetworkTimer timer(&*reference, *runner);
+    if (!timer.has_reference()) {
+      throw ValueError("the engine cannot run the table's reference: " + timer.unsupported_reference(),
+                       {.file = options.file});
+    }
+    if (const auto now = profile::measure_steadiness(timer, kNow_s)) return *now;
+    throw ValueError("the table's reference took no time by the runner's clock", {.file = options.file});
+  }
   const std::optional<profile::Steadiness> now = profile::measure_steadiness(*reference, *runner, kNow_s);
   if (!now)
     throw ValueError("the runner can run no operator of the table's reference", {.file = options.file});

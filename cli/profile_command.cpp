@@ -15,6 +15,7 @@
 #include "command.h"
 #include "latgrad/base/error.h"
 #include "latgrad/base/json.h"
+#include "latgrad/base/duration.h"
 #include "latgrad/base/percentage.h"
 #include "latgrad/profile/report.h"
 #include "latgrad/profile/run.h"
@@ -200,7 +201,15 @@ int run_fleet(const ProfileOptions& options) {
   return failed ? kError : missing ? kSomethingMissing : kComplete;
 }
 
-int run(ProfileOptions options) {
+// What was not given is as such engines need it.
+void use_network_rounds(const CLI::App& app, profile::RoundOptions& measure) {
+  if (app.count("--target") == 0) measure.target = profile::kNetworkRounds.target;
+  if (app.count("--budget") == 0) measure.budget_s = profile::kNetworkRounds.budget_s;
+  if (app.count("--samples") == 0) measure.samples_per_visit = profile::kNetworkRounds.samples_per_visit;
+}
+
+int run(const CLI::App& app, ProfileOptions options) {
+  if (takes_networks(options.runner)) use_network_rounds(app, options.run.measure);
   options.run.runner = options.runner.settings;
   options.run.runner_command = runner_text(options.runner);
   options.run.runs_here = options.runner.commands.empty();
@@ -266,6 +275,16 @@ void declare_how(CLI::App& app, ProfileOptions& options) {
                      100 * options.run.steady))
       ->type_name("PERCENT")
       ->check(valid_by(base::parse_percentage));
+  app.add_option(
+         "--networks", options.run.num_networks,
+         fmt::format("How many networks to time at most, in an engine that takes them whole; there the other "
+                     "defaults are --target {:g}%, --budget {} and --samples {}",
+                     100 * profile::kNetworkRounds.target,
+                     base::format_duration(profile::kNetworkRounds.budget_s),
+                     profile::kNetworkRounds.samples_per_visit))
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::Range(20, 100'000));
   app.add_option("--seed", measure.seed, "Seed of the architectures and of the order")->capture_default_str();
 }
 
@@ -284,7 +303,7 @@ Command add_profile_command(CLI::App& parent) {
                 "Measure known delays, and report whether the results are right");
   app->add_flag("--json", options->json, "Print the summary, or the list of --dry-run, as JSON");
   app->add_flag("--quiet,-q", options->quiet, "Show no progress");
-  return {app, [options] { return run(*options); }};
+  return {app, [app, options] { return run(*app, *options); }};
 }
 
 }  // namespace latgrad::cli

@@ -1,10 +1,15 @@
 #include "runner_options.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <string_view>
 #include <vector>
 
 #include "executable_path.h"
@@ -18,6 +23,10 @@ namespace {
 
 constexpr const char* kProgram = "latgrad-runner";
 
+// Engines that take whole networks; the runner in Python times in all of them.
+constexpr std::array<std::string_view, 4> kNetworkEngines = {"onnxruntime", "openvino", "executorch",
+                                                             "torch"};
+
 bool is_executable(const std::filesystem::path& path) { return ::access(path.c_str(), X_OK) == 0; }
 
 // A path, or a bare name that PATH resolves.
@@ -29,15 +38,42 @@ std::string local_program() {
   return kProgram;
 }
 
+std::string local_python() {
+  if (const char* given = std::getenv("LATGRAD_PYTHON"); given != nullptr && *given != '\0') return given;
+  if (const std::filesystem::path beside = executable_folder() / "python3"; is_executable(beside)) {
+    return beside.string();
+  }
+  return "python3";
+}
+
+// Installed beside the program, or in the sources.
+std::string network_runners() {
+  const std::filesystem::path installed = executable_folder() / LATGRAD_INSTALLED_RUNNERS;
+  return std::filesystem::is_directory(installed) ? installed.lexically_normal().string()
+                                                  : LATGRAD_SOURCE_RUNNERS;
+}
+
+std::vector<std::string> local_command(const RunnerOptions& options) {
+  if (!takes_networks(options)) return {local_program()};
+  return {local_python(), network_runners()};
+}
+
 }  // namespace
 
 void add_runner_options(CLI::App& app, RunnerOptions& options, int most_runners) {
   app.add_option(
          "--engine", options.settings.engine,
-         "Kernels to measure: qnnpack, onednn, x86 or fbgemm for int8, each with LibTorch's default kernels "
-         "for fp32; cuda for fp32 on a GPU")
+         "What is measured. LibTorch's kernels, operator by operator: qnnpack, onednn, x86 or fbgemm for "
+         "int8, "
+         "each with its default kernels for fp32; cuda for fp32 on a GPU. Whole networks: onnxruntime, "
+         "openvino, executorch, torch")
       ->type_name("NAME")
       ->capture_default_str();
+  app.add_option(
+         "--provider", options.settings.provider,
+         "Execution provider of onnxruntime (XNNPACK, CUDA), device of openvino (GPU), compiler of torch "
+         "(inductor) [the CPU's own]")
+      ->type_name("NAME");
   app.add_option("--threads", options.settings.threads, "Threads that the kernels may use")
       ->type_name("N")
       ->capture_default_str()
@@ -64,12 +100,18 @@ void add_runner_options(CLI::App& app, RunnerOptions& options, int most_runners)
       ->check(valid_by(base::parse_duration_s));
 }
 
+bool takes_networks(const RunnerOptions& options) {
+  return std::ranges::find(kNetworkEngines, options.settings.engine) != kNetworkEngines.end();
+}
+
 std::string runner_text(const RunnerOptions& options, size_t index) {
-  return options.commands.empty() ? kProgram : options.commands[index];
+  if (!options.commands.empty()) return options.commands[index];
+  const std::vector<std::string> command = local_command(options);
+  return command.size() > 1 ? fmt::format("{}", fmt::join(command, " ")) : kProgram;
 }
 
 std::unique_ptr<runner::Runner> start_runner(const RunnerOptions& options, size_t index) {
-  std::vector<std::string> command = {local_program()};
+  std::vector<std::string> command = local_command(options);
   if (!options.commands.empty()) command = {"/bin/sh", "-c", options.commands[index]};
   return std::make_unique<runner::ProcessRunner>(std::move(command), options.timeout_s);
 }

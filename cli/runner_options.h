@@ -1,4 +1,5 @@
-// The options of the runner: latgrad-runner on this machine, or commands that reach other machines.
+// The options of the runner: latgrad-runner or an engine on this machine, or commands that reach other
+// machines.
 
 #pragma once
 
@@ -13,15 +14,18 @@ namespace latgrad::cli {
 
 struct RunnerOptions {
   runner::RunnerSettings settings;
-  std::vector<std::string> commands;  // empty: latgrad-runner on this machine
+  std::vector<std::string> commands;  // empty: on this machine, latgrad-runner or the one of the engine
   double timeout_s = 300;
 };
 
-// Adds --engine, --threads, --cores, --no-pin, --runner and --runner-timeout.
+// Adds --engine, --provider, --threads, --cores, --no-pin, --runner and --runner-timeout.
 // `most_runners` is how often --runner may be given.
 void add_runner_options(CLI::App& app, RunnerOptions& options, int most_runners = 1);
 
-// "latgrad-runner", or the command that was given.
+// Whether the engine is one of those that latgrad knows to take networks whole.
+bool takes_networks(const RunnerOptions& options);
+
+// The command that was given, or that of this machine.
 std::string runner_text(const RunnerOptions& options, size_t index = 0);
 
 // Starts a runner without sending it a request.

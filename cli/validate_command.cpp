@@ -88,6 +88,8 @@ std::string agreement_text(const profile::ValidateResult& result) {
                                  bounds_text(agreement.mape_interval, 100, 2), percent(agreement.bias));
   text += fmt::format("worst        {} ({})\n", percent(agreement.worst_error),
                       short_name(result.nets[agreement.worst].name));
+  text += fmt::format("within 5%    {} of {}, within 10%: {}\n", agreement.within_5_percent, agreement.pairs,
+                      agreement.within_10_percent);
   if (agreement.tau) {
     text += fmt::format("Kendall tau  {:.3f}{}\n", *agreement.tau, bounds_text(agreement.tau_interval, 1, 3));
   } else {
@@ -108,6 +110,19 @@ std::string nets_text(const profile::ValidateResult& result) {
                    fmt::format("{:.3f}", net.time.predicted_us / 1e3), percent(net.time.error())});
   }
   return table.text();
+}
+
+// What the engine's own profiler adds up to.
+std::string nodes_text(const profile::ValidateResult& result) {
+  std::vector<double> shares;
+  for (const profile::ValidatedNet& net : result.nets) {
+    if (net.nodes_us > 0) shares.push_back(net.nodes_us / net.time.measured_us);
+  }
+  if (shares.empty()) return "";
+  return fmt::format(
+      "\nThe engine's own times by node sum to {:.1f}% of the networks' at the median ({:.1f}% to {:.1f}%)\n",
+      100 * profile::percentile(shares, 50), 100 * profile::percentile(shares, 0),
+      100 * profile::percentile(shares, 100));
 }
 
 // Networks whose time is known less precisely than requested: part of their error is the measurement's.
@@ -161,6 +176,7 @@ std::string report_text(const ValidateCommandOptions& options, const profile::Va
           percent(result.agreement_now->bias),
           result.agreement_now->tau ? fmt::format(", Kendall tau {:.3f}", *result.agreement_now->tau) : "");
     }
+    text += nodes_text(result);
     text += "\n" + profile::reference_text({.reference = result.reference,
                                             .now_us = result.reference_now_us,
                                             .unsteadiness = result.unsteadiness,
@@ -184,6 +200,9 @@ int run(ValidateCommandOptions options) {
   if (!options.space.empty()) options.run.space = find_space(options.space);
   options.run.precision = search::parse_precision(options.precision);
   options.run.runner = options.runner.settings;
+  if (takes_networks(options.runner)) {
+    options.run.rounds.samples_per_visit = profile::kNetworkRounds.samples_per_visit;
+  }
   const std::unique_ptr<runner::Runner> runner = start_runner(options.runner);
   profile::Progress progress(std::cerr,
                              options.quiet ? profile::Progress::Style::kQuiet : profile::stderr_style(),
@@ -251,6 +270,9 @@ Command add_validate_command(CLI::App& parent) {
   declare_what(*app, *options);
   declare_how(*app, *options);
   add_runner_options(*app, options->runner);
+  app->add_flag("--nodes", options->run.nodes,
+                "Also compare with the engine's own times by node, where it takes whole networks and tells "
+                "them (openvino)");
   app->add_option("--plot", options->plot, "Draw predicted against measured times as an SVG file")
       ->type_name("FILE")
       ->check(valid_by(check_plot));

@@ -109,6 +109,8 @@ Agreement agreement(std::span<const TimePair> pairs, uint64_t seed) {
   for (size_t i = 0; i < pairs.size(); ++i) {
     double error = pairs[i].error();
     result.bias += error / static_cast<double>(pairs.size());
+    if (std::abs(error) <= 0.05) ++result.within_5_percent;
+    if (std::abs(error) <= 0.1) ++result.within_10_percent;
     if (i == 0 || std::abs(error) > std::abs(result.worst_error)) {
       result.worst = i;
       result.worst_error = error;

@@ -1,5 +1,7 @@
 #include "latgrad/profile/carriers.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "latgrad/base/random.h"
@@ -23,6 +25,13 @@ std::vector<int> offered(const search::LayerInfo& layer) {
 
 }  // namespace
 
+std::string architecture_name(const search::Space& space, const search::Architecture& arch) {
+  if (space.max_candidates() > 10) return space.format_architecture(arch);
+  std::string digits;
+  for (const int choice : arch) digits += static_cast<char>('0' + choice);
+  return digits;
+}
+
 search::Architecture random_architecture(const search::Space& space, std::mt19937_64& random) {
   search::Architecture arch;
   for (const search::LayerInfo& layer : space.layers()) {
@@ -44,9 +53,14 @@ int Carriers::place(const lut::OperatorKey& key) const {
 
 Carrier Carriers::make_carrier(std::string name, const net::Net& net) const {
   Carrier carrier{
-      std::move(name), runner::make_chain(net, net::infer_shapes(net, {.allow_unknown = true})), {}};
+      std::move(name), runner::make_chain(net, net::infer_shapes(net, {.allow_unknown = true})), {}, net};
   for (const runner::ChainOperator& link : carrier.chain) carrier.operators.push_back(place(link.key));
   return carrier;
+}
+
+Carrier Carriers::make_carrier(const SpaceCarrier& carrier, const search::Architecture& arch) const {
+  return make_carrier(fmt::format("{} {}", carrier.space.name(), architecture_name(carrier.space, arch)),
+                      search::lower(carrier.space, arch, carrier.precision));
 }
 
 std::vector<int> Carriers::places(const net::Net& net) const { return make_carrier("", net).operators; }
@@ -85,9 +99,27 @@ void Carriers::add_architectures(const SpaceCarrier& carrier, const std::vector<
     for (size_t layer = 0; layer < arch.size(); ++layer) {
       if (turn < turns[layer].size()) arch[layer] = turns[layer][turn];
     }
-    carriers.push_back(make_carrier(carrier.space.name() + ": " + carrier.space.format_architecture(arch),
-                                    search::lower(carrier.space, arch, carrier.precision)));
+    carriers.push_back(make_carrier(carrier, arch));
   }
+}
+
+std::vector<Carrier> Carriers::all_turns(std::mt19937_64& random) const {
+  std::vector<Carrier> carriers = nets_;
+  for (const SpaceCarrier& carrier : spaces_) {
+    std::vector<std::vector<int>> turns;  // by layer
+    for (const search::LayerInfo& layer : carrier.space.layers()) {
+      turns.push_back(offered(layer));
+      base::shuffle(turns.back(), random);
+    }
+    const size_t most = std::ranges::max(turns, {}, &std::vector<int>::size).size();
+    for (size_t turn = 0; turn < most; ++turn) {
+      search::Architecture arch;
+      for (const std::vector<int>& candidates : turns) arch.push_back(candidates[turn % candidates.size()]);
+      carriers.push_back(make_carrier(carrier, arch));
+    }
+  }
+  base::shuffle(carriers, random);
+  return carriers;
 }
 
 std::vector<Carrier> Carriers::round(const std::vector<bool>& needed, std::mt19937_64& random) const {

@@ -60,8 +60,8 @@ class Measurement {
 
   void visit(const Carrier& carrier) {
     if (hooks_.on_visit) {
-      hooks_.on_visit(
-          {carrier, rounds_.settled(), num_operators_, rounds_.left_s(), journal_.samples().unsteadiness()});
+      hooks_.on_visit({carrier.name, rounds_.settled(), num_operators_, rounds_.left_s(),
+                       journal_.samples().unsteadiness()});
     }
     FlankedTimings flanked = measure_flanked(
         reference_, runner_,

@@ -37,11 +37,51 @@ constexpr const char* kProtocol =
     "networks of this run took longer than the sums of these centres; so sums of p50 are the times of "
     "networks. The other percentiles are of the samples themselves, interpolated linearly.";
 
-Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
+constexpr const char* kNetworkProtocol =
+    "The engine times whole networks: the given ones, and random architectures of the spaces in which the "
+    "candidates of each layer take turns. Each visit loads one network, runs it `warmup` times, and then "
+    "`samples_per_visit` times, each between two runs of the reference network; the time is a ratio to the "
+    "mean "
+    "of the two, given in microseconds of the reference on the undisturbed machine, `reference.time_us` (the "
+    "10th percentile of its times). A sample whose two reference times differ by more than `flank_tolerance` "
+    "is "
+    "discarded. The time of a network is the centre of its visits, by Hodges and Lehmann. The times of "
+    "operators "
+    "are inferred from these: a line through physical features, the same for all operators of a kind, and a "
+    "deviation of each, by generalised least squares. `inferred` says what each network is predicted to take "
+    "by "
+    "a fit of others. All percentiles of a record are its one time.";
 
 Json rounded_or_null(const std::optional<double>& number, int decimals) {
   return number ? Json(base::rounded(*number, decimals)) : Json();
 }
+
+Json inferred_json(const std::optional<Inference>& inference) {
+  if (!inference) return nullptr;
+  Json networks = Json::array();
+  for (const InferredFrom& network : inference->networks) {
+    networks.push_back({{"name", network.name},
+                        {"time_us", base::rounded(network.time.measured_us, 3)},
+                        {"visits", network.visits},
+                        {"left_out_us", base::rounded(network.time.predicted_us, 3)}});
+  }
+  const Agreement& left_out = inference->left_out;
+  return {{"mape_percent", base::rounded(100 * left_out.mape, 3)},
+          {"line_mape_percent", base::rounded(100 * inference->line_mape, 3)},
+          {"worst_percent", base::rounded(100 * left_out.worst_error, 3)},
+          {"kendall_tau", rounded_or_null(left_out.tau, 4)},
+          {"networks", std::move(networks)}};
+}
+
+Json inferred_operators_json(const std::vector<MeasuredOperator>& operators) {
+  Json list = Json::array();
+  for (const MeasuredOperator& op : operators) {
+    list.push_back({{"operator", op.description}, {"p50_us", op.times.p50_us}, {"networks", op.visits}});
+  }
+  return list;
+}
+
+Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
 Json machine_json(const runner::Machine& machine) {
   return {{"model", text_or_null(machine.cpu_model)},
@@ -150,10 +190,11 @@ std::string provenance_json(const Provenance& p) {
       {"unsteadiness_percent", percent_or_null(p.unsteadiness)},
       {"burst_factor", base::rounded(p.burst_factor, 5)},
       {"slowdowns", slowdowns_json(p.slowdowns)},
-      {"protocol", kProtocol},
+      {"protocol", p.inference ? kNetworkProtocol : kProtocol},
       {"extends", extends_json(p)},
       {"median_spread", base::rounded(median_spread(p.operators), 3)},
-      {"operators", operators_json(p.operators)},
+      {"operators", p.inference ? inferred_operators_json(p.operators) : operators_json(p.operators)},
+      {"inferred", inferred_json(p.inference)},
       {"missing", missing_json(p.missing)},
       {"reference", reference_json(p)},
   });

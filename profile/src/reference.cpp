@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "latgrad/net/infer_shapes.h"
+#include "latgrad/profile/carriers.h"
 #include "latgrad/search/lowering.h"
 
 namespace latgrad::profile {
@@ -36,13 +37,6 @@ std::vector<double> sums(const Timings& timings, size_t operators, size_t runs) 
   return sums;
 }
 
-// Each run and the next.
-std::vector<Flanks> neighbours(const std::vector<double>& times_us) {
-  std::vector<Flanks> flanks;
-  for (size_t run = 0; run + 1 < times_us.size(); ++run) flanks.push_back({times_us[run], times_us[run + 1]});
-  return flanks;
-}
-
 template <typename T>
 std::vector<T> middle(std::vector<T>& all, size_t begin, size_t size) {
   const auto first = all.begin() + static_cast<std::ptrdiff_t>(begin);
@@ -53,9 +47,17 @@ std::vector<T> middle(std::vector<T>& all, size_t begin, size_t size) {
 
 double Flanks::disagreement() const { return mean_us() > 0 ? std::abs(before_us - after_us) / mean_us() : 0; }
 
+std::vector<Flanks> flanks_of(const std::vector<double>& reference_us) {
+  std::vector<Flanks> flanks;
+  for (size_t run = 0; run + 1 < reference_us.size(); ++run) {
+    flanks.push_back({reference_us[run], reference_us[run + 1]});
+  }
+  return flanks;
+}
+
 Reference net_reference(std::string name, const net::Net& net) {
   const net::NetShapes shapes = net::infer_shapes(net, {.allow_unknown = true});
-  return {std::move(name), runner::make_chain(net, shapes), net::count_macs(shapes).macs, 0};
+  return {std::move(name), runner::make_chain(net, shapes), net::count_macs(shapes).macs, 0, net};
 }
 
 Reference space_reference(const search::Space& space, search::Precision precision) {
@@ -76,7 +78,7 @@ Reference space_reference(const search::Space& space, search::Precision precisio
     arch.push_back(choices[(choices.size() - 1) / 2].second);
   }
   return net_reference(
-      fmt::format("{}/{}: {}", space.name(), search::to_string(precision), space.format_architecture(arch)),
+      fmt::format("{}/{} {}", space.name(), search::to_string(precision), architecture_name(space, arch)),
       search::lower(space, arch, precision));
 }
 
@@ -125,7 +127,7 @@ FlankedTimings measure_flanked(const Reference* reference, runner::Runner& runne
       .chain = chain, .warmup = request.warmup, .samples = request.samples + 1, .timing = request.timing};
   if (request.timing == runner::Timing::kWhole) whole.parts = {length, size};
   Timings all = runner.measure(whole);
-  result.flanks = neighbours(sums(all, length, samples + 1));
+  result.flanks = flanks_of(sums(all, length, samples + 1));
   // A whole run lies between the two runs whose operators are timed: the first has none before it.
   if (!all.parts_us.empty()) {
     result.timings.total_us = {all.parts_us[1].begin() + 1, all.parts_us[1].end()};

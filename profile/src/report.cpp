@@ -59,6 +59,39 @@ std::string unsettled_text(const std::vector<UnsettledOperator>& unsettled, doub
       100 * target, unsettled.size(), base::listed_lines(operators, kListed));
 }
 
+std::string measured_text(const Options& options, const RunResult& result) {
+  std::string text = fmt::format("Measured {} operators in {} for {}", result.measured,
+                                 base::format_duration(result.elapsed_s), result.device);
+  if (options.lut) text += fmt::format("; {} others were already in {}", result.known, options.lut->string());
+  return text + fmt::format("\nMedian spread (p90 - p10) / p50: {:.1f} %\n", 100 * result.median_spread);
+}
+
+std::string inferred_text(const Inference& inference, const RunResult& result) {
+  const Agreement& left_out = inference.left_out;
+  std::string text =
+      fmt::format("Inferred {} operators from {} whole networks in {} for {}\n", result.measured,
+                  inference.networks.size(), base::format_duration(result.elapsed_s), result.device);
+  text += fmt::format(
+      "What the other networks predict for each one is off by {:.2f} % (MAPE; the line through physical "
+      "features "
+      "alone by {:.2f} %), at worst by {:+.1f} %; within 5 %: {} of {}",
+      100 * left_out.mape, 100 * inference.line_mape, 100 * left_out.worst_error, left_out.within_5_percent,
+      left_out.pairs);
+  return text + (left_out.tau ? fmt::format(", Kendall tau {:.3f}\n", *left_out.tau) : "\n");
+}
+
+Json inference_json(const std::optional<Inference>& inference) {
+  if (!inference) return nullptr;
+  const Agreement& left_out = inference->left_out;
+  return {{"networks", left_out.pairs},
+          {"mape_percent", base::rounded(100 * left_out.mape, 3)},
+          {"line_mape_percent", base::rounded(100 * inference->line_mape, 3)},
+          {"worst_percent", base::rounded(100 * left_out.worst_error, 3)},
+          {"within_5_percent", left_out.within_5_percent},
+          {"within_10_percent", left_out.within_10_percent},
+          {"kendall_tau", left_out.tau ? Json(base::rounded(*left_out.tau, 4)) : Json()}};
+}
+
 }  // namespace
 
 std::string reference_text(const ReferenceReport& report) {
@@ -97,15 +130,14 @@ std::string report_json(const RunResult& result) {
                           {"unsteadiness_percent", percent_or_null(result.unsteadiness)},
                           {"advice", result.advice},
                           {"budget_spent", result.budget_spent},
+                          {"inferred", inference_json(result.inference)},
                           {"unsettled", unsettled_json(result.unsettled)},
                           {"missing", missing_json(result.missing)}});
 }
 
 std::string report_text(const Options& options, const RunResult& result) {
-  std::string text = fmt::format("Measured {} operators in {} for {}", result.measured,
-                                 base::format_duration(result.elapsed_s), result.device);
-  if (options.lut) text += fmt::format("; {} others were already in {}", result.known, options.lut->string());
-  text += fmt::format("\nMedian spread (p90 - p10) / p50: {:.1f} %\n", 100 * result.median_spread);
+  std::string text =
+      result.inference ? inferred_text(*result.inference, result) : measured_text(options, result);
   text += reference_text({.reference = result.reference,
                           .now_us = result.reference_now_us,
                           .unsteadiness = result.unsteadiness,

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <chrono>
+#include <cmath>
 
 #include "latgrad/base/error.h"
 #include "latgrad/base/replace_file.h"
@@ -132,10 +133,12 @@ fs::path journal_path(const fs::path& output) {
 }
 
 // Says how steady the machine is before it is measured, and what would help if it is not.
-void say_steadiness(const Reference* reference, const Options& options, const runner::RunnerInfo& info,
-                    runner::Runner& runner, Progress& progress) {
+void say_steadiness(const Reference* reference, NetworkTimer* timer, const Options& options,
+                    const runner::RunnerInfo& info, runner::Runner& runner, Progress& progress) {
   if (reference == nullptr) return;
-  const std::optional<Steadiness> before = measure_steadiness(*reference, runner, kSteadinessCheck_s);
+  const std::optional<Steadiness> before = timer != nullptr
+                                               ? measure_steadiness(*timer, kSteadinessCheck_s)
+                                               : measure_steadiness(*reference, runner, kSteadinessCheck_s);
   if (!before) return;
   std::string text = fmt::format("The machine is {}", steadiness_text(before->unsteadiness, options.steady));
   if (before->unsteadiness > options.steady) {
@@ -150,6 +153,67 @@ uint64_t chain_hash(const runner::Chain& chain) {
   std::vector<lut::OperatorKey> keys;
   for (const runner::ChainOperator& link : chain) keys.push_back(link.key);
   return plan_hash(keys);
+}
+
+uint64_t networks_hash(const std::vector<Carrier>& networks) {
+  std::vector<lut::OperatorKey> keys;
+  for (const Carrier& network : networks) {
+    for (const runner::ChainOperator& link : network.chain) keys.push_back(link.key);
+  }
+  return plan_hash(keys);
+}
+
+// By operator: why; empty for those that have run somewhere.
+std::vector<std::string> cannot_run(const Journal& journal) {
+  const std::vector<Times> all_times = journal.samples().all_times();
+  std::vector<std::string> unsupported = journal.unsupported();
+  for (size_t op = 0; op < unsupported.size(); ++op) {
+    if (all_times[op].visits() > 0) unsupported[op].clear();
+  }
+  return unsupported;
+}
+
+// The operators by their own times.
+void add_measured(const std::vector<lut::OperatorKey>& operators, const Journal& journal, double target,
+                  RunResult& result, Provenance& provenance, std::vector<lut::Record>& records) {
+  const std::vector<Times> times = journal.samples().times();
+  const std::vector<Times> all_times = journal.samples().all_times();
+  const std::vector<std::string> unsupported = cannot_run(journal);
+  for (size_t op = 0; op < operators.size(); ++op) {
+    std::string description = lut::describe(operators[op]);
+    std::optional<double> error = times[op].relative_error();
+    if (unsupported[op].empty() && !(error && *error <= target)) {
+      result.unsettled.push_back({description, error});
+    }
+    // Samples under which the machine changed its speed are better than no record; they are not settled.
+    const Times& of_op = times[op].visits() > 0 ? times[op] : all_times[op];
+    if (of_op.visits() == 0) continue;
+    const Percentiles times_of_op = of_op.percentiles(provenance.burst_factor);
+    records.push_back(make_record(operators[op], times_of_op, result.device));
+    provenance.operators.push_back(
+        {std::move(description), times_of_op, of_op.samples_us().size(), of_op.visits(), error});
+  }
+}
+
+// The operators by the times of networks, which is all that the journal has.
+void add_inferred(const std::vector<lut::OperatorKey>& operators, const std::vector<Carrier>& networks,
+                  const Journal& journal, RunResult& result, Provenance& provenance,
+                  std::vector<lut::Record>& records) {
+  result.inference = infer(operators, networks, journal);
+  for (size_t op = 0; op < operators.size(); ++op) {
+    std::string description = lut::describe(operators[op]);
+    const size_t networks_with = result.inference->networks_with[op];
+    if (networks_with == 0) {
+      result.missing.push_back(
+          {operators[op].op_type, std::move(description), "no network with it was timed"});
+      continue;
+    }
+    const double time_us = std::round(result.inference->operators_us[op] * 1e3) / 1e3;
+    const Percentiles times{time_us, time_us, time_us, time_us, time_us};
+    records.push_back(make_record(operators[op], times, result.device));
+    provenance.operators.push_back({std::move(description), times, 0, networks_with, std::nullopt});
+  }
+  provenance.inference = result.inference;
 }
 
 void check_names(const Options& options) {
@@ -197,7 +261,20 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
   if (work.reference && known && read_origin(*options.lut) != origin_of(result.runner)) {
     work.reference->time_us = 0;  // of another machine, whose speed is not this one's
   }
-  if (work.reference && !operators.empty()) {
+  const bool infers = timed_by(result.runner) == Timed::kNetworks;
+  if (infers && options.lut) {
+    throw ValueError(
+        "a table that is inferred from whole networks is made anew, since all its times hang together: leave "
+        "--lut out");
+  }
+  std::optional<NetworkTimer> timer;
+  if (infers && work.reference) {
+    timer.emplace(&*work.reference, runner);
+    if (!timer->has_reference()) {
+      throw runner::RunnerError(fmt::format("the engine cannot run the reference network, {}: {}",
+                                            work.reference->name, timer->unsupported_reference()));
+    }
+  } else if (work.reference && !operators.empty()) {
     work.reference = runnable(std::move(*work.reference), runner);
     if (known && known->size() > 0 && !(work.reference && work.reference->is_known())) {
       progress.say(
@@ -217,6 +294,9 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
     return result;
   }
 
+  const std::vector<Carrier> networks =
+      infers ? choose_networks(work.carriers, options.num_networks, options.measure.seed)
+             : std::vector<Carrier>();
   Provenance provenance;
   provenance.table = result.output.filename().string();
   provenance.device = result.device;
@@ -233,31 +313,27 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
                    .cores = result.runner.cores,
                    .warmup = options.measure.warmup,
                    .seed = options.measure.seed,
-                   .plan_hash = plan_hash(operators),
+                   .plan_hash = infers ? networks_hash(networks) : plan_hash(operators),
                    .reference = reference == nullptr ? "" : reference->name,
                    .reference_hash = reference == nullptr ? 0 : chain_hash(reference->chain)},
-                  operators.size(),
+                  infers ? networks.size() : operators.size(),
                   {.flank_tolerance = options.measure.flank_tolerance,
                    .reference_us = reference == nullptr ? 0 : reference->time_us});
-  if (!operators.empty()) say_steadiness(reference, options, result.runner, runner, progress);
+  if (!operators.empty()) {
+    say_steadiness(reference, timer ? &*timer : nullptr, options, result.runner, runner, progress);
+  }
   MeasureHooks hooks{.on_visit =
                          [&](const Visit& visit) {
-                           progress.show(
-                               visit.settled, visit.total, visit.left_s,
-                               with_steadiness(visit.unsteadiness, options.steady, visit.carrier.name));
+                           progress.show(visit.settled, visit.total, visit.left_s,
+                                         with_steadiness(visit.unsteadiness, options.steady, visit.name));
                          },
                      .stop_requested = stop_requested};
   MeasureResult measured =
-      measure(work.carriers, operators, reference, runner, journal, options.measure, hooks);
+      timer ? measure_networks(networks, *timer, journal, options.measure, hooks)
+            : measure(work.carriers, operators, reference, runner, journal, options.measure, hooks);
   progress.clear();
 
-  std::vector<Times> times = journal.samples().times();
-  std::vector<Times> all_times = journal.samples().all_times();
-  std::vector<std::string> unsupported = journal.unsupported();
-  for (size_t op = 0; op < operators.size(); ++op) {
-    if (all_times[op].visits() > 0) unsupported[op].clear();  // it ran in another place
-  }
-  result.missing = all_missing(work.plan, unsupported);
+  result.missing = all_missing(work.plan, infers ? std::vector<std::string>() : cannot_run(journal));
   result.planned = operators.size();
   result.known = work.plan.num_known();
   result.visits = journal.samples().visits();
@@ -286,20 +362,11 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
     provenance.records_taken_over = records.size();
     provenance.extended_provenance = read_provenance(*options.lut);
   }
-  const double burst_factor = journal.samples().burst_factor();
-  for (size_t op = 0; op < operators.size(); ++op) {
-    std::string description = lut::describe(operators[op]);
-    std::optional<double> error = times[op].relative_error();
-    if (unsupported[op].empty() && !(error && *error <= options.measure.target)) {
-      result.unsettled.push_back({description, error});
-    }
-    // Samples under which the machine changed its speed are better than no record; they are not settled.
-    const Times& of_op = times[op].visits() > 0 ? times[op] : all_times[op];
-    if (of_op.visits() == 0) continue;
-    const Percentiles times_of_op = of_op.percentiles(burst_factor);
-    records.push_back(make_record(operators[op], times_of_op, result.device));
-    provenance.operators.push_back(
-        {std::move(description), times_of_op, of_op.samples_us().size(), of_op.visits(), error});
+  if (infers) {
+    add_inferred(operators, networks, journal, result, provenance, records);
+  } else {
+    provenance.burst_factor = journal.samples().burst_factor();
+    add_measured(operators, journal, options.measure.target, result, provenance, records);
   }
   result.measured = provenance.operators.size();
   result.median_spread = median_spread(provenance.operators);
@@ -316,7 +383,6 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
   provenance.reference = result.reference;
   provenance.reference_now_us = result.reference_now_us;
   provenance.unsteadiness = result.unsteadiness;
-  provenance.burst_factor = burst_factor;
   provenance.slowdowns = journal.samples().slowdowns();
   provenance.missing = result.missing;
   base::replace_file(provenance_path(result.output), provenance_json(provenance));
@@ -339,6 +405,10 @@ DryRunResult dry_run(const Options& options, runner::Runner* runner) {
   result.missing = work.plan.missing();
   if (runner == nullptr) return result;
   if (known) check_origin(options, *known, result.device, *info);
+  if (timed_by(*info) == Timed::kNetworks) {
+    result.estimated_s = options.measure.budget_s;
+    return result;
+  }
   Rehearsal rehearsal = rehearse(work.carriers, work.plan.operators(),
                                  work.reference ? &*work.reference : nullptr, *runner, options.measure);
   result.missing = all_missing(work.plan, rehearsal.unsupported);

@@ -24,6 +24,10 @@ std::vector<double> times_of(const Reference& reference, runner::Runner& runner,
   return times_us;
 }
 
+int runs_in(double seconds, double once_us) {
+  return static_cast<int>(std::clamp<double>(seconds * 1e6 / once_us, kFewestRuns, kMostRuns));
+}
+
 }  // namespace
 
 Steadiness steadiness_of(const std::vector<double>& times_us) {
@@ -37,8 +41,13 @@ std::optional<Steadiness> measure_steadiness(const Reference& reference, runner:
                                              double seconds) {
   const double once_us = times_of(reference, runner, 1).front();
   if (!(once_us > 0)) return std::nullopt;
-  const double runs = std::clamp<double>(seconds * 1e6 / (2 * once_us), kFewestRuns, kMostRuns);
-  return steadiness_of(times_of(reference, runner, static_cast<int>(runs)));
+  return steadiness_of(times_of(reference, runner, runs_in(seconds, 2 * once_us)));
+}
+
+std::optional<Steadiness> measure_steadiness(NetworkTimer& timer, double seconds) {
+  const double once_us = timer.time_reference(1).front();
+  if (!(once_us > 0)) return std::nullopt;
+  return steadiness_of(timer.time_reference(runs_in(seconds, once_us)));
 }
 
 std::string steadiness_text(double unsteadiness, double steady) {

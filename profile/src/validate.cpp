@@ -22,13 +22,6 @@ namespace {
 // After this many repeated random architectures in a row, the space has no new ones, or hardly any.
 constexpr int kMaxRepeats = 200;
 
-std::string architecture_name(const search::Space& space, const search::Architecture& arch) {
-  if (space.max_candidates() > 10) return space.format_architecture(arch);
-  std::string digits;
-  for (int choice : arch) digits += static_cast<char>('0' + choice);
-  return digits;
-}
-
 // 0 of none.
 double mean(const std::vector<double>& values) {
   if (values.empty()) return 0;
@@ -45,7 +38,7 @@ class SubjectMaker {
     const lut::Estimate estimate = lut::estimate(net, shapes, table_, pricing_);
     if (std::optional<double> total_us = estimate.total_us()) {
       subjects_.priced.push_back(
-          {std::move(name), from_space, runner::make_chain(net, shapes), *total_us, {}});
+          {std::move(name), from_space, runner::make_chain(net, shapes), *total_us, {}, net});
       for (const lut::OpEstimate& op : estimate.ops) {
         subjects_.priced.back().operators_us.push_back(*op.time_us);
       }
@@ -94,17 +87,20 @@ class OperatorPlaces {
 class Validation {
  public:
   Validation(std::span<const Subject> subjects, const Reference* reference, runner::Runner& runner,
-             const RoundOptions& options, const ValidateHooks& hooks)
+             const RoundOptions& options, const ValidateHooks& hooks, Timed timed, bool nodes)
       : subjects_(subjects),
         reference_(reference),
         runner_(runner),
         options_(options),
         hooks_(hooks),
+        asks_for_nodes_(nodes),
         random_(options.seed),
         places_(subjects),
         runs_(places_.num_operators(), {.flank_tolerance = options.flank_tolerance,
                                         .reference_us = reference == nullptr ? 0 : reference->time_us}),
-        reasons_(subjects.size()) {}
+        reasons_(subjects.size()) {
+    if (timed == Timed::kNetworks) timer_.emplace(reference, runner);
+  }
 
   ValidateResult run() {
     while (!result_.stopped && rounds_.begin(net_times(runs_.flank_tolerance()), can_run())) run_round();
@@ -134,7 +130,7 @@ class Validation {
     for (const ValidatedNet& net : result_.nets) pairs.push_back(net.time);
     if (!pairs.empty()) {
       result_.agreement = agreement(pairs, options_.seed);
-      result_.agreement_now = agreement(sums_now(used), options_.seed);
+      if (!timer_) result_.agreement_now = agreement(sums_now(used), options_.seed);
     }
     result_.rounds = rounds_.done();
     result_.budget_spent = rounds_.budget_spent();
@@ -147,6 +143,7 @@ class Validation {
     size_t subject = 0;
     std::vector<double> total_us;
     std::vector<Flanks> flanks;  // by sample; none without a reference
+    double nodes_us = 0;         // the sum of the engine's own times; 0: none
   };
 
   void run_round() {
@@ -174,6 +171,24 @@ class Validation {
       hooks_.on_visit(
           {subjects_[i], rounds_.settled(), subjects_.size(), rounds_.left_s(), runs_.unsteadiness()});
     }
+    if (timer_) {
+      visit_whole(i);
+    } else {
+      visit_operators(i);
+    }
+  }
+
+  void visit_whole(size_t i) {
+    NetworkVisit visit = timer_->time(subjects_[i].net, options_, asks_for_nodes_);
+    if (!visit.unsupported.empty()) {
+      reasons_[i].push_back(std::move(visit.unsupported));
+      return;
+    }
+    for (const Flanks& flanks : visit.flanks) runs_.add_visit({.operators = {}, .flanks = {flanks}});
+    visits_.push_back({i, std::move(visit.total_us), std::move(visit.flanks), visit.nodes_us});
+  }
+
+  void visit_operators(size_t i) {
     const runner::Chain& chain = subjects_[i].chain;
     FlankedTimings flanked = measure_flanked(reference_, runner_,
                                              {.chain = chain,
@@ -259,6 +274,16 @@ class Validation {
     return times;
   }
 
+  // The engine measures its nodes at another moment than the network: compared by the reference right behind.
+  double nodes_us(size_t i) const {
+    std::vector<double> sums_us;
+    for (const NetVisit& visit : visits_) {
+      if (visit.subject != i || !(visit.nodes_us > 0) || visit.flanks.empty()) continue;
+      sums_us.push_back(visit.nodes_us * runs_.reference_us() / visit.flanks[0].before_us);
+    }
+    return sums_us.empty() ? 0 : centre(std::move(sums_us)).value_us;
+  }
+
   void add_result(size_t i, const Times& times) {
     const Subject& subject = subjects_[i];
     if (!reasons_[i].empty()) {
@@ -275,7 +300,8 @@ class Validation {
                             {measured_us, subject.predicted_us},
                             times.visits(),
                             times.centre().interval,
-                            times.relative_error()});
+                            times.relative_error(),
+                            nodes_us(i)});
   }
 
   std::span<const Subject> subjects_;
@@ -283,8 +309,10 @@ class Validation {
   runner::Runner& runner_;
   const RoundOptions& options_;
   const ValidateHooks& hooks_;
+  const bool asks_for_nodes_;
 
   std::mt19937_64 random_;
+  std::optional<NetworkTimer> timer_;  // of an engine that takes networks whole
   OperatorPlaces places_;
   Samples runs_;  // one after each sample of a visit, with the operators timed
   std::vector<NetVisit> visits_;
@@ -327,8 +355,8 @@ Subjects make_subjects(const SubjectOptions& options, const lut::Table& table,
 }
 
 ValidateResult validate(std::span<const Subject> subjects, const Reference* reference, runner::Runner& runner,
-                        const RoundOptions& options, const ValidateHooks& hooks) {
-  return Validation(subjects, reference, runner, options, hooks).run();
+                        const RoundOptions& options, const ValidateHooks& hooks, Timed timed, bool nodes) {
+  return Validation(subjects, reference, runner, options, hooks, timed, nodes).run();
 }
 
 }  // namespace latgrad::profile

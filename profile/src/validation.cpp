@@ -31,6 +31,8 @@ Json agreement_json(const ValidateResult& result, const std::optional<Agreement>
           {"bias_percent", 100 * agreement.bias},
           {"worst_percent", 100 * agreement.worst_error},
           {"worst", result.nets[agreement.worst].name},
+          {"within_5_percent", agreement.within_5_percent},
+          {"within_10_percent", agreement.within_10_percent},
           {"kendall_tau", base::or_null(agreement.tau)},
           {"kendall_tau_95", bounds_json(agreement.tau_interval, 1)}};
 }
@@ -47,6 +49,7 @@ Json nets_json(const ValidateResult& result) {
                     {"predicted_us", net.time.predicted_us},
                     {"error_percent", 100 * net.time.error()},
                     {"median_error_percent", net.relative_error ? Json(100 * *net.relative_error) : Json()},
+                    {"nodes_us", net.nodes_us > 0 ? Json(base::rounded(net.nodes_us, 3)) : Json()},
                     {"visits", net.visits}});
   }
   return nets;
@@ -158,7 +161,8 @@ ValidationReport run_validation(const ValidationOptions& options, runner::Runner
     hooks.on_warning(fmt::format("{} was measured elsewhere: {}", report.lut, report.table_differs));
   }
   std::optional<Reference> reference = reference_for(report, options, space, nets);
-  if (reference) reference = runnable(std::move(*reference), runner);
+  const Timed timed = timed_by(*report.runner);
+  if (reference && timed == Timed::kOperators) reference = runnable(std::move(*reference), runner);
   report.result =
       validate(subjects.priced, reference ? &*reference : nullptr, runner, options.rounds,
                {.on_visit =
@@ -166,7 +170,8 @@ ValidationReport run_validation(const ValidationOptions& options, runner::Runner
                       progress.show(visit.settled, visit.total, visit.left_s,
                                     with_steadiness(visit.unsteadiness, kSteady, visit.next.name));
                     },
-                .stop_requested = hooks.stop_requested});
+                .stop_requested = hooks.stop_requested},
+               timed, options.nodes);
   progress.clear();
   return report;
 }

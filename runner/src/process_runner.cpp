@@ -177,6 +177,26 @@ Timings ProcessRunner::measure_at_once(const MeasureRequest& request) {
   }
 }
 
+Loaded ProcessRunner::load(const LoadRequest& request) {
+  const uint64_t id = next_id_++;
+  const std::string reply = ask(load_request(id, request));
+  try {
+    return parse_loaded(reply, id);
+  } catch (const RunnerError& error) {
+    fail(error.what());
+  }
+}
+
+NetworkTimes ProcessRunner::time(const TimeRequest& request) {
+  const uint64_t id = next_id_++;
+  const std::string reply = ask(time_request(id, request));
+  try {
+    return parse_times(reply, id, request);
+  } catch (const RunnerError& error) {
+    fail(error.what());
+  }
+}
+
 std::string ProcessRunner::ask(const std::string& request) {
   auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                      std::chrono::duration<double>(std::min(timeout_s_, kLongest_s)));

@@ -1,6 +1,8 @@
 #include "latgrad/runner/protocol.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/util/json_util.h>
+#include <google/protobuf/wrappers.pb.h>
 
 #include <algorithm>
 #include <charconv>
@@ -141,6 +143,40 @@ std::vector<size_t> read_parts(const JsonValue& value, size_t num_operators) {
   return parts;
 }
 
+// Protobuf's JSON has bytes in base64.
+std::string to_base64(std::string_view bytes) {
+  google::protobuf::BytesValue value;
+  value.set_value(std::string(bytes));
+  std::string quoted;
+  static_cast<void>(google::protobuf::util::MessageToJsonString(value, &quoted));
+  return quoted.substr(1, quoted.size() - 2);
+}
+
+std::string read_base64(const JsonValue& value) {
+  google::protobuf::BytesValue bytes;
+  if (!google::protobuf::util::JsonStringToMessage(Json(value.text()).dump(), &bytes).ok()) {
+    value.fail("be base64");
+  }
+  return bytes.value();
+}
+
+OwnedLoadRequest read_load(const JsonValue& value) {
+  const auto nodes = value.find("nodes");
+  return {to_int(value.at("place"), 0, kMostPlaces - 1), read_base64(value.at("model")),
+          nodes && nodes->boolean()};
+}
+
+TimeRequest read_time(const JsonValue& value) {
+  TimeRequest request;
+  request.network = to_int(value.at("network"), 0, kMostPlaces - 1);
+  if (const auto reference = value.find("reference")) {
+    request.reference = to_int(*reference, 0, kMostPlaces - 1);
+  }
+  request.warmup = to_int(value.at("warmup"), 0, kMaxRuns);
+  request.samples = to_int(value.at("samples"), 1, kMaxRuns);
+  return request;
+}
+
 OwnedMeasureRequest read_measure(const JsonValue& value) {
   OwnedMeasureRequest request;
   request.warmup = to_int(value.at("warmup"), 0, kMaxRuns);
@@ -167,6 +203,7 @@ int read_protocol(const JsonValue& value) {
 
 RunnerSettings read_open(const JsonValue& value) {
   return {.engine = value.at("engine").text(),
+          .provider = text_or_empty(value, "provider"),
           .threads = to_int(value.at("threads"), 1, kMaxThreads),
           .pin = value.at("pin").boolean(),
           .cores = read_cores(value.at("cores"))};
@@ -214,14 +251,32 @@ std::vector<std::string> read_unsupported(const JsonValue& value, size_t num_ope
 }  // namespace
 
 std::string open_request(uint64_t id, const RunnerSettings& settings) {
-  return json_line({{"id", id},
-                    {"request", "open"},
-                    {"protocol", kOldestProtocolVersion},
-                    {"newest_protocol", kProtocolVersion},
-                    {"engine", settings.engine},
-                    {"threads", settings.threads},
-                    {"pin", settings.pin},
-                    {"cores", settings.cores}});
+  Json line = {{"id", id},
+               {"request", "open"},
+               {"protocol", kOldestProtocolVersion},
+               {"newest_protocol", kProtocolVersion},
+               {"engine", settings.engine},
+               {"threads", settings.threads},
+               {"pin", settings.pin},
+               {"cores", settings.cores}};
+  if (!settings.provider.empty()) line["provider"] = settings.provider;
+  return json_line(line);
+}
+
+std::string load_request(uint64_t id, const LoadRequest& request) {
+  Json line = {{"id", id}, {"request", "load"}, {"place", request.place}, {"model", to_base64(request.onnx)}};
+  if (request.nodes) line["nodes"] = true;
+  return json_line(line);
+}
+
+std::string time_request(uint64_t id, const TimeRequest& request) {
+  Json line = {{"id", id},
+               {"request", "time"},
+               {"network", request.network},
+               {"warmup", request.warmup},
+               {"samples", request.samples}};
+  if (request.reference) line["reference"] = *request.reference;
+  return json_line(line);
 }
 
 std::string measure_request(uint64_t id, const MeasureRequest& request) {
@@ -237,9 +292,13 @@ std::string measure_request(uint64_t id, const MeasureRequest& request) {
 
 std::string opened_reply(uint64_t id, const RunnerInfo& info) {
   const Machine& machine = info.machine;
+  Json measures = Json::array();
+  if (info.measures_operators) measures.push_back("operators");
+  if (info.measures_networks) measures.push_back("networks");
   return json_line({{"id", id},
                     {"reply", "open"},
                     {"protocol", info.protocol},
+                    {"measures", std::move(measures)},
                     {"program", info.program},
                     {"engine", info.engine},
                     {"int8", info.int8},
@@ -277,21 +336,40 @@ std::string timings_reply(uint64_t id, const Timings& timings) {
   return json_line(line);
 }
 
+std::string loaded_reply(uint64_t id, const Loaded& loaded) {
+  Json line = {{"id", id}, {"reply", "load"}};
+  if (!loaded.unsupported.empty()) line["unsupported"] = loaded.unsupported;
+  for (const auto& [node, time_us] : loaded.nodes_us) line["nodes_us"][node] = base::rounded(time_us, 3);
+  return json_line(line);
+}
+
+std::string times_reply(uint64_t id, const NetworkTimes& times) {
+  return json_line({{"id", id},
+                    {"reply", "time"},
+                    {"network_us", times_json(times.network_us)},
+                    {"reference_us", times_json(times.reference_us)}});
+}
+
 std::string error_reply(uint64_t id, std::string_view message) {
   return json_line({{"id", id}, {"reply", "error"}, {"message", message}});
 }
 
 Request parse_request(std::string_view line) {
   return read_line(line, [](const JsonValue& root) {
-    Request request{.id = read_id(root), .open = {}, .measure = {}};
+    Request request;
+    request.id = read_id(root);
     const JsonValue kind = root.at("request");
     if (kind.text() == "open") {
       request.protocol = read_protocol(root);
       request.open = read_open(root);
     } else if (kind.text() == "measure") {
       request.measure = read_measure(root);
+    } else if (kind.text() == "load") {
+      request.load = read_load(root);
+    } else if (kind.text() == "time") {
+      request.time = read_time(root);
     } else {
-      kind.fail("be \"open\" or \"measure\"");
+      kind.fail("be \"open\", \"measure\", \"load\" or \"time\"");
     }
     return request;
   });
@@ -325,6 +403,14 @@ RunnerInfo parse_opened(std::string_view line, uint64_t id) {
     info.threads = to_int(reply.at("threads"), 1, kMaxThreads);
     info.cores = read_cores(reply.at("cores"));
     info.machine = read_machine(reply.at("machine"));
+    if (const auto measures = reply.find("measures")) {
+      const std::vector<std::string> what = measures->texts();
+      info.measures_operators = std::ranges::find(what, "operators") != what.end();
+      info.measures_networks = std::ranges::find(what, "networks") != what.end();
+      if (!info.measures_operators && !info.measures_networks) {
+        measures->fail("name \"operators\" or \"networks\"");
+      }
+    }
     return info;
   });
 }
@@ -366,6 +452,37 @@ Timings parse_timings(std::string_view line, uint64_t id, const MeasureRequest& 
       operators.fail(fmt::format("hold the times of {} operators", num_operators));
     }
     return timings;
+  });
+}
+
+Loaded parse_loaded(std::string_view line, uint64_t id) {
+  return read_reply(line, [&](const JsonValue& reply) {
+    check_reply(reply, id, "load");
+    Loaded loaded{.unsupported = text_or_empty(reply, "unsupported")};
+    if (const auto nodes = reply.find("nodes_us")) {
+      for (const auto& [node, time] : nodes->members()) {
+        loaded.nodes_us[std::string(node)] = time.number();
+        if (time.number() < 0) time.fail("hold times that are not negative");
+      }
+    }
+    return loaded;
+  });
+}
+
+NetworkTimes parse_times(std::string_view line, uint64_t id, const TimeRequest& request) {
+  return read_reply(line, [&](const JsonValue& reply) {
+    check_reply(reply, id, "time");
+    const auto read = [&](std::string_view name, size_t samples) {
+      const JsonValue value = reply.at(name);
+      std::vector<double> times_us = read_times(value);
+      if (times_us.size() != samples) value.fail(fmt::format("hold {} samples", samples));
+      return times_us;
+    };
+    const auto samples = static_cast<size_t>(request.samples);
+    NetworkTimes times;
+    times.network_us = read("network_us", samples);
+    if (request.reference) times.reference_us = read("reference_us", samples + 1);
+    return times;
   });
 }
 

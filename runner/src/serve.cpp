@@ -17,6 +17,10 @@ std::string reply_to(const std::string& line, Runner& runner, bool& opened) {
       return opened_reply(request.id, info);
     }
     if (!opened) return error_reply(request.id, "the first request must be \"open\"");
+    if (request.load) {
+      return loaded_reply(request.id, runner.load(request.load->view()));
+    }
+    if (request.time) return times_reply(request.id, runner.time(*request.time));
     return timings_reply(request.id, runner.measure(request.measure->view()));
   } catch (const std::exception& error) {
     return error_reply(id_of(line), error.what());

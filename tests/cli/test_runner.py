@@ -26,7 +26,9 @@ def page_runner(tmp_path):
     """The runner that the page prints, as a command."""
     pytest.importorskip("numpy")
     page = (REPOSITORY / "docs" / "runner-protocol.md").read_text()
-    (tmp_path / "my_runner.py").write_text(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1])
+    of_operators, of_networks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "my_runner.py").write_text(of_operators)
+    (tmp_path / "my_network_runner.py").write_text(of_networks)
     return f"{sys.executable} {tmp_path / 'my_runner.py'}"
 
 
@@ -39,6 +41,15 @@ def test_the_runner_of_the_page_measures(page_runner, tmp_path):
     [record] = [json.loads(line) for line in (tmp_path / "t.json").read_text().splitlines()]
     assert (record["op_type"], record["device"]) == ("Relu", "my-qnnpack")
     assert 0 < record["runtime_us_p50"] < 10_000
+
+
+def test_the_runner_of_networks_of_the_page_measures(page_runner, tmp_path):
+    pytest.importorskip("onnxruntime", reason="it is the page's engine")
+    command = page_runner.replace("my_runner", "my_network_runner")
+    result = run("profile", "--space", "fbnet", "--precision", "fp32", "--networks", "20", "--samples", "1", "--budget", "1s",
+                 "--runner", command, "-o", "t.json", "--quiet", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "from 20 whole networks in " in result.stdout and " for my-qnnpack\n" in result.stdout
 
 
 def test_the_runner_of_the_page_knows_the_delays_of_the_self_test(page_runner):

@@ -96,14 +96,15 @@ def test_table_that_was_measured_here(measured_lut, tmp_path):
                         "missing", "unmeasured", "agreement_now", "operators_now_percent", "rounds", "runs", "discarded_runs", "elapsed_s", "budget_spent",
                         "reference", "unsteadiness_percent"}
     assert set(out["agreement"]) == {"networks", "mape_percent", "mape_percent_95", "bias_percent",
-                                     "worst_percent", "worst", "kendall_tau", "kendall_tau_95"}
-    assert set(out["networks"][0]) == {"name", "from_space", "measured_us", "measured_us_95", "predicted_us",
+                                     "worst_percent", "worst", "within_5_percent", "within_10_percent", "kendall_tau",
+                                     "kendall_tau_95"}
+    assert set(out["networks"][0]) == {"name", "from_space", "measured_us", "measured_us_95", "nodes_us", "predicted_us",
                                        "error_percent", "median_error_percent", "visits"}
     assert out["agreement"]["networks"] == 8
     assert out["agreement"]["mape_percent"] < 1
     assert out["agreement"]["worst"] in [net["name"] for net in out["networks"]]
     assert out["table_differs"] is None
-    assert out["reference"]["name"].startswith("tiny/int8: ") and 0 <= out["unsteadiness_percent"] < 1
+    assert out["reference"]["name"].startswith("tiny/int8 ") and 0 <= out["unsteadiness_percent"] < 1
     assert xml.etree.ElementTree.parse(plot).getroot().tag == SVG + "svg"
 
 

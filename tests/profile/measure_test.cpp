@@ -167,7 +167,7 @@ TEST_F(MeasureTest, TellsHowFarItIs) {
                                settled.push_back(visit.settled);
                                has_left.push_back(visit.left_s.has_value());
                                EXPECT_EQ(visit.total, 3u);
-                               EXPECT_EQ(visit.carrier.name, "small");
+                               EXPECT_EQ(visit.name, "small");
                              },
                          .stop_requested = {}});
   EXPECT_THAT(settled, ElementsAre(0, 0, 0, 0, 0, 0));

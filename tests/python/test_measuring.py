@@ -15,7 +15,8 @@ from torch import nn
 
 import latgrad
 
-FAKE = pathlib.Path(__file__).resolve().parents[1] / "runner" / "fake_runner.py"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FAKE = ROOT / "tests" / "runner" / "fake_runner.py"
 
 
 def runner(*behaviour):
@@ -44,6 +45,21 @@ def test_measures_the_operators_of_a_network_at_hand(table):
     assert float(net.price(table)) == pytest.approx(300, rel=0.01)
     provenance = json.loads((table.parent / "fake-op_lut_database.provenance.json").read_text())
     assert provenance["runner"]["command"] == runner()
+
+
+def test_measures_in_an_engine_that_takes_networks(table, tmp_path):
+    """A space of modules: its table comes from architectures as whole networks."""
+    def layer():
+        return [nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 5, padding=2), nn.Conv2d(4, 4, 1), nn.Identity()]
+
+    space = latgrad.ModuleSpace(nn.Conv2d(3, 4, 1), [layer(), layer(), layer()], None, torch.zeros(1, 3, 8, 8))
+    options = dict(engine="torch", runner=runner("networks"), quiet=True)
+    report = latgrad.profile(space, output=table, networks=40, steady=0.2, **options)
+    assert report["inferred"]["networks"] >= 40 and report["missing"] == []
+    checked = latgrad.validate(table, space, random=5, **options)
+    assert len(checked["networks"]) == 5 and checked["agreement_now"] is None
+    # By default the engine runs in this interpreter's python, from the folder beside the package.
+    assert latgrad.measuring._network_runners() == str(ROOT / "runner" / "python" / "latgrad_runners")
 
 
 def test_extends_a_table_with_what_it_lacks(table):
@@ -99,6 +115,7 @@ def test_a_running_measurement_ends_with_its_object(table):
         "device": "", "force": False, "dry_run": False, "warmup": 1, "samples": 3, "target": 1e-6, "budget_s": 600.0,
         "seed": 0, "engine": "qnnpack", "threads": 1, "pin": True, "cores": [], "runner_text": "", "runner_timeout_s": 60.0,
         "runner": ["/bin/sh", "-c", runner("late", "noisy")], "style": "quiet", "columns": 80,
+        "provider": "", "runs_here": False, "networks": 200, "steady": 0.05,
     }  # fmt: skip
     start = torch.classes.latgrad.Measurement.profile
     measurement = start(json.dumps(options), ["mine"], [small_net()._handle])

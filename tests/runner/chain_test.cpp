@@ -51,5 +51,19 @@ TEST(ChainTest, LeavesOutWhatHasNoShape) {
   EXPECT_THAT(chain[1].sources, ElementsAre(kOutside));
 }
 
+TEST(ChainTest, AsANetworkItIsTheSameChain) {
+  const Chain chain = chain_of(small_net());
+  const net::Net net = chain_net(chain);
+  EXPECT_EQ(net.inputs.size(), 1U);
+  EXPECT_EQ(net.parameters.size(), 4U);
+  EXPECT_EQ(net.external_outputs.size(), 1U);
+  const Chain again = chain_of(net);
+  ASSERT_EQ(again.size(), chain.size());
+  for (size_t i = 0; i < chain.size(); ++i) {
+    EXPECT_EQ(lut::canonical(again[i].key), lut::canonical(chain[i].key));
+    EXPECT_EQ(again[i].sources, chain[i].sources);
+  }
+}
+
 }  // namespace
 }  // namespace latgrad::runner

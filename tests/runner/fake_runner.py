@@ -15,8 +15,12 @@ fake_runner.py [BEHAVIOUR ...]: how it is to behave badly; none: it behaves.
   slow-clock      measures 5 % more than there is
   second          speaks version 2 of the protocol
   drift           takes twice as long from the 5th request to measure to the 14th
+  networks        takes whole networks: 70 us for each convolution or pool, 30 us more where it says how it strides
+  no-network      takes whole networks, and can run none
+A request to load or to time a network counts as one to measure.
 """
 
+import base64
 import itertools
 import json
 import os
@@ -39,6 +43,7 @@ def operator_us(op):
 def open_reply(request):
     return {
         "id": request["id"], "reply": "open", "protocol": 99 if "version" in BEHAVIOUR else 2 if "second" in BEHAVIOUR else 1,
+        "measures": ["networks" if {"networks", "no-network"} & BEHAVIOUR else "operators"],
         "program": "fake-runner 1", "engine": request["engine"], "int8": "made up", "fp32": "made up",
         "framework": "none", "threads": request["threads"], "cores": request["cores"],
         "machine": {"cpu_model": os.environ.get("FAKE_CPU", "Fake CPU 1000"), "architecture": "fake"},
@@ -82,6 +87,35 @@ def measure_reply(request, count):
     return reply
 
 
+NETWORKS_US = {}
+
+
+def load_reply(request):
+    model = base64.b64decode(request["model"])
+    NETWORKS_US[request["place"]] = 70.0 * model.count(b"kernel_shape") + 30.0 * model.count(b"strides")
+    reply = {"id": request["id"], "reply": "load"}
+    return {**reply, "unsupported": "no memory for it"} if "no-network" in BEHAVIOUR else reply
+
+
+def time_reply(request, count):
+    sign = -1 if "negative" in BEHAVIOUR else 1
+    factor = 2 if "drift" in BEHAVIOUR and 5 <= count < 200 else 1
+    samples = request["samples"] - (1 if "wrong-count" in BEHAVIOUR else 0)
+    reply = {"id": request["id"] + (5 if "wrong-id" in BEHAVIOUR else 0), "reply": "time"}
+    reply["network_us"] = [sign * factor * NETWORKS_US[request["network"]]] * samples
+    if "reference" in request:
+        reply["reference_us"] = [factor * NETWORKS_US[request["reference"]]] * (samples + 1)
+    return reply
+
+
+def reply_to(request, count):
+    if request["request"] == "load":
+        return load_reply(request)
+    if request["request"] == "time":
+        return time_reply(request, count)
+    return measure_reply(request, count)
+
+
 def main():
     count = 0
     for line in sys.stdin:
@@ -101,7 +135,7 @@ def main():
         if "garbage" in BEHAVIOUR and count == 2:
             print("Welcome to pi!", flush=True)
             continue
-        print(json.dumps(measure_reply(request, count)), flush=True)
+        print(json.dumps(reply_to(request, count)), flush=True)
 
 
 main()

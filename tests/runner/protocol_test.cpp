@@ -72,15 +72,87 @@ TEST(ProtocolTest, AChainInAFileIsTheSame) {
 
 // Whoever is older decides.
 TEST(ProtocolTest, BothSidesSpeakTheNewestVersionThatBothKnow) {
-  EXPECT_EQ(parse_request(open_request(0, {})).protocol, 2);
+  EXPECT_EQ(parse_request(open_request(0, {})).protocol, 3);
   const std::string of_the_first =
       R"({"id": 0, "request": "open", "protocol": 1, "engine": "e", "threads": 1, )"
       R"("pin": false, "cores": []})";
   EXPECT_EQ(parse_request(of_the_first).protocol, 1);
   RunnerInfo info;
-  for (info.protocol = 1; info.protocol <= 2; ++info.protocol) {
+  for (info.protocol = 1; info.protocol <= 3; ++info.protocol) {
     EXPECT_EQ(parse_opened(opened_reply(0, info), 0).protocol, info.protocol);
   }
+}
+
+TEST(ProtocolTest, NetworksAreHandedOverAndTimed) {
+  std::string onnx = "ONNX";
+  for (int byte = 0; byte < 256; ++byte) onnx += static_cast<char>(byte);
+  const Request load = parse_request(load_request(5, {.place = 1, .onnx = onnx, .nodes = true}));
+  EXPECT_EQ(load.id, 5U);
+  ASSERT_TRUE(load.load);
+  EXPECT_EQ(load.load->place, 1);
+  EXPECT_EQ(load.load->onnx, onnx);
+  EXPECT_TRUE(load.load->nodes);
+  EXPECT_FALSE(parse_request(load_request(5, {.place = 1, .onnx = onnx})).load->nodes);
+  EXPECT_EQ(parse_loaded(loaded_reply(5, {}), 5).unsupported, "");
+  EXPECT_EQ(parse_loaded(loaded_reply(5, {.unsupported = "too big"}), 5).unsupported, "too big");
+  const Loaded loaded{.unsupported = {}, .nodes_us = {{"conv", 3.5}, {"relu", 0}}};
+  EXPECT_EQ(parse_loaded(loaded_reply(5, loaded), 5).nodes_us, loaded.nodes_us);
+
+  const TimeRequest wanted{.network = 1, .reference = 0, .warmup = 2, .samples = 3};
+  const Request time = parse_request(time_request(6, wanted));
+  ASSERT_TRUE(time.time);
+  EXPECT_EQ(time.time->network, 1);
+  EXPECT_EQ(time.time->reference, 0);
+  EXPECT_EQ(time.time->warmup, 2);
+  EXPECT_EQ(time.time->samples, 3);
+  EXPECT_FALSE(parse_request(time_request(6, {.network = 1, .reference = {}})).time->reference);
+  const NetworkTimes times =
+      parse_times(times_reply(6, {.network_us = {10, 11, 12}, .reference_us = {1, 2, 3, 4.0005}}), 6, wanted);
+  EXPECT_THAT(times.network_us, ElementsAre(10, 11, 12));
+  EXPECT_THAT(times.reference_us, ElementsAre(1, 2, 3, ::testing::DoubleNear(4.0005, 1e-3)));
+}
+
+TEST(ProtocolTest, TimesOfNetworksAreNotTrusted) {
+  const TimeRequest wanted{.network = 1, .reference = 0, .warmup = 0, .samples = 2};
+  const auto reply = [](const NetworkTimes& times) { return times_reply(6, times); };
+  LATGRAD_EXPECT_ERROR(parse_times(reply({.network_us = {1}, .reference_us = {1, 1, 1}}), 6, wanted),
+                       RunnerError, HasSubstr("network_us must hold 2 samples"));
+  LATGRAD_EXPECT_ERROR(parse_times(reply({.network_us = {1, 1}, .reference_us = {1, 1}}), 6, wanted),
+                       RunnerError, HasSubstr("reference_us must hold 3 samples"));
+  LATGRAD_EXPECT_ERROR(parse_times(reply({.network_us = {1, -1}, .reference_us = {1, 1, 1}}), 6, wanted),
+                       RunnerError, HasSubstr("not negative"));
+  LATGRAD_EXPECT_ERROR(parse_times(loaded_reply(6, {}), 6, wanted), RunnerError, HasSubstr("be \"time\""));
+  LATGRAD_EXPECT_ERROR(parse_loaded(error_reply(6, "no memory"), 6), RunnerError, HasSubstr("no memory"));
+  LATGRAD_EXPECT_ERROR(parse_request(R"({"id": 1, "request": "load", "place": 0, "model": "?!"})"),
+                       ParseError, HasSubstr("model must be base64"));
+  LATGRAD_EXPECT_ERROR(parse_request(R"({"id": 1, "request": "load", "place": 5000, "model": ""})"),
+                       ParseError, HasSubstr("place"));
+  LATGRAD_EXPECT_ERROR(
+      parse_request(R"({"id": 1, "request": "time", "network": 0, "warmup": 0, "samples": 0})"), ParseError,
+      HasSubstr("samples"));
+}
+
+TEST(ProtocolTest, ARunnerSaysWhatItMeasures) {
+  RunnerInfo info;
+  RunnerInfo read = parse_opened(opened_reply(0, info), 0);
+  EXPECT_TRUE(read.measures_operators);
+  EXPECT_FALSE(read.measures_networks);
+  info.measures_operators = false;
+  info.measures_networks = true;
+  read = parse_opened(opened_reply(0, info), 0);
+  EXPECT_FALSE(read.measures_operators);
+  EXPECT_TRUE(read.measures_networks);
+  info.measures_networks = false;
+  LATGRAD_EXPECT_ERROR(parse_opened(opened_reply(0, info), 0), RunnerError,
+                       HasSubstr("measures must name \"operators\" or \"networks\""));
+  EXPECT_EQ(parse_request(open_request(0, {.provider = "GPU"})).open->provider, "GPU");
+}
+
+// A runner of operators is asked for networks by mistake only.
+TEST(ProtocolTest, ARunnerOfOperatorsRefusesNetworks) {
+  MadeUpRunner runner;
+  LATGRAD_EXPECT_ERROR(runner.load({}), RunnerError, HasSubstr("times operators, not whole networks"));
+  LATGRAD_EXPECT_ERROR(runner.time({}), RunnerError, HasSubstr("times operators, not whole networks"));
 }
 
 TEST(ProtocolTest, TheRunnerIsReadAsWritten) {
@@ -166,14 +238,14 @@ TEST(ProtocolTest, AReplyMustAnswerTheRequest) {
 
 TEST(ProtocolTest, AnotherVersionIsRefusedOnBothSides) {
   LATGRAD_EXPECT_ERROR(
-      parse_opened(R"({"id": 0, "reply": "open", "protocol": 3})", 0), RunnerError,
+      parse_opened(R"({"id": 0, "reply": "open", "protocol": 4})", 0), RunnerError,
       ::testing::StrEq(
-          "the runner speaks version 3 of the protocol, but this latgrad speaks versions 1 to 2; install the "
+          "the runner speaks version 4 of the protocol, but this latgrad speaks versions 1 to 3; install the "
           "same latgrad on both machines"));
   LATGRAD_EXPECT_ERROR(
-      parse_request(R"({"id": 0, "request": "open", "protocol": 3})"), ValueError,
+      parse_request(R"({"id": 0, "request": "open", "protocol": 4})"), ValueError,
       ::testing::StrEq(
-          "this runner speaks versions 1 to 2 of the protocol, but the request has version 3; install the "
+          "this runner speaks versions 1 to 3 of the protocol, but the request has version 4; install the "
           "same latgrad on both machines"));
 }
 
@@ -187,7 +259,8 @@ TEST(ProtocolTest, ARequestIsNotTrusted) {
   };
   expect("nonsense", "a line must hold JSON: ");
   expect(R"({"request": "open"})", "a line must have the member id");
-  expect(R"({"id": 1, "request": "close"})", "request must be \"open\" or \"measure\", got \"close\"");
+  expect(R"({"id": 1, "request": "close"})",
+         "request must be \"open\", \"measure\", \"load\" or \"time\", got \"close\"");
   expect(R"({"id": 1, "request": "open", "protocol": 1, "engine": 3})", "engine must be text, got 3");
   expect(R"({"id": 1, "request": "open", "protocol": 1, "engine": "e", "threads": 0})",
          "threads must be an integer from 1 to 65536, got 0");

@@ -8,7 +8,8 @@
 
 The plan, the journal that resumes an interrupted run, the progress on standard error and the provenance beside the table
 are those of the commands. Times come from ``latgrad-runner``, a program of its own, so that nothing in this process disturbs
-them: ``$LATGRAD_RUNNER``, or beside the interpreter, or that of the build the plugin is from, or the one on ``PATH``.
+them: ``$LATGRAD_RUNNER``, or beside the interpreter, or that of the build the plugin is from, or the one on ``PATH``. Engines
+that take whole networks (``engine="onnxruntime"``) run in another process of this interpreter, by ``latgrad_runners``.
 """
 
 import json
@@ -30,6 +31,8 @@ from latgrad.modules import Net
 from latgrad.spaces import space_file
 
 _RUNNER = "latgrad-runner"
+# Engines that latgrad_runners times whole networks in, with the rounds that they need by default.
+_NETWORK_ENGINES = ("onnxruntime", "openvino", "executorch", "torch")
 _POLL_S = 0.1
 
 _Path = Union[str, "os.PathLike[str]"]
@@ -47,12 +50,15 @@ def profile(
     force: bool = False,
     inits: Sequence[_Path] = (),
     inputs: Optional[Mapping[str, Sequence[int]]] = None,
-    target: float = 0.02,
-    budget_s: float = 150,
+    target: Optional[float] = None,
+    budget_s: Optional[float] = None,
     warmup: int = 1,
-    samples: int = 3,
+    samples: Optional[int] = None,
+    networks: int = 200,
+    steady: float = 0.05,
     seed: int = 0,
     engine: str = "qnnpack",
+    provider: str = "",
     threads: int = 1,
     cores: Sequence[int] = (),
     pin: bool = True,
@@ -71,7 +77,9 @@ def profile(
     ``--input``: shapes by blob.
 
     target: half the 95 % confidence interval of each time, as a fraction. budget_s: seconds after which no further round
-    begins. warmup, samples: runs of a network in each visit. engine, threads, cores, pin, runner, runner_timeout_s: as the
+    begins. warmup, samples: runs of a network in each visit. None: 0.02, 150 s and 3 samples, or 0.01, 450 s and 8 samples in
+    an engine that takes whole networks, which times ``networks`` of them at most. steady: up to which spread of the
+    reference's times the machine is called steady. engine, provider, threads, cores, pin, runner, runner_timeout_s: as the
     options of the command; ``runner`` is a shell command that reaches another machine, ``ssh pi latgrad-runner``.
 
     dry_run: only list the operators and estimate the time. quiet: no progress on standard error.
@@ -85,13 +93,21 @@ def profile(
     space_files = []
     for space in _listed(spaces):
         if isinstance(space, ModuleSpace):
-            named.update(_architectures(space, space.covering(seed)))
+            architectures = space.covering(seed)
+            if engine in _NETWORK_ENGINES:
+                architectures = architectures + _random_architectures(space, networks, seed)
+            named.update(_architectures(space, architectures))
         else:
             space_files.append(str(space_file(os.fspath(space))))
     if not (space_files or files or named):
         raise ValueError("spaces or nets must name something to measure, got neither")
     if precision not in ("int8", "fp32", "both"):
         raise ValueError(f"precision must be int8, fp32 or both, got {precision!r}")
+    takes_networks = engine in _NETWORK_ENGINES
+    if target is None:
+        target = 0.01 if takes_networks else 0.02
+    if budget_s is None:
+        budget_s = 450 if takes_networks else 150
     return _run(
         "profile",
         named,
@@ -101,9 +117,11 @@ def profile(
         output=_text(output),
         force=force,
         dry_run=dry_run,
+        networks=networks,
+        steady=steady,
         **_shared_options(
-            files, lut, device, inits, inputs, target, budget_s, warmup, samples, seed, engine, threads, cores, pin, runner,
-            runner_timeout_s,
+            files, lut, device, inits, inputs, target, budget_s, warmup, samples, seed, engine, provider, threads, cores, pin,
+            runner, runner_timeout_s,
         ),
     )
 
@@ -123,9 +141,10 @@ def validate(
     target: float = 0.01,
     budget_s: float = 120,
     warmup: int = 1,
-    samples: int = 3,
+    samples: Optional[int] = None,
     seed: int = 0,
     engine: str = "qnnpack",
+    provider: str = "",
     threads: int = 1,
     cores: Sequence[int] = (),
     pin: bool = True,
@@ -163,8 +182,8 @@ def validate(
         named=named,
         plot=_text(plot),
         **_shared_options(
-            files, lut, device, inits, inputs, target, budget_s, warmup, samples, seed, engine, threads, cores, pin, runner,
-            runner_timeout_s,
+            files, lut, device, inits, inputs, target, budget_s, warmup, samples, seed, engine, provider, threads, cores, pin,
+            runner, runner_timeout_s,
         ),
     )
     if report["table_differs"]:
@@ -181,15 +200,18 @@ def _shared_options(
     target: float,
     budget_s: float,
     warmup: int,
-    samples: int,
+    samples: Optional[int],
     seed: int,
     engine: str,
+    provider: str,
     threads: int,
     cores: Sequence[int],
     pin: bool,
     runner: str,
     runner_timeout_s: float,
 ) -> Dict[str, Any]:
+    takes_networks = engine in _NETWORK_ENGINES
+    command = [sys.executable, _network_runners()] if takes_networks else [_local_runner()]
     return {
         "files": files,
         "lut": _text(lut),
@@ -199,14 +221,16 @@ def _shared_options(
         "target": target,
         "budget_s": budget_s,
         "warmup": warmup,
-        "samples": samples,
+        "samples": samples if samples is not None else 8 if takes_networks else 3,
         "seed": seed,
         "engine": engine,
+        "provider": provider,
         "threads": threads,
         "cores": list(cores),
         "pin": pin,
-        "runner": ["/bin/sh", "-c", runner] if runner else [_local_runner()],
-        "runner_text": runner or _RUNNER,
+        "runner": ["/bin/sh", "-c", runner] if runner else command,
+        "runner_text": runner or (" ".join(command) if takes_networks else _RUNNER),
+        "runs_here": not runner,
         "runner_timeout_s": runner_timeout_s,
     }
 
@@ -243,6 +267,13 @@ def _local_runner() -> str:
         return given
     beside = [pathlib.Path(sys.executable).parent, find_plugin().parent.parent / "bin"]
     return next((str(folder / _RUNNER) for folder in beside if os.access(folder / _RUNNER, os.X_OK)), _RUNNER)
+
+
+def _network_runners() -> str:
+    # Beside this package where pip put both, in PREFIX/share/latgrad, in the sources.
+    package = pathlib.Path(__file__).resolve().parent
+    places = [package.parent, package.parent.parent, package.parents[2] / "runner" / "python"]
+    return next((str(place / "latgrad_runners") for place in places if (place / "latgrad_runners").is_dir()), "latgrad_runners")
 
 
 def _listed(values: Any) -> List[Any]:

@@ -89,6 +89,7 @@ profile::RoundOptions rounds(const JsonValue& options) {
 
 runner::RunnerSettings runner_settings(const JsonValue& options) {
   runner::RunnerSettings settings{.engine = options.at("engine").text(),
+                                  .provider = options.at("provider").text(),
                                   .threads = static_cast<int>(options.at("threads").integer(1, 1024)),
                                   .pin = options.at("pin").boolean()};
   for (const int64_t core : options.at("cores").integers(0, std::numeric_limits<int>::max())) {
@@ -104,7 +105,10 @@ profile::Options profile_options(const JsonValue& options, std::vector<profile::
                        .device = options.at("device").text(),
                        .runner = runner_settings(options),
                        .runner_command = options.at("runner_text").text(),
+                       .runs_here = options.at("runs_here").boolean(),
                        .measure = rounds(options),
+                       .num_networks = static_cast<size_t>(options.at("networks").integer(1, 100'000)),
+                       .steady = options.at("steady").number(),
                        .force = options.at("force").boolean()};
   for (const std::string& space : options.at("spaces").texts()) run.spaces.emplace_back(space);
   for (const std::string& precision : options.at("precisions").texts()) {

@@ -31,10 +31,12 @@ struct Bounds {
 
 struct Agreement {
   size_t pairs = 0;
-  double mape = 0;            // mean absolute error
-  double bias = 0;            // mean signed error
-  size_t worst = 0;           // index of the pair with the largest absolute error, the first of equals
-  double worst_error = 0;     // signed
+  double mape = 0;              // mean absolute error
+  double bias = 0;              // mean signed error
+  size_t worst = 0;             // index of the pair with the largest absolute error, the first of equals
+  double worst_error = 0;       // signed
+  size_t within_5_percent = 0;  // how many pairs have an error of at most 5 %
+  size_t within_10_percent = 0;
   std::optional<double> tau;  // as kendall_tau
 
   // 95 %, by resampling the pairs: how the figures would vary over other networks of the same kind, not how

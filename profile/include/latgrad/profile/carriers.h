@@ -29,6 +29,7 @@ struct Carrier {
   std::string name;  // of the network, or the blocks of the architecture
   runner::Chain chain;
   std::vector<int> operators;  // by operator of the chain: its place in the plan, or kNotPlanned
+  net::Net net;
 };
 
 inline constexpr int kNotPlanned = -1;
@@ -40,6 +41,10 @@ class Carriers {
   void add_space(const search::Space& space, search::Precision precision);
   // Errors: NetError as net::infer_shapes, but not for an operator of unknown type.
   void add_net(std::string name, const net::Net& net);
+
+  // The networks, and architectures of each space in which all candidates of each layer take turns, those
+  // without operators as well: as many as the layer with the most of them has. In random order.
+  std::vector<Carrier> all_turns(std::mt19937_64& random) const;
 
   // The carriers of one round, in random order. `needed` has one entry for each planned operator.
   std::vector<Carrier> round(const std::vector<bool>& needed, std::mt19937_64& random) const;
@@ -55,6 +60,7 @@ class Carriers {
   int place(const lut::OperatorKey& key) const;
   std::vector<int> places(const net::Net& net) const;
   Carrier make_carrier(std::string name, const net::Net& net) const;
+  Carrier make_carrier(const SpaceCarrier& carrier, const search::Architecture& arch) const;
   void add_architectures(const SpaceCarrier& carrier, const std::vector<bool>& needed,
                          std::mt19937_64& random, std::vector<Carrier>& carriers) const;
 
@@ -62,6 +68,9 @@ class Carriers {
   std::vector<Carrier> nets_;
   std::vector<SpaceCarrier> spaces_;
 };
+
+// Its digits, or its blocks where a layer has more than ten candidates: `latgrad arch` takes both.
+std::string architecture_name(const search::Space& space, const search::Architecture& arch);
 
 // The architecture that chooses uniformly among the offered candidates of each layer.
 search::Architecture random_architecture(const search::Space& space, std::mt19937_64& random);

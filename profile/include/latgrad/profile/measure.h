@@ -26,8 +26,8 @@ namespace latgrad::profile {
 
 // What is about to happen.
 struct Visit {
-  const Carrier& carrier;
-  size_t settled = 0;  // operators that have reached the target or cannot run, of `total`
+  const std::string& name;  // of the network
+  size_t settled = 0;       // operators that have reached the target or cannot run, of `total`
   size_t total = 0;
   std::optional<double> left_s = std::nullopt;        // nothing before there is anything to go by
   std::optional<double> unsteadiness = std::nullopt;  // of the machine so far: Samples::unsteadiness

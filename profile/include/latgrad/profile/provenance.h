@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "latgrad/profile/measure.h"
+#include "latgrad/profile/network_run.h"
 #include "latgrad/profile/plan.h"
 #include "latgrad/profile/statistics.h"
 #include "latgrad/runner/runner.h"
@@ -22,7 +23,7 @@ struct MeasuredOperator {
   std::string description;
   Percentiles times;
   size_t samples = 0;
-  size_t visits = 0;
+  size_t visits = 0;                     // of an inferred one: the networks that contain it
   std::optional<double> relative_error;  // of the time: Times::relative_error
 };
 
@@ -50,6 +51,7 @@ struct Provenance {
   size_t records_taken_over = 0;
   std::string extended_provenance;  // that table's own, as JSON; empty: it has none
   std::vector<MeasuredOperator> operators;
+  std::optional<Inference> inference = {};  // of `operators`, in this order; nothing: they were measured
   std::vector<MissingOperator> missing;
 };
 

@@ -28,6 +28,8 @@ struct Reference {
   runner::Chain chain;
   int64_t macs = 0;
   double time_us = 0;  // the sum of its operators on the undisturbed machine; 0: not known
+  // Where it is known; the one of a table is its chain.
+  std::optional<net::Net> net = {};
 
   bool is_known() const { return time_us > 0; }
 };
@@ -54,6 +56,9 @@ struct Flanks {
   // How far they are apart, relative to their mean: by so much the speed changed during the sample.
   double disagreement() const;
 };
+
+// Each of its times and the next.
+std::vector<Flanks> flanks_of(const std::vector<double>& reference_us);
 
 struct FlankedTimings {
   runner::Timings timings;     // of the chain alone

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "latgrad/profile/measure.h"
+#include "latgrad/profile/network_run.h"
 #include "latgrad/profile/networks.h"
 #include "latgrad/profile/plan.h"
 #include "latgrad/profile/progress.h"
@@ -17,6 +18,8 @@
 #include "latgrad/runner/runner.h"
 
 namespace latgrad::profile {
+
+inline constexpr size_t kInferredFrom = 200;
 
 struct Options {
   std::vector<std::filesystem::path> spaces = {};
@@ -32,8 +35,9 @@ struct Options {
   std::string runner_command;  // for the provenance
   bool runs_here = false;      // the runner: this machine's load is its load
   RoundOptions measure;
-  double steady = kSteady;  // up to this unsteadiness the machine is called steady
-  bool force = false;       // puts records of different machines or engines into one table
+  size_t num_networks = kInferredFrom;  // that an engine of whole networks times, at most
+  double steady = kSteady;              // up to this unsteadiness the machine is called steady
+  bool force = false;                   // puts records of different machines or engines into one table
 };
 
 // What run() and dry_run() check first. Errors: ValueError for a name that would not do in a file name and in
@@ -66,8 +70,9 @@ struct RunResult {
   std::optional<double> unsteadiness = {};  // Samples::unsteadiness
   std::vector<std::string> advice = {};     // what would make the machine steadier, where it is not steady
   double elapsed_s = 0;
-  double median_spread = 0;  // of the operators' (p90 - p10) / p50
-  bool stopped = false;      // interrupted: nothing is written but the journal
+  double median_spread = 0;                 // of the operators' (p90 - p10) / p50
+  std::optional<Inference> inference = {};  // by an engine of whole networks: what the table comes from
+  bool stopped = false;                     // interrupted: nothing is written but the journal
   bool budget_spent = false;
 };
 

@@ -4,10 +4,10 @@
 //   ValidateResult result = validate(subjects.priced, &reference, runner, {.target = 0.01, .budget_s = 60});
 //   result.agreement->mape;
 //
-// Networks are timed from end to end, in rounds over all of them in random order, between runs of the
-// reference network (reference.h): times are ratios to it. Each visit of a network is one independent value.
-// Rounds continue with the networks whose time is not yet known well enough, until all are known, which takes
-// at least six rounds, or the budget is spent.
+// Networks are timed from end to end, operator by operator or in an engine that takes them whole, in rounds
+// over all of them in random order, between runs of the reference network (reference.h): times are ratios to
+// it. Each visit of a network is one independent value. Rounds continue with the networks whose time is not
+// yet known well enough, until all are known, which takes at least six rounds, or the budget is spent.
 
 #pragma once
 
@@ -19,7 +19,9 @@
 #include <vector>
 
 #include "latgrad/lut/estimate.h"
+#include "latgrad/net/net.h"
 #include "latgrad/profile/agreement.h"
+#include "latgrad/profile/network_timer.h"
 #include "latgrad/profile/networks.h"
 #include "latgrad/profile/rounds.h"
 #include "latgrad/profile/statistics.h"
@@ -36,6 +38,7 @@ struct Subject {
   runner::Chain chain;
   double predicted_us = 0;
   std::vector<double> operators_us;  // by operator of the chain; the prediction is their sum
+  net::Net net;
 };
 
 // A network that the table cannot price because it lacks these operators.
@@ -78,6 +81,7 @@ struct ValidatedNet {
   // 95 %, of the centre; nothing for fewer than six visits.
   std::optional<Interval> interval;
   std::optional<double> relative_error;  // half the interval over the time, as the target
+  double nodes_us = 0;  // the sum of the engine's own times by node, at the speed of the reference; 0: none
 };
 
 // A network that the runner cannot run as a whole.
@@ -92,10 +96,10 @@ struct ValidateResult {
   std::optional<Agreement> agreement;  // of nets; nothing where none was measured
   // The same for the mean times of this run, of networks and of operators instead of the table's: how well
   // sums of operators predict networks on a machine whose speed may have changed since the table was
-  // measured.
+  // measured. Nothing where no operators were timed.
   std::optional<Agreement> agreement_now;
   // The median ratio of an operator's time in this run to its time in the table: 1.05 on a machine that is 5
-  // % slower than when the table was measured. Nothing if nothing was measured.
+  // % slower than when the table was measured. Nothing where no operators were timed.
   std::optional<double> operators_now;
   size_t rounds = 0;
   size_t runs = 0;                          // of whole networks, timed
@@ -122,10 +126,11 @@ struct ValidateHooks {
   std::function<bool()> stop_requested = {};                // asked before each visit; may be empty
 };
 
-// `reference` may be null: times then count as they are. A run that is stopped says so and gives nothing
-// else. Precondition: the runner is open.
-// Errors: ValueError for an option out of range; what the runner throws.
+// `nodes` asks an engine of whole networks for its own times, node by node. `reference` may be null: times
+// then count as they are. A run that is stopped says so and gives nothing else. Precondition: the runner is
+// open. Errors: ValueError for an option out of range; what the runner throws.
 ValidateResult validate(std::span<const Subject> subjects, const Reference* reference, runner::Runner& runner,
-                        const RoundOptions& options, const ValidateHooks& hooks = {});
+                        const RoundOptions& options, const ValidateHooks& hooks = {},
+                        Timed timed = Timed::kOperators, bool nodes = false);
 
 }  // namespace latgrad::profile

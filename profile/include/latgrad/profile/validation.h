@@ -35,6 +35,7 @@ struct ValidationOptions {
   std::vector<NamedNet> nets = {};  // that are read already
   runner::RunnerSettings runner = {};
   RoundOptions rounds = kValidateRounds;
+  bool nodes = false;  // also the engine's own times, node by node, where it takes whole networks
 };
 
 struct ValidationReport {

@@ -31,4 +31,9 @@ using Chain = std::vector<ChainOperator>;
 // Precondition: shapes = infer_shapes(net).
 Chain make_chain(const net::Net& net, const net::NetShapes& shapes);
 
+// A network of such operators, which make_chain makes this chain of: for runners that take whole networks.
+// Values of parameters are not known, nor are outputs behind the first that others read: those come from
+// outside. It ends with what no operator reads.
+net::Net chain_net(const Chain& chain);
+
 }  // namespace latgrad::runner

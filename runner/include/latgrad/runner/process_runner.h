@@ -35,6 +35,8 @@ class ProcessRunner : public Runner {
   RunnerInfo open(const RunnerSettings& settings) override;
   // A runner of the first protocol measures the parts of a chain one after the other.
   Timings measure(const MeasureRequest& request) override;
+  Loaded load(const LoadRequest& request) override;
+  NetworkTimes time(const TimeRequest& request) override;
 
  private:
   Timings measure_at_once(const MeasureRequest& request);

@@ -5,12 +5,20 @@
 //   Timings timings = runner.measure({.chain = chain, .warmup = 1, .samples = 3});
 //   timings.operators_us[7];     // three samples of operator 7, in the order taken
 //
+//   if (runner.load({.place = 1, .onnx = onnx}).unsupported.empty()) {
+//     runner.time({.network = 1, .reference = 0}).network_us;
+//   }
+//
+// A runner times the operators of a chain, as LibTorch's does, or whole networks, as engines do that fuse
+// operators; it says which.
 // Not synchronised: one request at a time.
 
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "latgrad/base/error.h"
@@ -26,6 +34,7 @@ class RunnerError : public Error {
 
 struct RunnerSettings {
   std::string engine = "qnnpack";
+  std::string provider = {};  // within the engine, where it has several; empty: its default
   int threads = 1;
   bool pin = true;
   std::vector<int> cores = {};  // to pin to; empty: the runner chooses as many as there are threads
@@ -42,6 +51,8 @@ struct RunnerInfo {
   std::vector<int> cores;  // that it is pinned to; empty: not pinned
   Machine machine;
   int protocol = 1;  // the version that it speaks
+  bool measures_operators = true;
+  bool measures_networks = false;
 };
 
 enum class Timing {
@@ -67,6 +78,29 @@ struct Timings {
   std::vector<std::string> unsupported;            // [operator]: why it cannot run; empty for the others
 };
 
+struct LoadRequest {
+  int place = 0;
+  std::string_view onnx;
+  bool nodes = false;  // also what the engine itself measures, node by node
+};
+
+struct Loaded {
+  std::string unsupported;                      // why the network cannot run; empty if it can
+  std::map<std::string, double> nodes_us = {};  // by node of the engine's own graph; empty if it cannot say
+};
+
+struct TimeRequest {
+  int network = 0;               // the place that it was loaded to
+  std::optional<int> reference;  // that runs before and after each sample
+  int warmup = 1;
+  int samples = 1;
+};
+
+struct NetworkTimes {
+  std::vector<double> network_us;    // [sample]
+  std::vector<double> reference_us;  // [sample + 1]: before the first sample, ..., after the last; or none
+};
+
 class Runner {
  public:
   virtual ~Runner() = default;
@@ -78,6 +112,15 @@ class Runner {
   // An operator that cannot run is left out of the chain; its readers get an input from outside.
   // Errors: RunnerError.
   virtual Timings measure(const MeasureRequest& request) = 0;
+
+  // Makes an ONNX model ready to run, in place of what was loaded to that place before. Errors: RunnerError.
+  virtual Loaded load(const LoadRequest& request);
+
+  // Runs reference, network, reference, network, ..., reference; the warm-up runs come before, in the same
+  // order. Errors: RunnerError.
+  virtual NetworkTimes time(const TimeRequest& request);
 };
+
+inline constexpr int kMostPlaces = 1024;
 
 }  // namespace latgrad::runner

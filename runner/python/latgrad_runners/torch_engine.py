@@ -1,0 +1,38 @@
+"""PyTorch: `pip install torch onnx`. The provider is "inductor" for torch.compile; without one, eager mode."""
+
+import warnings
+
+from serving import EngineError, Unsupported, needs
+
+try:
+    import torch
+except ImportError as error:
+    raise needs("torch", "pip install torch onnx") from error
+
+from onnx_module import OnnxModule
+
+
+class Engine:
+    def __init__(self, threads, provider):
+        if provider not in ("", "inductor"):
+            raise EngineError(f'PyTorch runs a network as it is, or compiled by "inductor", got "{provider}"')
+        torch.set_num_threads(threads)
+        torch.set_flush_denormal(True)
+        self.compiles = provider == "inductor"
+        self.framework = f"torch {torch.__version__}"
+        self.fp32 = "torch.compile, inductor" if self.compiles else "PyTorch, eager"
+        self.int8 = ""
+
+    def load(self, model):
+        module = OnnxModule(model).eval()
+        if module.is_quantised:
+            raise Unsupported("PyTorch's int8 is measured operator by operator: --engine qnnpack, onednn or x86")
+        inputs = module.example()
+        run = torch.compile(torch.export.export(module, inputs).module()) if self.compiles else module
+
+        def run_once():
+            with torch.inference_mode(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                run(*inputs)
+
+        return run_once

@@ -1,0 +1,280 @@
+// Tables and validations by an engine that takes networks whole.
+
+#include "latgrad/profile/network_run.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <sstream>
+
+#include "expect_error.h"
+#include "latgrad/base/error.h"
+#include "latgrad/profile/report.h"
+#include "latgrad/profile/run.h"
+#include "latgrad/profile/validation.h"
+#include "latgrad/runner/chain.h"
+#include "latgrad/search/lowering.h"
+#include "made_up_engine.h"
+#include "made_up_runner.h"
+#include "shared_data.h"
+#include "temporary_folder.h"
+
+namespace latgrad::profile {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+const fs::path kSpace = source_file("data/spaces/fbnet.textproto");
+
+search::Space fbnet() { return search::Space::load(kSpace); }
+
+net::Net some_net() { return search::lower(fbnet(), search::Architecture(22, 3), search::Precision::kFp32); }
+
+// ---- one network ----
+
+// On a machine that is slower by 30 to 100 % for 0.1 to 5 s, and noisy by a percent.
+TEST(NetworkTimerTest, RatiosHoldWhereRawTimesDoNot) {
+  MadeUpEngine engine;
+  SlowPhases phases(3);
+  std::mt19937_64 random(4);
+  engine.factor = [&] {
+    const double noise = 0.005 * (static_cast<double>(random() % 2001) / 1000 - 1);
+    return phases.factor_at(engine.clock_us) * (1 + noise);
+  };
+  const Reference reference = space_reference(fbnet(), search::Precision::kFp32);
+  NetworkTimer timer(&reference, engine);
+  ASSERT_TRUE(timer.has_reference());
+  const net::Net net = some_net();
+  size_t raw_far = 0;
+  size_t far = 0;
+  constexpr int kVisits = 300;
+  for (int i = 0; i < kVisits; ++i) {
+    const NetworkVisit visit = timer.time(net, kNetworkRounds);
+    std::vector<double> kept =
+        counted(visit.total_us, visit.flanks, engine.time_us(0), kNetworkRounds.flank_tolerance);
+    ASSERT_EQ(visit.flanks.size(), visit.total_us.size());
+    const double truth_us = engine.time_us(1);
+    if (std::abs(percentile(visit.total_us, 50) / truth_us - 1) > 0.2) ++raw_far;
+    if (kept.empty() || std::abs(centre(kept).value_us / truth_us - 1) > 0.01) ++far;
+  }
+  EXPECT_GT(raw_far, kVisits / 4);
+  EXPECT_LT(far, kVisits / 50);
+}
+
+TEST(NetworkTimerTest, WithoutAReferenceTimesComeAsTheyAre) {
+  MadeUpEngine engine;
+  NetworkTimer timer(nullptr, engine);
+  EXPECT_FALSE(timer.has_reference());
+  const NetworkVisit visit = timer.time(some_net(), kNetworkRounds);
+  EXPECT_THAT(visit.total_us, ::testing::Each(engine.time_us(1)));
+  EXPECT_TRUE(visit.flanks.empty());
+}
+
+TEST(NetworkTimerTest, SaysWhyANetworkCannotRun) {
+  MadeUpEngine engine;
+  engine.cannot_run = "Softmax";
+  const Reference reference = space_reference(fbnet(), search::Precision::kFp32);
+  NetworkTimer timer(&reference, engine);
+  EXPECT_FALSE(timer.has_reference());
+  EXPECT_EQ(timer.unsupported_reference(), "no kernel for operator type Softmax");
+  EXPECT_EQ(timer.time(some_net(), kNetworkRounds).unsupported, "no kernel for operator type Softmax");
+}
+
+// The reference of a table is its chain alone; as a network it takes the same time.
+TEST(NetworkTimerTest, AReferenceFromATableIsTheSame) {
+  for (const search::Precision precision : {search::Precision::kInt8, search::Precision::kFp32}) {
+    MadeUpEngine engine;
+    Reference reference = space_reference(fbnet(), precision);
+    NetworkTimer of_space(&reference, engine);
+    const double time_us = engine.time_us(0);
+    reference.net.reset();
+    NetworkTimer of_table(&reference, engine);
+    ASSERT_TRUE(of_table.has_reference()) << of_table.unsupported_reference();
+    EXPECT_DOUBLE_EQ(engine.time_us(0), time_us);
+  }
+}
+
+// ---- a table ----
+
+class NetworkRunTest : public ::testing::Test {
+ protected:
+  NetworkRunTest() {
+    // Fused: what only maps costs nothing; every convolution deviates by up to 20 % from the line.
+    engine_.operator_us = [](const net::Operator& op, const net::OpShapes& shapes) {
+      if (op.type == "Relu") return 0.0;
+      double line_us = 3 + static_cast<double>(shapes.macs.value_or(0)) / 2e4;
+      if (shapes.macs.value_or(0) > 0) {
+        const size_t hash = std::hash<std::string>()(net::to_string(shapes.inputs[0].shape) +
+                                                     net::to_string(shapes.inputs[1].shape));
+        line_us *= 0.8 + 0.4 * static_cast<double>(hash % 1000) / 1000;
+      }
+      return line_us;
+    };
+    options_.spaces = {kSpace};
+    options_.precisions = {search::Precision::kFp32};
+    options_.device = "phone";
+    options_.output = folder_ / "phone.json";
+    options_.runner.engine = "made-up";
+    options_.measure = kNetworkRounds;
+    options_.measure.samples_per_visit = 2;
+  }
+
+  RunResult run_it(std::function<bool()> stop = nullptr) { return run(options_, engine_, progress_, stop); }
+
+  ValidationOptions validation_options() const {
+    ValidationOptions options;
+    options.lut = options_.output;
+    options.space = kSpace;
+    options.precision = search::Precision::kFp32;
+    options.runner.engine = "made-up";
+    return options;
+  }
+
+  ValidationReport validate_it() {
+    ValidationOptions options = validation_options();
+    options.random = 40;
+    options.rounds.seed = 9;
+    return run_validation(options, engine_, progress_, {});
+  }
+
+  TemporaryFolder folder_;
+  MadeUpEngine engine_;
+  Options options_;
+  std::ostringstream out_;
+  Progress progress_{out_, Progress::Style::kQuiet, 80};
+};
+
+TEST_F(NetworkRunTest, TheTablePredictsOtherArchitectures) {
+  const RunResult result = run_it();
+  EXPECT_TRUE(result.missing.empty());
+  ASSERT_TRUE(result.inference);
+  EXPECT_EQ(result.inference->networks.size(), 200U);
+  EXPECT_LT(result.inference->left_out.mape, 0.01);
+  EXPECT_GT(result.inference->line_mape, 2 * result.inference->left_out.mape);
+  EXPECT_EQ(result.measured, result.planned);
+  const ValidationReport report = validate_it();
+  ASSERT_TRUE(report.result.agreement);
+  EXPECT_EQ(report.result.agreement->pairs, 40U);
+  EXPECT_LT(report.result.agreement->mape, 0.01);
+  EXPECT_EQ(report.result.agreement->within_5_percent, 40U);
+  EXPECT_FALSE(report.result.agreement_now);  // no operators were timed
+  EXPECT_FALSE(report.result.operators_now);
+  EXPECT_TRUE(report.table_differs.empty());
+}
+
+// The next day the machine is half as fast: prices are at the speed of the table's reference.
+TEST_F(NetworkRunTest, ATableIsValidatedAtItsOwnSpeed) {
+  run_it();
+  engine_.factor = [] { return 2.0; };
+  const ValidationReport report = validate_it();
+  EXPECT_LT(report.result.agreement->mape, 0.01);
+  EXPECT_NEAR(report.result.reference_now_us / report.result.reference->time_us, 2, 1e-3);
+}
+
+TEST_F(NetworkRunTest, TheEnginesOwnTimesAreCompared) {
+  run_it();
+  engine_.factor = [] { return 1.5; };
+  ValidationOptions options = validation_options();
+  options.random = 5;
+  EXPECT_EQ(run_validation(options, engine_, progress_, {}).result.nets[0].nodes_us, 0);
+  options.nodes = true;
+  for (const ValidatedNet& net : run_validation(options, engine_, progress_, {}).result.nets) {
+    EXPECT_NEAR(net.nodes_us + engine_.call_us, net.time.measured_us, 0.01);
+  }
+}
+
+TEST_F(NetworkRunTest, TheReportAndTheProvenanceSayWhatItComesFrom) {
+  options_.num_networks = 30;
+  const RunResult result = run_it();
+  EXPECT_THAT(report_text(options_, result),
+              AllOf(HasSubstr(" operators from 30 whole networks in "), HasSubstr("within 5 %: ")));
+  EXPECT_THAT(report_json(result), HasSubstr("\"inferred\": {\n    \"networks\": 30"));
+  EXPECT_THAT(
+      folder_.read("phone.provenance.json"),
+      AllOf(HasSubstr("The engine times whole networks"), HasSubstr("\"inferred\": {\n"),
+            HasSubstr("\"left_out_us\": "), HasSubstr("\"name\": \"fbnet/fp32 4444444444444444444444\"")));
+}
+
+TEST_F(NetworkRunTest, ARunThatWasStoppedGoesOn) {
+  options_.num_networks = 30;
+  int visits = 0;
+  EXPECT_TRUE(run_it([&] { return ++visits > 20; }).stopped);
+  EXPECT_FALSE(fs::exists(options_.output));
+  const int loads = engine_.loads;
+  const RunResult result = run_it();
+  EXPECT_FALSE(result.stopped);
+  // Six visits of each of 30 without the 20 that were there, and the reference for every fourth.
+  EXPECT_EQ(engine_.loads - loads, 1 + (6 * 30 - 20) * 5 / 4);
+}
+
+TEST_F(NetworkRunTest, WhatNoNetworkHadIsMissing) {
+  options_.num_networks = 30;
+  folder_.write("net.pbtxt", R"(
+      op { input: "x" input: "w" output: "c" type: "Conv" arg { name: "kernel" i: 3 } }
+      op { input: "c" output: "y" type: "Sigmoid" }
+      external_input: "x" external_input: "w" external_output: "y")");
+  folder_.write("shapes.json",
+                R"({"inputs": {"x": [1, 64, 112, 112]}, "params": {"w": [64, 64, 3, 3]}, "blobs": {}})");
+  options_.networks.nets = {folder_ / "net.pbtxt"};
+  engine_.cannot_run = "Sigmoid";
+  const RunResult result = run_it();
+  ASSERT_EQ(result.missing.size(), 2U);
+  EXPECT_EQ(result.missing[1].op_type, "Sigmoid");
+  EXPECT_EQ(result.missing[1].reason, "no network with it was timed");
+}
+
+TEST_F(NetworkRunTest, Misuse) {
+  options_.num_networks = 20;
+  run_it();
+  options_.lut = options_.output;
+  LATGRAD_EXPECT_ERROR(run_it(), ValueError, HasSubstr("leave --lut out"));
+  options_.lut.reset();
+  engine_.cannot_run = "Conv";
+  LATGRAD_EXPECT_ERROR(run_it(), runner::RunnerError,
+                       AllOf(HasSubstr("the engine cannot run the reference network"),
+                             HasSubstr("no kernel for operator type Conv")));
+  engine_.cannot_run.clear();
+  options_.num_networks = 10;
+  LATGRAD_EXPECT_ERROR(run_it(), ValueError, HasSubstr("inferred from at least 20 networks, got 10"));
+}
+
+TEST_F(NetworkRunTest, ADryRunListsOperatorsAndTakesTheBudget) {
+  const DryRunResult result = dry_run(options_, &engine_);
+  EXPECT_GT(result.operators.size(), 100U);
+  EXPECT_EQ(result.estimated_s, options_.measure.budget_s);
+  EXPECT_EQ(engine_.loads, 0);
+}
+
+TEST(ChooseNetworksTest, CandidatesOccurEquallyOften) {
+  const search::Space space = fbnet();
+  Plan plan;
+  plan.add_space(space, search::Precision::kFp32);
+  Carriers carriers(plan.operators());
+  carriers.add_space(space, search::Precision::kFp32);
+  const std::vector<Carrier> networks = choose_networks(carriers, 90, 1);
+  ASSERT_EQ(networks.size(), 90U);
+  std::map<char, int> in_layer_3;
+  for (const Carrier& network : networks) {
+    const std::string digits = network.name.substr(network.name.size() - 22);
+    ++in_layer_3[digits[2]];
+  }
+  for (const auto& [candidate, times] : in_layer_3) EXPECT_EQ(times, 10) << candidate;
+  EXPECT_EQ(in_layer_3.size(), 9U);
+  EXPECT_EQ(choose_networks(carriers, 90, 1).back().name, networks.back().name);
+  EXPECT_NE(choose_networks(carriers, 90, 2).back().name, networks.back().name);
+}
+
+TEST(ChooseNetworksTest, ASmallSpaceGivesWhatItHas) {
+  const search::Space space = search::Space::load(source_file("data/spaces/tiny.textproto"));
+  Plan plan;
+  plan.add_space(space, search::Precision::kFp32);
+  Carriers carriers(plan.operators());
+  carriers.add_space(space, search::Precision::kFp32);
+  EXPECT_EQ(choose_networks(carriers, 200, 1).size(), 18U);
+}
+
+}  // namespace
+}  // namespace latgrad::profile
