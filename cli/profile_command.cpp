@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "command.h"
+#include "latgrad/base/duration.h"
 #include "latgrad/base/error.h"
 #include "latgrad/base/json.h"
-#include "latgrad/base/duration.h"
 #include "latgrad/base/percentage.h"
 #include "latgrad/profile/report.h"
 #include "latgrad/profile/run.h"

@@ -30,7 +30,7 @@ namespace latgrad::cli {
 namespace {
 
 constexpr const char* kDescription =
-    "Measure whole networks and compare them with the predictions of a look-up table";
+    "Measure whole networks, and compare them with the predictions of a look-up table";
 
 constexpr const char* kFooter =
     "Runs networks and architectures of a space from end to end on the machine that the table was measured\n"
@@ -40,7 +40,9 @@ constexpr const char* kFooter =
     "Examples:\n"
     "  latgrad validate --lut mine.json --space fbnet --plot mine.svg\n"
     "  latgrad validate --lut mine.json --net models/FBNet-C/int8 --net models/FBNet-A/int8\n"
-    "  latgrad validate --lut pi.json --space fbnet --named --runner 'ssh pi latgrad-runner' --json\n\n"
+    "  latgrad validate --lut pi.json --space fbnet --named --runner 'ssh pi latgrad-runner' --json\n"
+    "  latgrad validate --lut ort.json --space fbnet --precision fp32 --engine onnxruntime\n"
+    "  latgrad validate --net mine.onnx --engine openvino          only its time, without a table\n\n"
     "Exit codes: 0 complete, 3 some networks cannot be priced or measured (they are listed), 1 error,\n"
     "2 wrong usage.";
 
@@ -82,8 +84,9 @@ std::string bounds_text(const std::optional<profile::Bounds>& bounds, double uni
 }
 
 std::string agreement_text(const profile::ValidateResult& result) {
+  if (!result.agreement) return "";
   const profile::Agreement& agreement = *result.agreement;
-  std::string text = fmt::format("networks     {}\nMAPE         {:.2f}%{}\nbias         {}\n",
+  std::string text = fmt::format("\nnetworks     {}\nMAPE         {:.2f}%{}\nbias         {}\n",
                                  agreement.pairs, 100 * agreement.mape,
                                  bounds_text(agreement.mape_interval, 100, 2), percent(agreement.bias));
   text += fmt::format("worst        {} ({})\n", percent(agreement.worst_error),
@@ -99,15 +102,22 @@ std::string agreement_text(const profile::ValidateResult& result) {
 }
 
 std::string nets_text(const profile::ValidateResult& result) {
-  TextTable table({{"network", Align::kLeft},
-                   {"measured ms", Align::kRight},
-                   {"+-", Align::kRight},
-                   {"predicted ms", Align::kRight},
-                   {"error", Align::kRight}});
+  std::vector<Column> columns = {
+      {"network", Align::kLeft}, {"measured ms", Align::kRight}, {"+-", Align::kRight}};
+  if (result.agreement) {
+    columns.push_back({"predicted ms", Align::kRight});
+    columns.push_back({"error", Align::kRight});
+  }
+  TextTable table(std::move(columns));
   for (const profile::ValidatedNet& net : result.nets) {
-    table.add_row({short_name(net.name), fmt::format("{:.3f}", net.time.measured_us / 1e3),
-                   net.relative_error ? fmt::format("{:.2f}%", 100 * *net.relative_error) : "?",
-                   fmt::format("{:.3f}", net.time.predicted_us / 1e3), percent(net.time.error())});
+    std::vector<std::string> cells = {
+        short_name(net.name), fmt::format("{:.3f}", net.time.measured_us / 1e3),
+        net.relative_error ? fmt::format("{:.2f}%", 100 * *net.relative_error) : "?"};
+    if (result.agreement) {
+      cells.push_back(fmt::format("{:.3f}", net.time.predicted_us / 1e3));
+      cells.push_back(percent(net.time.error()));
+    }
+    table.add_row(std::move(cells));
   }
   return table.text();
 }
@@ -159,10 +169,12 @@ std::string unmeasured_text(const profile::ValidationReport& report) {
 
 std::string report_text(const ValidateCommandOptions& options, const profile::ValidationReport& report) {
   const profile::ValidateResult& result = report.result;
-  std::string text =
-      fmt::format("Whole networks compared with the sums for {}\n", pricing_text(report.lut, report.pricing));
-  if (result.agreement) {
-    text += fmt::format("\n{}\n{}", nets_text(result), agreement_text(result));
+  std::string text = report.lut.empty() ? fmt::format("Whole networks in {}, {}\n", report.runner->engine,
+                                                      report.runner->framework)
+                                        : fmt::format("Whole networks compared with the sums for {}\n",
+                                                      pricing_text(report.lut, report.pricing));
+  if (!result.nets.empty()) {
+    text += fmt::format("\n{}{}", nets_text(result), agreement_text(result));
     if (result.operators_now && std::abs(*result.operators_now - 1) > kSameSpeed) {
       const bool is_at_one_speed = result.reference && result.reference->time_us != result.reference_now_us;
       const std::string why = is_at_one_speed ? ", at the same speed of the reference"
@@ -216,7 +228,7 @@ int run(ValidateCommandOptions options) {
     if (report.result.agreement) {
       base::replace_file(options.plot, report_plot(report));
     } else {
-      write_error("latgrad: no plot, because no network was measured\n");
+      write_error("latgrad: no plot, because there is nothing to compare\n");
     }
   }
   if (options.json) {
@@ -228,10 +240,11 @@ int run(ValidateCommandOptions options) {
 }
 
 void declare_what(CLI::App& app, ValidateCommandOptions& options) {
-  app.add_option("--lut", options.run.lut,
-                 "The look-up table: one record per line (.json), or the same as .json.gz or .zip")
-      ->type_name("FILE")
-      ->required();
+  app.add_option(
+         "--lut", options.run.lut,
+         "The look-up table: one record per line (.json), or the same as .json.gz or .zip; without one, "
+         "networks are only measured")
+      ->type_name("FILE");
   app.add_option(
          "--device", options.run.device,
          "Device whose records to use [the only one in the table, or the one that its file is named after]")

@@ -64,18 +64,19 @@ Reference space_reference(const search::Space& space, search::Precision precisio
   search::Architecture arch;
   for (size_t layer = 0; layer < space.layers().size(); ++layer) {
     const std::vector<bool>& offered = space.layers()[layer].offered;
-    std::vector<std::pair<int64_t, int>> choices;  // multiply-accumulates, candidate
+    std::vector<std::pair<double, int>> choices;  // multiply-accumulates, candidate
+    double mean = 0;
     for (size_t candidate = 0; candidate < offered.size(); ++candidate) {
       if (!offered[candidate]) continue;
       const net::Net block = search::lower_block(space, layer, candidate, precision);
-      const int64_t macs = net::count_macs(net::infer_shapes(block)).macs;
-      choices.emplace_back(macs, static_cast<int>(candidate));
+      choices.emplace_back(static_cast<double>(net::count_macs(net::infer_shapes(block)).macs),
+                           static_cast<int>(candidate));
+      mean += choices.back().first;
     }
-    std::ranges::sort(choices);
-    // What has nothing to multiply, a skip, stands for nothing that is measured.
-    std::erase_if(
-        choices, [most = choices.back().first](const auto& choice) { return choice.first == 0 && most > 0; });
-    arch.push_back(choices[(choices.size() - 1) / 2].second);
+    mean /= static_cast<double>(choices.size());
+    const auto nearest = std::ranges::min_element(
+        choices, {}, [mean](const auto& choice) { return std::abs(choice.first - mean); });
+    arch.push_back(nearest->second);
   }
   return net_reference(
       fmt::format("{}/{} {}", space.name(), search::to_string(precision), architecture_name(space, arch)),

@@ -30,12 +30,16 @@ double mean(const std::vector<double>& values) {
 
 class SubjectMaker {
  public:
-  SubjectMaker(const lut::Table& table, const lut::EstimateOptions& pricing)
+  SubjectMaker(const lut::Table* table, const lut::EstimateOptions& pricing)
       : table_(table), pricing_(pricing) {}
 
   void add(std::string name, bool from_space, const net::Net& net) {
     const net::NetShapes shapes = net::infer_shapes(net, {.allow_unknown = true});
-    const lut::Estimate estimate = lut::estimate(net, shapes, table_, pricing_);
+    if (table_ == nullptr) {
+      subjects_.priced.push_back({std::move(name), from_space, runner::make_chain(net, shapes), {}, {}, net});
+      return;
+    }
+    const lut::Estimate estimate = lut::estimate(net, shapes, *table_, pricing_);
     if (std::optional<double> total_us = estimate.total_us()) {
       subjects_.priced.push_back(
           {std::move(name), from_space, runner::make_chain(net, shapes), *total_us, {}, net});
@@ -59,7 +63,7 @@ class SubjectMaker {
   Subjects take() { return std::move(subjects_); }
 
  private:
-  const lut::Table& table_;
+  const lut::Table* table_;
   const lut::EstimateOptions& pricing_;
   Subjects subjects_;
 };
@@ -128,7 +132,9 @@ class Validation {
     result_.unsteadiness = runs_.unsteadiness();
     std::vector<TimePair> pairs;
     for (const ValidatedNet& net : result_.nets) pairs.push_back(net.time);
-    if (!pairs.empty()) {
+    const bool are_priced = std::ranges::all_of(
+        subjects_, [](const Subject& subject) { return subject.predicted_us.has_value(); });
+    if (!pairs.empty() && are_priced) {
       result_.agreement = agreement(pairs, options_.seed);
       if (!timer_) result_.agreement_now = agreement(sums_now(used), options_.seed);
     }
@@ -253,7 +259,7 @@ class Validation {
     for (size_t i = 0; i < subjects_.size(); ++i) {
       if (!reasons_[i].empty()) continue;
       for (size_t op = 0; op < subjects_[i].chain.size(); ++op) {
-        const double table_us = subjects_[i].operators_us[op];
+        const double table_us = subjects_[i].predicted_us ? subjects_[i].operators_us[op] : 0;
         if (const double us = now_us[places_.of(i)[op]]; us > 0 && table_us > 0)
           ratios.push_back(us / table_us);
       }
@@ -297,7 +303,7 @@ class Validation {
     }
     result_.nets.push_back({subject.name,
                             subject.from_space,
-                            {measured_us, subject.predicted_us},
+                            {measured_us, subject.predicted_us.value_or(0)},
                             times.visits(),
                             times.centre().interval,
                             times.relative_error(),
@@ -323,7 +329,7 @@ class Validation {
 
 }  // namespace
 
-Subjects make_subjects(const SubjectOptions& options, const lut::Table& table,
+Subjects make_subjects(const SubjectOptions& options, const lut::Table* table,
                        const lut::EstimateOptions& pricing) {
   SubjectMaker maker(table, pricing);
   for (const NamedNet& net : options.nets) maker.add(net.name, /*from_space=*/false, net.net);

@@ -39,6 +39,7 @@ Json agreement_json(const ValidateResult& result, const std::optional<Agreement>
 
 Json nets_json(const ValidateResult& result) {
   Json nets = Json::array();
+  const bool is_priced = result.agreement.has_value();
   for (const ValidatedNet& net : result.nets) {
     std::optional<Bounds> bounds;
     if (net.interval) bounds = {net.interval->low_us, net.interval->high_us};
@@ -46,8 +47,8 @@ Json nets_json(const ValidateResult& result) {
                     {"from_space", net.from_space},
                     {"measured_us", net.time.measured_us},
                     {"measured_us_95", bounds_json(bounds, 1)},
-                    {"predicted_us", net.time.predicted_us},
-                    {"error_percent", 100 * net.time.error()},
+                    {"predicted_us", is_priced ? Json(net.time.predicted_us) : Json()},
+                    {"error_percent", is_priced ? Json(100 * net.time.error()) : Json()},
                     {"median_error_percent", net.relative_error ? Json(100 * *net.relative_error) : Json()},
                     {"nodes_us", net.nodes_us > 0 ? Json(base::rounded(net.nodes_us, 3)) : Json()},
                     {"visits", net.visits}});
@@ -77,7 +78,7 @@ Json unmeasured_json(const ValidateResult& result) {
 std::optional<Reference> reference_for(const ValidationReport& report, const ValidationOptions& options,
                                        const std::optional<search::Space>& space,
                                        const std::vector<NamedNet>& nets) {
-  if (std::optional<Reference> known = read_reference(options.lut)) {
+  if (std::optional<Reference> known = options.lut.empty() ? std::nullopt : read_reference(options.lut)) {
     if (!report.table_differs.empty()) known->time_us = 0;
     return known;
   }
@@ -94,8 +95,8 @@ Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json
 std::string report_json(const ValidationReport& report) {
   const ValidateResult& result = report.result;
   return base::json_text(
-      {{"lut", report.lut},
-       {"device", report.pricing.device},
+      {{"lut", text_or_null(report.lut)},
+       {"device", text_or_null(report.pricing.device)},
        {"space", text_or_null(report.space_name)},
        {"runner", runner_json(report.runner)},
        {"table_differs", text_or_null(report.table_differs)},
@@ -129,9 +130,12 @@ std::string report_plot(const ValidationReport& report) {
 
 ValidationReport run_validation(const ValidationOptions& options, runner::Runner& runner, Progress& progress,
                                 const ValidationHooks& hooks) {
-  const lut::Table table = lut::Table::load(options.lut);
-  ValidationReport report{.lut = options.lut.string(),
-                          .pricing = {.device = table.resolve_device(options.device)}};
+  ValidationReport report{.lut = options.lut.string(), .pricing = {}};
+  std::optional<lut::Table> table;
+  if (!options.lut.empty()) {
+    table = lut::Table::load(options.lut);
+    report.pricing.device = table->resolve_device(options.device);
+  }
   std::optional<search::Space> space;
   if (!options.space.empty()) {
     space = search::Space::load(options.space);
@@ -145,7 +149,7 @@ ValidationReport run_validation(const ValidationOptions& options, runner::Runner
                                      .named = options.named,
                                      .random = options.random,
                                      .seed = options.rounds.seed},
-                                    table, report.pricing);
+                                    table ? &*table : nullptr, report.pricing);
   for (const UnpricedSubject& subject : subjects.unpriced) {
     report.unpriced.push_back(subject.name);
     for (const lut::OperatorKey& key : subject.missing) report.missing.add(key, subject.name);
@@ -154,7 +158,7 @@ ValidationReport run_validation(const ValidationOptions& options, runner::Runner
   if (subjects.priced.empty()) return report;
 
   report.runner = runner.open(options.runner);
-  if (const std::optional<Origin> there = read_origin(options.lut)) {
+  if (const std::optional<Origin> there = options.lut.empty() ? std::nullopt : read_origin(options.lut)) {
     report.table_differs = differences(*there, origin_of(*report.runner));
   }
   if (!report.table_differs.empty() && hooks.on_warning) {

@@ -88,6 +88,18 @@ def test_networks_are_ratios_to_their_reference(tmp_path, table):
     assert times[0] == pytest.approx(times[1], rel=1e-6)
 
 
+def test_without_a_table_networks_are_measured(tmp_path, table):
+    what = ["--space", "fbnet", "--precision", "fp32", "--random", "2", "--seed", "3", "--quiet", *fake("networks")]
+    out = run_json("validate", *what, "--json")
+    assert [net["predicted_us"] for net in out["networks"]] == [None, None]
+    assert out["lut"] is None and out["device"] is None and out["agreement"] is None and out["table_differs"] is None
+    compared = run_json("validate", "--lut", table, *what, "--json")
+    assert [net["measured_us"] for net in out["networks"]] == [net["measured_us"] for net in compared["networks"]]
+    text = run("validate", *what, "--plot", tmp_path / "p.svg")
+    assert text.stdout.startswith("Whole networks in qnnpack, none\n") and "error" not in text.stdout
+    assert "no plot, because there is nothing to compare" in text.stderr
+
+
 def test_help_names_the_engines():
     for command in ("profile", "validate"):
         text = " ".join(run(command, "--help").stdout.split())

@@ -195,7 +195,7 @@ TEST_F(NetworkRunTest, TheReportAndTheProvenanceSayWhatItComesFrom) {
   EXPECT_THAT(
       folder_.read("phone.provenance.json"),
       AllOf(HasSubstr("The engine times whole networks"), HasSubstr("\"inferred\": {\n"),
-            HasSubstr("\"left_out_us\": "), HasSubstr("\"name\": \"fbnet/fp32 4444444444444444444444\"")));
+            HasSubstr("\"left_out_us\": "), HasSubstr("\"name\": \"fbnet/fp32 2222222222222222222222\"")));
 }
 
 TEST_F(NetworkRunTest, ARunThatWasStoppedGoesOn) {

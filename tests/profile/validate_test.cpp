@@ -96,7 +96,7 @@ class ValidateTest : public ::testing::Test {
  protected:
   Subjects subjects(SubjectOptions options = {.random = 6}) const {
     options.space = &space_;
-    return make_subjects(options, table_, kPricing);
+    return make_subjects(options, &table_, kPricing);
   }
 
   search::Space space_ = tiny();
@@ -145,7 +145,7 @@ TEST_F(ValidateTest, ListsWhatTheTableCannotPrice) {
   const lut::Table table = search::made_up_table(
       space_, search::Precision::kInt8,
       [](const search::MissingOperator& op) { return op.key.op_type != "Int8ChannelShuffle"; });
-  const Subjects made = make_subjects({.space = &space_, .named = true, .random = 100}, table, kPricing);
+  const Subjects made = make_subjects({.space = &space_, .named = true, .random = 100}, &table, kPricing);
   EXPECT_EQ(made.priced.size() + made.unpriced.size(), 18u);
   EXPECT_THAT(made.priced, SizeIs(8));  // two layers without a block of groups
   EXPECT_EQ(made.unpriced[0].name, "largest");
@@ -155,7 +155,7 @@ TEST_F(ValidateTest, ListsWhatTheTableCannotPrice) {
 
 TEST_F(ValidateTest, ListsOperatorsOfUnknownTypeAndWhatDependsOnThem) {
   const std::vector<NamedNet> nets = {{"small", small_net()}};
-  const Subjects made = make_subjects({.nets = nets}, table_, kPricing);
+  const Subjects made = make_subjects({.nets = nets}, &table_, kPricing);
   EXPECT_THAT(made.priced, IsEmpty());
   ASSERT_THAT(made.unpriced, SizeIs(1));
   EXPECT_EQ(made.unpriced[0].name, "small");
@@ -353,7 +353,7 @@ TEST(ValidateZooTest, PricesAPublishedNetworkByTheTableOfTheRepository) {
       read_nets({.nets = {shared_data("zoo/FBNet-C/int8")}, .inits = {}, .inputs = {}});
   const lut::Table table =
       lut::Table::load(source_file("data/luts/amd-epyc-family25-model1-qnnpack-op_lut_database.json.zip"));
-  const Subjects made = make_subjects({.nets = nets}, table, {});
+  const Subjects made = make_subjects({.nets = nets}, &table, {});
   ASSERT_THAT(made.priced, SizeIs(1));
   EXPECT_EQ(made.priced[0].name, "FBNet-C/int8");
   EXPECT_FALSE(made.priced[0].from_space);

@@ -127,7 +127,7 @@ def profile(
 
 
 def validate(
-    lut: _Path,
+    lut: Optional[_Path] = None,
     space: Any = None,
     nets: _Nets = (),
     *,
@@ -154,7 +154,7 @@ def validate(
 ) -> Dict[str, Any]:
     """Measures whole networks on the machine that the table is from, and compares them with the sums over the table.
 
-    space: a name, a file or a :class:`ModuleSpace`, of which ``random`` architectures are measured, and with ``named`` those
+    lut: the table; None: networks are only measured. space: a name, a file or a :class:`ModuleSpace`, of which ``random`` architectures are measured, and with ``named`` those
     that its file names. nets: as in :func:`profile`. precision: of the architectures of a space in a file. plot: an SVG file
     with predicted against measured times. The other arguments are those of :func:`profile`; ``target`` is for the time of each
     network.

@@ -36,7 +36,8 @@ struct Reference {
 
 // What disturbs a machine disturbs networks alike as far as they are alike: sums of operators drift by 1 %
 // from one minute to the next against a reference of half their size. So a reference is of the middle. Of a
-// space: in each layer the candidate in the middle by multiply-accumulates, of those that have some.
+// space: in each layer the candidate whose multiply-accumulates are nearest to the mean of those offered, the
+// first of equals.
 Reference space_reference(const search::Space& space, search::Precision precision);
 Reference net_reference(std::string name, const net::Net& net);
 // Without the operators that the runner cannot run, whose time would not be in the reference's; nothing where

@@ -1,6 +1,6 @@
 // Measures whole networks and compares them with the sums over a table.
 //
-//   Subjects subjects = make_subjects({.space = &space, .random = 20}, table, {.device = device});
+//   Subjects subjects = make_subjects({.space = &space, .random = 20}, &table, {.device = device});
 //   ValidateResult result = validate(subjects.priced, &reference, runner, {.target = 0.01, .budget_s = 60});
 //   result.agreement->mape;
 //
@@ -31,12 +31,12 @@
 
 namespace latgrad::profile {
 
-// A network that the table prices.
+// A network that the table prices, or that is only measured.
 struct Subject {
   std::string name;
   bool from_space = false;  // an architecture of the space, not a given network
   runner::Chain chain;
-  double predicted_us = 0;
+  std::optional<double> predicted_us;
   std::vector<double> operators_us;  // by operator of the chain; the prediction is their sum
   net::Net net;
 };
@@ -64,9 +64,10 @@ struct SubjectOptions {
 
 // The networks, the named architectures, then the random ones; no architecture twice, so that a small space
 // gives fewer than requested. An architecture has a name that `latgrad arch` accepts: its name in the file,
-// its digits, or its blocks. Errors: NetError as net::infer_shapes, but not for an operator of unknown type;
+// its digits, or its blocks. `table` may be null: they are
+// then only measured. Errors: NetError as net::infer_shapes, but not for an operator of unknown type;
 // ValueError as lut::estimate.
-Subjects make_subjects(const SubjectOptions& options, const lut::Table& table,
+Subjects make_subjects(const SubjectOptions& options, const lut::Table* table,
                        const lut::EstimateOptions& pricing);
 
 // The default rounds for whole networks, of which there are fewer than operators.
@@ -76,7 +77,7 @@ inline constexpr RoundOptions kValidateRounds{.target = 0.01, .budget_s = 120};
 struct ValidatedNet {
   std::string name;
   bool from_space = false;
-  TimePair time;  // measured: the centre of the visits
+  TimePair time;  // measured: the centre of the visits; predicted: 0 without a table
   size_t visits = 0;
   // 95 %, of the centre; nothing for fewer than six visits.
   std::optional<Interval> interval;

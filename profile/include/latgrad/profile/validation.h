@@ -25,7 +25,7 @@ namespace latgrad::profile {
 inline constexpr size_t kRandomArchitectures = 20;
 
 struct ValidationOptions {
-  std::filesystem::path lut;
+  std::filesystem::path lut;    // empty: none, networks are only measured
   std::string device;           // empty: the table's default device
   std::filesystem::path space;  // empty: none
   search::Precision precision = search::Precision::kInt8;
