@@ -192,11 +192,8 @@ profile::Steadiness measure_now(const InfoOptions& options,
     }
   }
   if (profile::timed_by(info) == profile::Timed::kNetworks) {
-    profile::NetworkTimer timer(&*reference, *runner);
-    if (!timer.has_reference()) {
-      throw ValueError("the engine cannot run the table's reference: " + timer.unsupported_reference(),
-                       {.file = options.file});
-    }
+    profile::NetworkTimer timer({*reference}, *runner);
+    if (!timer.reference()) throw ValueError(timer.unsupported_reference(), {.file = options.file});
     if (const auto now = profile::measure_steadiness(timer, kNow_s)) return *now;
     throw ValueError("the table's reference took no time by the runner's clock", {.file = options.file});
   }

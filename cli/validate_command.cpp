@@ -123,12 +123,13 @@ std::string nets_text(const profile::ValidateResult& result) {
 }
 
 // What the engine's own profiler adds up to.
-std::string nodes_text(const profile::ValidateResult& result) {
+std::string nodes_text(const ValidateCommandOptions& options, const profile::ValidateResult& result) {
+  if (!options.run.nodes) return "";
   std::vector<double> shares;
   for (const profile::ValidatedNet& net : result.nets) {
     if (net.nodes_us > 0) shares.push_back(net.nodes_us / net.time.measured_us);
   }
-  if (shares.empty()) return "";
+  if (shares.empty()) return "\nThe engine tells no times by node.\n";
   return fmt::format(
       "\nThe engine's own times by node sum to {:.1f}% of the networks' at the median ({:.1f}% to {:.1f}%)\n",
       100 * profile::percentile(shares, 50), 100 * profile::percentile(shares, 0),
@@ -169,10 +170,13 @@ std::string unmeasured_text(const profile::ValidationReport& report) {
 
 std::string report_text(const ValidateCommandOptions& options, const profile::ValidationReport& report) {
   const profile::ValidateResult& result = report.result;
-  std::string text = report.lut.empty() ? fmt::format("Whole networks in {}, {}\n", report.runner->engine,
-                                                      report.runner->framework)
-                                        : fmt::format("Whole networks compared with the sums for {}\n",
-                                                      pricing_text(report.lut, report.pricing));
+  std::string text;
+  if (!report.lut.empty()) {
+    text = fmt::format("Whole networks compared with the sums for {}\n",
+                       pricing_text(report.lut, report.pricing));
+  } else if (report.runner) {
+    text = fmt::format("Whole networks in {}, {}\n", report.runner->engine, report.runner->framework);
+  }
   if (!result.nets.empty()) {
     text += fmt::format("\n{}{}", nets_text(result), agreement_text(result));
     if (result.operators_now && std::abs(*result.operators_now - 1) > kSameSpeed) {
@@ -188,7 +192,7 @@ std::string report_text(const ValidateCommandOptions& options, const profile::Va
           percent(result.agreement_now->bias),
           result.agreement_now->tau ? fmt::format(", Kendall tau {:.3f}", *result.agreement_now->tau) : "");
     }
-    text += nodes_text(result);
+    text += nodes_text(options, result);
     text += "\n" + profile::reference_text({.reference = result.reference,
                                             .now_us = result.reference_now_us,
                                             .unsteadiness = result.unsteadiness,

@@ -12,7 +12,7 @@ foreach(layer IN ITEMS base net lut search runner profile)
 endforeach()
 install(DIRECTORY data/spaces DESTINATION ${LATGRAD_INSTALL_DATADIR})
 
-install(DIRECTORY runner/python/latgrad_runners DESTINATION ${LATGRAD_INSTALL_DATADIR} FILES_MATCHING PATTERN "*.py")
+install(DIRECTORY runner/engines/ DESTINATION ${LATGRAD_INSTALL_DATADIR}/latgrad_runners FILES_MATCHING PATTERN "*.py")
 
 if(LATGRAD_BUILD_CLI)
   install(TARGETS latgrad-cli)

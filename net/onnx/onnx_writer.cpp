@@ -389,7 +389,7 @@ void OnnxWriter::add_notes(int first_node) {
     if (!arg.i || std::ranges::find(kNotedHints, arg.name) == kNotedHints.end()) continue;
     for (int i = first_node; i < graph_->node_size(); ++i) note(i, arg.name, std::to_string(*arg.i));
   }
-  if (op().type != "Int8Sum") return;
+  if (!op().type.starts_with("Int8Sum")) return;
   for (int i = first_node; i < graph_->node_size(); ++i) {
     if (graph_->node(i).op_type() == "Add") note(i, kTypeNote, "Sum");
   }

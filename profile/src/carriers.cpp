@@ -59,7 +59,8 @@ Carrier Carriers::make_carrier(std::string name, const net::Net& net) const {
 }
 
 Carrier Carriers::make_carrier(const SpaceCarrier& carrier, const search::Architecture& arch) const {
-  return make_carrier(fmt::format("{} {}", carrier.space.name(), architecture_name(carrier.space, arch)),
+  return make_carrier(fmt::format("{}/{} {}", carrier.space.name(), search::to_string(carrier.precision),
+                                  architecture_name(carrier.space, arch)),
                       search::lower(carrier.space, arch, carrier.precision));
 }
 
@@ -104,7 +105,7 @@ void Carriers::add_architectures(const SpaceCarrier& carrier, const std::vector<
 }
 
 std::vector<Carrier> Carriers::all_turns(std::mt19937_64& random) const {
-  std::vector<Carrier> carriers = nets_;
+  std::vector<Carrier> carriers;
   for (const SpaceCarrier& carrier : spaces_) {
     std::vector<std::vector<int>> turns;  // by layer
     for (const search::LayerInfo& layer : carrier.space.layers()) {

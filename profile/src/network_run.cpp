@@ -19,19 +19,23 @@ namespace {
 // After so many rounds without a new network a space has no more.
 constexpr int kMostRepeats = 200;
 
-// Of an operator whose shapes cannot be inferred from its key alone, those of its inputs.
-std::vector<double> features_of(const lut::OperatorKey& key) {
-  const net::Net net = runner::chain_net(
-      {{.key = key, .sources = std::vector<int>(key.input_shapes.size(), runner::kOutside)}});
-  try {
-    return search::physical_features(net.ops[0], net::infer_shapes(net).ops[0]);
-  } catch (const NetError&) {
-    net::OpShapes shapes;
-    for (size_t i = 0; i < key.input_shapes.size(); ++i) {
-      shapes.inputs.push_back({key.input_shapes[i], key.input_dtypes[i]});
+// By operator of the plan, from the first network that has it; zeros without one.
+std::vector<std::vector<double>> features_of(size_t num_operators, std::span<const Carrier> networks) {
+  std::vector<std::vector<double>> features(num_operators);
+  for (const Carrier& network : networks) {
+    const net::NetShapes shapes =
+        net::infer_shapes(network.net, {.allow_unknown = true, .list_blobs = false});
+    size_t link = 0;  // of the chain, which leaves out operators of unknown shapes
+    for (size_t op = 0; op < network.net.ops.size(); ++op) {
+      if (!shapes.ops[op].known) continue;
+      const int place = network.operators[link++];
+      if (place == kNotPlanned) continue;
+      std::vector<double>& of_operator = features[static_cast<size_t>(place)];
+      if (of_operator.empty()) of_operator = search::physical_features(network.net.ops[op], shapes.ops[op]);
     }
-    return search::physical_features(net.ops[0], shapes);
   }
+  for (std::vector<double>& of_operator : features) of_operator.resize(search::kPhysicalFeatures, 0);
+  return features;
 }
 
 class NetworkMeasurement {
@@ -106,7 +110,7 @@ class NetworkMeasurement {
 
 std::vector<Carrier> choose_networks(const Carriers& carriers, size_t most, uint64_t seed) {
   std::mt19937_64 random(seed);
-  std::vector<Carrier> networks;
+  std::vector<Carrier> networks = carriers.nets();
   std::set<std::string> names;
   for (int repeats = 0; networks.size() < most && repeats < kMostRepeats; ++repeats) {
     for (Carrier& carrier : carriers.all_turns(random)) {
@@ -116,6 +120,7 @@ std::vector<Carrier> choose_networks(const Carriers& carriers, size_t most, uint
       repeats = 0;
     }
   }
+  base::shuffle(networks, random);
   return networks;
 }
 
@@ -125,7 +130,7 @@ MeasureResult measure_networks(std::span<const Carrier> networks, NetworkTimer& 
 }
 
 Inference infer(std::span<const lut::OperatorKey> operators, std::span<const Carrier> networks,
-                const Journal& journal) {
+                const Journal& journal, double target) {
   const std::vector<Times> times = journal.samples().times();
   const std::vector<Times> all_times = journal.samples().all_times();
   Inference inference;
@@ -135,6 +140,7 @@ Inference infer(std::span<const lut::OperatorKey> operators, std::span<const Car
     // Samples under which the machine changed its speed are better than none.
     const Times& of_network = times[i].visits() > 0 ? times[i] : all_times[i];
     if (of_network.visits() == 0) continue;
+    if (times[i].relative_error().value_or(2 * target) > target) ++inference.unsettled;
     search::NetworkTime& network = timed.emplace_back();
     network.time_us = of_network.centre().value_us;
     std::set<size_t> distinct;
@@ -152,9 +158,8 @@ Inference infer(std::span<const lut::OperatorKey> operators, std::span<const Car
     throw runner::RunnerError("the engine can run none of the networks: " +
                               (reason == journal.unsupported().end() ? "none was timed" : *reason));
   }
-  std::vector<std::vector<double>> features;
-  for (const lut::OperatorKey& key : operators) features.push_back(features_of(key));
-  search::InferredTimes inferred = search::infer_operator_times(features, timed);
+  search::InferredTimes inferred =
+      search::infer_operator_times(features_of(operators.size(), networks), timed);
   std::vector<TimePair> pairs;
   for (size_t i = 0; i < timed.size(); ++i) {
     inference.networks[i].time.predicted_us = inferred.left_out_us[i];

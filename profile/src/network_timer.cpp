@@ -1,5 +1,7 @@
 #include "latgrad/profile/network_timer.h"
 
+#include <fmt/format.h>
+
 #include "latgrad/base/error.h"
 #include "latgrad/net/onnx.h"
 #include "latgrad/runner/chain.h"
@@ -31,14 +33,25 @@ Timed timed_by(const runner::RunnerInfo& runner) {
   return runner.measures_operators ? Timed::kOperators : Timed::kNetworks;
 }
 
-NetworkTimer::NetworkTimer(const Reference* reference, runner::Runner& runner) : runner_(runner) {
-  if (reference == nullptr || reference->chain.empty()) return;
-  Model model = model_of(reference->net ? *reference->net : runner::chain_net(reference->chain));
-  unsupported_reference_ = std::move(model.unsupported);
-  if (!unsupported_reference_.empty()) return;
-  reference_onnx_ = std::move(model.onnx);
-  unsupported_reference_ = runner.load({.place = kReferencePlace, .onnx = reference_onnx_}).unsupported;
-  has_reference_ = unsupported_reference_.empty();
+NetworkTimer::NetworkTimer(const std::vector<Reference>& references, runner::Runner& runner)
+    : runner_(runner) {
+  for (const Reference& reference : references) {
+    Model model = reference.onnx.empty()
+                      ? model_of(reference.net ? *reference.net : runner::chain_net(reference.chain))
+                      : Model{.onnx = reference.onnx};
+    if (model.unsupported.empty()) {
+      model.unsupported = runner.load({.place = kReferencePlace, .onnx = model.onnx}).unsupported;
+    }
+    if (model.unsupported.empty()) {
+      reference_ = reference;
+      reference_->onnx = std::move(model.onnx);
+      return;
+    }
+    if (unsupported_reference_.empty()) {
+      unsupported_reference_ = fmt::format("the engine cannot run the reference network, {}: {}",
+                                           reference.name, model.unsupported);
+    }
+  }
 }
 
 NetworkVisit NetworkTimer::time(const net::Net& net, const RoundOptions& options, bool nodes) {
@@ -46,8 +59,12 @@ NetworkVisit NetworkTimer::time(const net::Net& net, const RoundOptions& options
   Model model = model_of(net);
   visit.unsupported = std::move(model.unsupported);
   if (!visit.unsupported.empty()) return visit;
-  if (has_reference_ && ++visits_ % kVisitsOfReference == 0) {
-    runner_.load({.place = kReferencePlace, .onnx = reference_onnx_});
+  if (reference_ && ++visits_ % kVisitsOfReference == 0) {
+    const std::string lost = runner_.load({.place = kReferencePlace, .onnx = reference_->onnx}).unsupported;
+    if (!lost.empty()) {
+      throw runner::RunnerError(
+          fmt::format("the engine runs the reference network, {}, no longer: {}", reference_->name, lost));
+    }
   }
   runner::Loaded loaded = runner_.load({.place = kNetworkPlace, .onnx = model.onnx, .nodes = nodes});
   visit.unsupported = std::move(loaded.unsupported);
@@ -57,7 +74,7 @@ NetworkVisit NetworkTimer::time(const net::Net& net, const RoundOptions& options
                               .reference = {},
                               .warmup = options.warmup,
                               .samples = options.samples_per_visit};
-  if (has_reference_) request.reference = kReferencePlace;
+  if (reference_) request.reference = kReferencePlace;
   runner::NetworkTimes times = runner_.time(request);
   visit.total_us = std::move(times.network_us);
   visit.flanks = flanks_of(times.reference_us);

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <memory>
 
+#include "latgrad/base/base64.h"
 #include "latgrad/base/error.h"
 #include "latgrad/base/json.h"
 #include "latgrad/runner/protocol.h"
@@ -105,10 +106,12 @@ Json extends_json(const Provenance& p) {
 
 Json reference_json(const Provenance& p) {
   if (!p.reference) return nullptr;
-  return {{"name", p.reference->name},
-          {"time_us", base::rounded(p.reference->time_us, 3)},
-          {"now_us", base::rounded(p.reference_now_us, 3)},
-          {"operators", JsonDocument(runner::chain_json(p.reference->chain), "a chain").root().json()}};
+  Json json = {{"name", p.reference->name},
+               {"time_us", base::rounded(p.reference->time_us, 3)},
+               {"now_us", base::rounded(p.reference_now_us, 3)},
+               {"operators", JsonDocument(runner::chain_json(p.reference->chain), "a chain").root().json()}};
+  if (!p.reference->onnx.empty()) json["onnx_base64"] = base::to_base64(p.reference->onnx);
+  return json;
 }
 
 Json slowdowns_json(const std::vector<double>& slowdowns) {
@@ -192,7 +195,7 @@ std::string provenance_json(const Provenance& p) {
       {"slowdowns", slowdowns_json(p.slowdowns)},
       {"protocol", p.inference ? kNetworkProtocol : kProtocol},
       {"extends", extends_json(p)},
-      {"median_spread", base::rounded(median_spread(p.operators), 3)},
+      {"median_spread", p.inference ? Json() : Json(base::rounded(median_spread(p.operators), 3))},
       {"operators", p.inference ? inferred_operators_json(p.operators) : operators_json(p.operators)},
       {"inferred", inferred_json(p.inference)},
       {"missing", missing_json(p.missing)},
@@ -238,6 +241,11 @@ std::optional<Reference> read_reference(const fs::path& table) {
     Reference reference{.name = value->at("name").text(),
                         .chain = runner::parse_chain(json_line(value->at("operators").json())),
                         .time_us = value->at("time_us").number()};
+    if (const auto onnx = value->find("onnx_base64")) {
+      const std::optional<std::string> model = base::from_base64(onnx->text());
+      if (!model) return std::nullopt;
+      reference.onnx = *model;
+    }
     return reference.is_known() && !reference.chain.empty() ? std::optional(std::move(reference))
                                                             : std::nullopt;
   } catch (const ParseError&) {

@@ -57,7 +57,7 @@ std::vector<Flanks> flanks_of(const std::vector<double>& reference_us) {
 
 Reference net_reference(std::string name, const net::Net& net) {
   const net::NetShapes shapes = net::infer_shapes(net, {.allow_unknown = true});
-  return {std::move(name), runner::make_chain(net, shapes), net::count_macs(shapes).macs, 0, net};
+  return {std::move(name), runner::make_chain(net, shapes), net::count_macs(shapes).macs, 0, {}, net};
 }
 
 Reference space_reference(const search::Space& space, search::Precision precision) {
@@ -101,11 +101,16 @@ std::optional<Reference> runnable(Reference reference, runner::Runner& runner) {
   return reference;
 }
 
-std::optional<Reference> typical(std::vector<Reference> references) {
+std::vector<Reference> typical_first(std::vector<Reference> references) {
   std::erase_if(references, [](const Reference& reference) { return reference.chain.empty(); });
-  if (references.empty()) return std::nullopt;
   std::ranges::stable_sort(references, {}, &Reference::macs);
-  return std::move(references[(references.size() - 1) / 2]);
+  std::vector<Reference> ordered;
+  while (!references.empty()) {
+    const auto middle = references.begin() + static_cast<std::ptrdiff_t>((references.size() - 1) / 2);
+    ordered.push_back(std::move(*middle));
+    references.erase(middle);
+  }
+  return ordered;
 }
 
 FlankedTimings measure_flanked(const Reference* reference, runner::Runner& runner,

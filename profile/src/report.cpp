@@ -29,6 +29,10 @@ Json missing_json(const std::vector<MissingOperator>& missing) {
   return list;
 }
 
+Json rounded_or_null(const std::optional<double>& value) {
+  return value ? Json(base::rounded(*value, 3)) : Json();
+}
+
 std::string missing_text(const std::vector<MissingOperator>& missing) {
   if (missing.empty()) return "";
   std::string text = fmt::format("Not measured: {} operators\n", missing.size());
@@ -63,7 +67,8 @@ std::string measured_text(const Options& options, const RunResult& result) {
   std::string text = fmt::format("Measured {} operators in {} for {}", result.measured,
                                  base::format_duration(result.elapsed_s), result.device);
   if (options.lut) text += fmt::format("; {} others were already in {}", result.known, options.lut->string());
-  return text + fmt::format("\nMedian spread (p90 - p10) / p50: {:.1f} %\n", 100 * result.median_spread);
+  return text +
+         fmt::format("\nMedian spread (p90 - p10) / p50: {:.1f} %\n", 100 * result.median_spread.value_or(0));
 }
 
 std::string inferred_text(const Inference& inference, const RunResult& result) {
@@ -77,13 +82,22 @@ std::string inferred_text(const Inference& inference, const RunResult& result) {
       "alone by {:.2f} %), at worst by {:+.1f} %; within 5 %: {} of {}",
       100 * left_out.mape, 100 * inference.line_mape, 100 * left_out.worst_error, left_out.within_5_percent,
       left_out.pairs);
-  return text + (left_out.tau ? fmt::format(", Kendall tau {:.3f}\n", *left_out.tau) : "\n");
+  text += left_out.tau ? fmt::format(", Kendall tau {:.3f}\n", *left_out.tau) : "\n";
+  if (inference.unsettled > 0) {
+    text += fmt::format(
+        "Not known to the target: the times of {} networks; their errors average out over the table, and are "
+        "part of "
+        "those above. Use a larger --budget or a quieter machine\n",
+        inference.unsettled);
+  }
+  return text;
 }
 
 Json inference_json(const std::optional<Inference>& inference) {
   if (!inference) return nullptr;
   const Agreement& left_out = inference->left_out;
   return {{"networks", left_out.pairs},
+          {"unsettled", inference->unsettled},
           {"mape_percent", base::rounded(100 * left_out.mape, 3)},
           {"line_mape_percent", base::rounded(100 * inference->line_mape, 3)},
           {"worst_percent", base::rounded(100 * left_out.worst_error, 3)},
@@ -122,7 +136,7 @@ std::string report_json(const RunResult& result) {
                           {"measured", result.measured},
                           {"known", result.known},
                           {"elapsed_s", base::rounded(result.elapsed_s, 1)},
-                          {"median_spread", base::rounded(result.median_spread, 3)},
+                          {"median_spread", rounded_or_null(result.median_spread)},
                           {"visits", result.visits},
                           {"samples", result.samples},
                           {"discarded_samples", result.discarded_samples},

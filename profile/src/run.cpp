@@ -12,7 +12,9 @@
 #include "latgrad/base/replace_file.h"
 #include "latgrad/lut/describe.h"
 #include "latgrad/lut/record_json.h"
+#include "latgrad/profile/choose_reference.h"
 #include "latgrad/profile/journal.h"
+#include "latgrad/search/operator_inference.h"
 
 namespace latgrad::profile {
 namespace {
@@ -22,28 +24,12 @@ namespace fs = std::filesystem;
 // How long the reference runs before the measurement, to say how steady the machine is.
 constexpr double kSteadinessCheck_s = 2;
 
-// What to measure, the networks that carry it, and the one that runs around them.
+// What to measure, the networks that carry it, and those that may run around them, the best first.
 struct Work {
   Plan plan;
   Carriers carriers;
-  std::optional<Reference> reference;
-};
-
-// That of the table to extend, so that the new records are at the speed of the old ones; else a typical one.
-std::optional<Reference> reference_for(const Options& options, const std::vector<search::Space>& spaces,
-                                       const std::vector<NamedNet>& nets) {
-  if (options.lut) {
-    if (std::optional<Reference> known = read_reference(*options.lut)) return known;
-  }
   std::vector<Reference> references;
-  for (const search::Space& space : spaces) {
-    for (search::Precision precision : options.precisions) {
-      references.push_back(space_reference(space, precision));
-    }
-  }
-  for (const NamedNet& net : nets) references.push_back(net_reference(net.name, net.net));
-  return typical(std::move(references));
-}
+};
 
 Work plan_work(const Options& options, const lut::Table* known, const std::string& device) {
   std::vector<search::Space> spaces;
@@ -56,13 +42,14 @@ Work plan_work(const Options& options, const lut::Table* known, const std::strin
   }
   for (const NamedNet& net : nets) plan.add_net(net.net);
   if (known != nullptr) plan.drop_known(*known, device);
-  std::optional<Reference> reference = reference_for(options, spaces, nets);
+  std::vector<Reference> references =
+      choose_references(options.lut.value_or(""), spaces, options.precisions, nets);
   Carriers carriers(plan.operators());
   for (const search::Space& space : spaces) {
     for (search::Precision precision : options.precisions) carriers.add_space(space, precision);
   }
   for (NamedNet& net : nets) carriers.add_net(std::move(net.name), net.net);
-  return {std::move(plan), std::move(carriers), std::move(reference)};
+  return {std::move(plan), std::move(carriers), std::move(references)};
 }
 
 std::optional<lut::Table> load_known(const Options& options) {
@@ -195,11 +182,20 @@ void add_measured(const std::vector<lut::OperatorKey>& operators, const Journal&
   }
 }
 
+// Before they are measured.
+void check_number(size_t networks) {
+  if (networks >= search::kFewestNetworks) return;
+  throw ValueError(fmt::format(
+      "an engine that takes networks whole needs at least {} of them for a table, got {}: there are no "
+      "more architectures, or --networks allows no more",
+      search::kFewestNetworks, networks));
+}
+
 // The operators by the times of networks, which is all that the journal has.
 void add_inferred(const std::vector<lut::OperatorKey>& operators, const std::vector<Carrier>& networks,
-                  const Journal& journal, RunResult& result, Provenance& provenance,
+                  const Journal& journal, double target, RunResult& result, Provenance& provenance,
                   std::vector<lut::Record>& records) {
-  result.inference = infer(operators, networks, journal);
+  result.inference = infer(operators, networks, journal, target);
   for (size_t op = 0; op < operators.size(); ++op) {
     std::string description = lut::describe(operators[op]);
     const size_t networks_with = result.inference->networks_with[op];
@@ -258,31 +254,37 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
   if (known) check_origin(options, *known, result.device, result.runner);
   Work work = plan_work(options, known ? &*known : nullptr, result.device);
   const std::vector<lut::OperatorKey>& operators = work.plan.operators();
-  if (work.reference && known && read_origin(*options.lut) != origin_of(result.runner)) {
-    work.reference->time_us = 0;  // of another machine, whose speed is not this one's
-  }
   const bool infers = timed_by(result.runner) == Timed::kNetworks;
   if (infers && options.lut) {
     throw ValueError(
         "a table that is inferred from whole networks is made anew, since all its times hang together: leave "
         "--lut out");
   }
+  const std::vector<Carrier> networks =
+      infers ? choose_networks(work.carriers, options.num_networks, options.measure.seed)
+             : std::vector<Carrier>();
+  std::optional<Reference> chosen;
   std::optional<NetworkTimer> timer;
-  if (infers && work.reference) {
-    timer.emplace(&*work.reference, runner);
-    if (!timer->has_reference()) {
-      throw runner::RunnerError(fmt::format("the engine cannot run the reference network, {}: {}",
-                                            work.reference->name, timer->unsupported_reference()));
+  if (infers) {
+    check_number(networks.size());
+    timer.emplace(work.references, runner);
+    if (!timer->reference()) throw runner::RunnerError(timer->unsupported_reference());
+    chosen = timer->reference();
+  } else if (!work.references.empty()) {
+    chosen = work.references.front();
+    if (known && read_origin(*options.lut) != origin_of(result.runner)) {
+      chosen->time_us = 0;  // of another machine, whose speed is not this one's
     }
-  } else if (work.reference && !operators.empty()) {
-    work.reference = runnable(std::move(*work.reference), runner);
-    if (known && known->size() > 0 && !(work.reference && work.reference->is_known())) {
-      progress.say(
-          fmt::format("{} has no reference that can be run here: what is added is at the speed of today",
-                      options.lut->string()));
+    if (!operators.empty()) {
+      chosen = runnable(std::move(*chosen), runner);
+      if (known && known->size() > 0 && !(chosen && chosen->is_known())) {
+        progress.say(
+            fmt::format("{} has no reference that can be run here: what is added is at the speed of today",
+                        options.lut->string()));
+      }
     }
   }
-  const Reference* reference = work.reference ? &*work.reference : nullptr;
+  const Reference* reference = chosen ? &*chosen : nullptr;
 
   // A run that extends its own output is complete if it was killed after renaming the output into place but
   // before removing its journal.
@@ -294,9 +296,6 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
     return result;
   }
 
-  const std::vector<Carrier> networks =
-      infers ? choose_networks(work.carriers, options.num_networks, options.measure.seed)
-             : std::vector<Carrier>();
   Provenance provenance;
   provenance.table = result.output.filename().string();
   provenance.device = result.device;
@@ -345,7 +344,7 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
         steadiness_advice(result.runner, options.runs_here ? provenance.load_at_start : std::nullopt);
   }
   if (journal.samples().undisturbed_us() > 0) {
-    result.reference = *work.reference;
+    result.reference = *reference;
     result.reference->time_us = journal.samples().reference_us();
     result.reference_now_us = journal.samples().undisturbed_us();
   } else if (options.lut) {
@@ -363,13 +362,13 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
     provenance.extended_provenance = read_provenance(*options.lut);
   }
   if (infers) {
-    add_inferred(operators, networks, journal, result, provenance, records);
+    add_inferred(operators, networks, journal, options.measure.target, result, provenance, records);
   } else {
     provenance.burst_factor = journal.samples().burst_factor();
     add_measured(operators, journal, options.measure.target, result, provenance, records);
   }
   result.measured = provenance.operators.size();
-  result.median_spread = median_spread(provenance.operators);
+  if (!infers) result.median_spread = median_spread(provenance.operators);
   result.elapsed_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   provenance.budget_spent = measured.budget_spent;
@@ -406,11 +405,13 @@ DryRunResult dry_run(const Options& options, runner::Runner* runner) {
   if (runner == nullptr) return result;
   if (known) check_origin(options, *known, result.device, *info);
   if (timed_by(*info) == Timed::kNetworks) {
+    check_number(choose_networks(work.carriers, options.num_networks, options.measure.seed).size());
     result.estimated_s = options.measure.budget_s;
     return result;
   }
-  Rehearsal rehearsal = rehearse(work.carriers, work.plan.operators(),
-                                 work.reference ? &*work.reference : nullptr, *runner, options.measure);
+  Rehearsal rehearsal =
+      rehearse(work.carriers, work.plan.operators(),
+               work.references.empty() ? nullptr : &work.references.front(), *runner, options.measure);
   result.missing = all_missing(work.plan, rehearsal.unsupported);
   result.estimated_s = rehearsal.estimated_s;
   return result;

@@ -90,11 +90,13 @@ class OperatorPlaces {
 
 class Validation {
  public:
-  Validation(std::span<const Subject> subjects, const Reference* reference, runner::Runner& runner,
-             const RoundOptions& options, const ValidateHooks& hooks, Timed timed, bool nodes)
+  // Either a runner of operators or a timer.
+  Validation(std::span<const Subject> subjects, const Reference* reference, runner::Runner* runner,
+             NetworkTimer* timer, const RoundOptions& options, const ValidateHooks& hooks, bool nodes)
       : subjects_(subjects),
         reference_(reference),
         runner_(runner),
+        timer_(timer),
         options_(options),
         hooks_(hooks),
         asks_for_nodes_(nodes),
@@ -102,9 +104,7 @@ class Validation {
         places_(subjects),
         runs_(places_.num_operators(), {.flank_tolerance = options.flank_tolerance,
                                         .reference_us = reference == nullptr ? 0 : reference->time_us}),
-        reasons_(subjects.size()) {
-    if (timed == Timed::kNetworks) timer_.emplace(reference, runner);
-  }
+        reasons_(subjects.size()) {}
 
   ValidateResult run() {
     while (!result_.stopped && rounds_.begin(net_times(runs_.flank_tolerance()), can_run())) run_round();
@@ -136,7 +136,7 @@ class Validation {
         subjects_, [](const Subject& subject) { return subject.predicted_us.has_value(); });
     if (!pairs.empty() && are_priced) {
       result_.agreement = agreement(pairs, options_.seed);
-      if (!timer_) result_.agreement_now = agreement(sums_now(used), options_.seed);
+      if (timer_ == nullptr) result_.agreement_now = agreement(sums_now(used), options_.seed);
     }
     result_.rounds = rounds_.done();
     result_.budget_spent = rounds_.budget_spent();
@@ -177,7 +177,7 @@ class Validation {
       hooks_.on_visit(
           {subjects_[i], rounds_.settled(), subjects_.size(), rounds_.left_s(), runs_.unsteadiness()});
     }
-    if (timer_) {
+    if (timer_ != nullptr) {
       visit_whole(i);
     } else {
       visit_operators(i);
@@ -196,7 +196,7 @@ class Validation {
 
   void visit_operators(size_t i) {
     const runner::Chain& chain = subjects_[i].chain;
-    FlankedTimings flanked = measure_flanked(reference_, runner_,
+    FlankedTimings flanked = measure_flanked(reference_, *runner_,
                                              {.chain = chain,
                                               .warmup = options_.warmup,
                                               .samples = options_.samples_per_visit,
@@ -280,14 +280,20 @@ class Validation {
     return times;
   }
 
-  // The engine measures its nodes at another moment than the network: compared by the reference right behind.
+  // The engine measures its nodes at another moment than the network, on a machine that may have another
+  // speed then: the median over the visits, each at the speed of its reference.
   double nodes_us(size_t i) const {
     std::vector<double> sums_us;
     for (const NetVisit& visit : visits_) {
-      if (visit.subject != i || !(visit.nodes_us > 0) || visit.flanks.empty()) continue;
-      sums_us.push_back(visit.nodes_us * runs_.reference_us() / visit.flanks[0].before_us);
+      if (visit.subject != i || !(visit.nodes_us > 0)) continue;
+      double reference_us = 0;
+      for (const Flanks& flanks : visit.flanks) {
+        reference_us += flanks.mean_us() / static_cast<double>(visit.flanks.size());
+      }
+      sums_us.push_back(reference_us > 0 ? visit.nodes_us * runs_.reference_us() / reference_us
+                                         : visit.nodes_us);
     }
-    return sums_us.empty() ? 0 : centre(std::move(sums_us)).value_us;
+    return sums_us.empty() ? 0 : percentile(std::move(sums_us), 50);
   }
 
   void add_result(size_t i, const Times& times) {
@@ -312,13 +318,13 @@ class Validation {
 
   std::span<const Subject> subjects_;
   const Reference* reference_;
-  runner::Runner& runner_;
+  runner::Runner* runner_;
+  NetworkTimer* timer_;  // of an engine that takes networks whole
   const RoundOptions& options_;
   const ValidateHooks& hooks_;
   const bool asks_for_nodes_;
 
   std::mt19937_64 random_;
-  std::optional<NetworkTimer> timer_;  // of an engine that takes networks whole
   OperatorPlaces places_;
   Samples runs_;  // one after each sample of a visit, with the operators timed
   std::vector<NetVisit> visits_;
@@ -361,8 +367,14 @@ Subjects make_subjects(const SubjectOptions& options, const lut::Table* table,
 }
 
 ValidateResult validate(std::span<const Subject> subjects, const Reference* reference, runner::Runner& runner,
-                        const RoundOptions& options, const ValidateHooks& hooks, Timed timed, bool nodes) {
-  return Validation(subjects, reference, runner, options, hooks, timed, nodes).run();
+                        const RoundOptions& options, const ValidateHooks& hooks) {
+  return Validation(subjects, reference, &runner, nullptr, options, hooks, /*nodes=*/false).run();
+}
+
+ValidateResult validate(std::span<const Subject> subjects, NetworkTimer& timer, const RoundOptions& options,
+                        const ValidateHooks& hooks, bool nodes) {
+  const Reference* reference = timer.reference() ? &*timer.reference() : nullptr;
+  return Validation(subjects, reference, nullptr, &timer, options, hooks, nodes).run();
 }
 
 }  // namespace latgrad::profile

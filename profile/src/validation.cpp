@@ -6,6 +6,7 @@
 
 #include "latgrad/base/json.h"
 #include "latgrad/lut/missing_json.h"
+#include "latgrad/profile/choose_reference.h"
 #include "latgrad/profile/provenance.h"
 #include "latgrad/profile/scatter_svg.h"
 #include "latgrad/profile/steadiness.h"
@@ -71,21 +72,6 @@ Json unmeasured_json(const ValidateResult& result) {
     unmeasured.push_back({{"name", net.name}, {"reasons", net.reasons}});
   }
   return unmeasured;
-}
-
-// That of the table, with its time if it was measured on this machine; else a typical one of what is
-// measured.
-std::optional<Reference> reference_for(const ValidationReport& report, const ValidationOptions& options,
-                                       const std::optional<search::Space>& space,
-                                       const std::vector<NamedNet>& nets) {
-  if (std::optional<Reference> known = options.lut.empty() ? std::nullopt : read_reference(options.lut)) {
-    if (!report.table_differs.empty()) known->time_us = 0;
-    return known;
-  }
-  std::vector<Reference> references;
-  if (space) references.push_back(space_reference(*space, options.precision));
-  for (const NamedNet& net : nets) references.push_back(net_reference(net.name, net.net));
-  return typical(std::move(references));
 }
 
 Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
@@ -164,18 +150,31 @@ ValidationReport run_validation(const ValidationOptions& options, runner::Runner
   if (!report.table_differs.empty() && hooks.on_warning) {
     hooks.on_warning(fmt::format("{} was measured elsewhere: {}", report.lut, report.table_differs));
   }
-  std::optional<Reference> reference = reference_for(report, options, space, nets);
-  const Timed timed = timed_by(*report.runner);
-  if (reference && timed == Timed::kOperators) reference = runnable(std::move(*reference), runner);
-  report.result =
-      validate(subjects.priced, reference ? &*reference : nullptr, runner, options.rounds,
-               {.on_visit =
-                    [&progress](const ValidateVisit& visit) {
-                      progress.show(visit.settled, visit.total, visit.left_s,
-                                    with_steadiness(visit.unsteadiness, kSteady, visit.next.name));
-                    },
-                .stop_requested = hooks.stop_requested},
-               timed, options.nodes);
+  std::vector<Reference> references =
+      choose_references(options.lut, space ? std::span(&*space, 1) : std::span<const search::Space>(),
+                        {&options.precision, 1}, nets);
+  if (!report.table_differs.empty()) {
+    for (Reference& reference : references) reference.time_us = 0;  // of another machine
+  }
+  const ValidateHooks visits{.on_visit =
+                                 [&progress](const ValidateVisit& visit) {
+                                   progress.show(
+                                       visit.settled, visit.total, visit.left_s,
+                                       with_steadiness(visit.unsteadiness, kSteady, visit.next.name));
+                                 },
+                             .stop_requested = hooks.stop_requested};
+  if (timed_by(*report.runner) == Timed::kNetworks) {
+    NetworkTimer timer(references, runner);
+    if (!timer.reference() && !timer.unsupported_reference().empty() && hooks.on_warning) {
+      hooks.on_warning(timer.unsupported_reference() + "; times are as they come");
+    }
+    report.result = validate(subjects.priced, timer, options.rounds, visits, options.nodes);
+  } else {
+    std::optional<Reference> reference;
+    if (!references.empty()) reference = runnable(std::move(references.front()), runner);
+    report.result =
+        validate(subjects.priced, reference ? &*reference : nullptr, runner, options.rounds, visits);
+  }
   progress.clear();
   return report;
 }

@@ -36,6 +36,9 @@ constexpr double kLongest_s = 1e8;
 // How long a runner may take to exit after its input is closed.
 constexpr auto kGrace = std::chrono::seconds(2);
 
+// The version of the protocol that has providers.
+constexpr int kProvidersSince = 3;
+
 struct Pipe {
   int read_end = -1;
   int write_end = -1;
@@ -134,6 +137,10 @@ RunnerInfo ProcessRunner::open(const RunnerSettings& settings) {
   try {
     RunnerInfo info = parse_opened(reply, id);
     protocol_ = info.protocol;
+    if (!settings.provider.empty() && info.protocol < kProvidersSince) {
+      throw RunnerError(
+          "the runner is too old to know providers: leave --provider out, or install a newer one");
+    }
     return info;
   } catch (const RunnerError& error) {
     fail(error.what());

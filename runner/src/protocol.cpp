@@ -1,12 +1,11 @@
 #include "latgrad/runner/protocol.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/util/json_util.h>
-#include <google/protobuf/wrappers.pb.h>
 
 #include <algorithm>
 #include <charconv>
 
+#include "latgrad/base/base64.h"
 #include "latgrad/base/json.h"
 #include "latgrad/net/netdef.h"
 
@@ -19,6 +18,8 @@ using base::JsonValue;
 
 // The number of bytes of a line that a message quotes.
 constexpr size_t kQuotedBytes = 120;
+// The version that can time whole networks.
+constexpr int kNetworksSince = 3;
 constexpr int kMaxRuns = 1'000'000;
 constexpr int kMaxThreads = 1 << 16;
 constexpr int kMaxCore = 1 << 20;
@@ -143,27 +144,12 @@ std::vector<size_t> read_parts(const JsonValue& value, size_t num_operators) {
   return parts;
 }
 
-// Protobuf's JSON has bytes in base64.
-std::string to_base64(std::string_view bytes) {
-  google::protobuf::BytesValue value;
-  value.set_value(std::string(bytes));
-  std::string quoted;
-  static_cast<void>(google::protobuf::util::MessageToJsonString(value, &quoted));
-  return quoted.substr(1, quoted.size() - 2);
-}
-
-std::string read_base64(const JsonValue& value) {
-  google::protobuf::BytesValue bytes;
-  if (!google::protobuf::util::JsonStringToMessage(Json(value.text()).dump(), &bytes).ok()) {
-    value.fail("be base64");
-  }
-  return bytes.value();
-}
-
 OwnedLoadRequest read_load(const JsonValue& value) {
   const auto nodes = value.find("nodes");
-  return {to_int(value.at("place"), 0, kMostPlaces - 1), read_base64(value.at("model")),
-          nodes && nodes->boolean()};
+  const JsonValue model = value.at("model");
+  const std::optional<std::string> onnx = base::from_base64(model.text());
+  if (!onnx) model.fail("be base64");
+  return {to_int(value.at("place"), 0, kMostPlaces - 1), *onnx, nodes && nodes->boolean()};
 }
 
 TimeRequest read_time(const JsonValue& value) {
@@ -264,7 +250,8 @@ std::string open_request(uint64_t id, const RunnerSettings& settings) {
 }
 
 std::string load_request(uint64_t id, const LoadRequest& request) {
-  Json line = {{"id", id}, {"request", "load"}, {"place", request.place}, {"model", to_base64(request.onnx)}};
+  Json line = {
+      {"id", id}, {"request", "load"}, {"place", request.place}, {"model", base::to_base64(request.onnx)}};
   if (request.nodes) line["nodes"] = true;
   return json_line(line);
 }
@@ -403,7 +390,7 @@ RunnerInfo parse_opened(std::string_view line, uint64_t id) {
     info.threads = to_int(reply.at("threads"), 1, kMaxThreads);
     info.cores = read_cores(reply.at("cores"));
     info.machine = read_machine(reply.at("machine"));
-    if (const auto measures = reply.find("measures")) {
+    if (const auto measures = reply.find("measures"); measures && info.protocol >= kNetworksSince) {
       const std::vector<std::string> what = measures->texts();
       info.measures_operators = std::ranges::find(what, "operators") != what.end();
       info.measures_networks = std::ranges::find(what, "networks") != what.end();

@@ -141,6 +141,9 @@ TorchRunner::~TorchRunner() {
 RunnerInfo TorchRunner::open(const RunnerSettings& settings) {
   if (settings.threads < 1)
     throw ValueError("threads must be at least 1, got " + std::to_string(settings.threads));
+  if (!settings.provider.empty()) {
+    throw ValueError("the engines of LibTorch have no providers, got \"" + settings.provider + "\"");
+  }
   auto impl = std::make_unique<Impl>();
   impl->engine = settings.engine;
   RunnerInfo info{.program = "latgrad-runner " LATGRAD_VERSION,

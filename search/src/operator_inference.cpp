@@ -21,13 +21,13 @@ using Eigen::Index;
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
-constexpr size_t kFewestNetworks = 20;
 constexpr size_t kFolds = 10;
 constexpr std::array<double, 7> kDeviations = {0, 1, 3, 10, 30, 100, 300};
 
 enum class Kind { kPointwise, kDense, kDepthwise, kGroups, kProduct, kMap, kView, kOther };
 constexpr size_t kKinds = 8;
 constexpr size_t kFeaturesOfKind = 4;
+static_assert(kPhysicalFeatures == 2 * kKinds * kFeaturesOfKind);  // of floats and of 8 bits
 
 Kind kind_of(const net::Operator& op, const net::OpShapes& shapes) {
   const net::OperatorType* type = net::find_operator_type(op.type);
@@ -75,16 +75,25 @@ VectorXd non_negative_least_squares(MatrixXd a, const VectorXd& b) {
     return all;
   };
   const double least = 1e-10 * (a.transpose() * b).cwiseAbs().maxCoeff();
+  std::vector<bool> is_passed_over(static_cast<size_t>(size), false);  // until another one has entered
   for (Index step = 0; step < 10 * size; ++step) {
     const VectorXd gradient = a.transpose() * (b - a * x);
     Index enters = -1;
     for (Index i = 0; i < size; ++i) {
-      if (is_free[static_cast<size_t>(i)] || scale[i] == 0 || gradient[i] <= least) continue;
+      const auto at = static_cast<size_t>(i);
+      if (is_free[at] || is_passed_over[at] || scale[i] == 0 || gradient[i] <= least) continue;
       if (enters < 0 || gradient[i] > gradient[enters]) enters = i;
     }
     if (enters < 0) break;
     is_free[static_cast<size_t>(enters)] = true;
-    for (VectorXd next = solve_free();; next = solve_free()) {
+    VectorXd next = solve_free();
+    if (next[enters] <= 0) {  // of columns that are nearly the same, rounding may say so
+      is_free[static_cast<size_t>(enters)] = false;
+      is_passed_over[static_cast<size_t>(enters)] = true;
+      continue;
+    }
+    is_passed_over.assign(static_cast<size_t>(size), false);
+    for (;; next = solve_free()) {
       // As far towards it as no entry becomes negative; those that reach 0 stay there.
       double share = 1;
       for (Index i = 0; i < size; ++i) {
@@ -93,7 +102,7 @@ VectorXd non_negative_least_squares(MatrixXd a, const VectorXd& b) {
       x += share * (next - x);
       if (share == 1) break;
       for (Index i = 0; i < size; ++i) {
-        if (x[i] > 1e-14) continue;
+        if (!is_free[static_cast<size_t>(i)] || x[i] > 1e-14) continue;
         x[i] = 0;
         is_free[static_cast<size_t>(i)] = false;
       }
@@ -163,6 +172,11 @@ void check(std::span<const std::vector<double>> features, std::span<const Networ
     throw ValueError(fmt::format("operators are inferred from at least {} networks, got {}", kFewestNetworks,
                                  networks.size()));
   }
+  if (features.empty() || std::ranges::any_of(features, [&](const std::vector<double>& of_operator) {
+        return of_operator.size() != features[0].size();
+      })) {
+    throw ValueError("every operator must have the same number of features, and there must be one");
+  }
   for (const NetworkTime& network : networks) {
     if (!(network.time_us > 0) || !std::isfinite(network.time_us)) {
       throw ValueError(
@@ -187,8 +201,11 @@ std::vector<Index> rows_of(size_t networks, std::optional<size_t> left_out_fold)
 }  // namespace
 
 std::vector<double> physical_features(const net::Operator& op, const net::OpShapes& shapes) {
-  std::vector<double> features(kKinds * kFeaturesOfKind, 0);
-  double* of_kind = features.data() + static_cast<size_t>(kind_of(op, shapes)) * kFeaturesOfKind;
+  std::vector<double> features(kPhysicalFeatures, 0);
+  const bool is_quantised = !shapes.inputs.empty() &&
+                            net::element_bytes(shapes.inputs[0].dtype) == 1;  // another kernel, other costs
+  const size_t kind = static_cast<size_t>(kind_of(op, shapes)) + (is_quantised ? kKinds : 0);
+  double* of_kind = features.data() + kind * kFeaturesOfKind;
   of_kind[0] = 1;
   of_kind[1] = static_cast<double>(shapes.macs.value_or(0));
   const net::OperatorType* type = net::find_operator_type(op.type);

@@ -13,7 +13,7 @@ from conftest import assert_fails, run, run_json, shared
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 FAKE = REPOSITORY / "tests" / "runner" / "fake_runner.py"
-RUNNERS = REPOSITORY / "runner" / "python" / "latgrad_runners"
+RUNNERS = REPOSITORY / "runner" / "engines"
 TABLE = ["--space", "fbnet", "--precision", "fp32", "--networks", "30", "--quiet"]
 
 
@@ -59,6 +59,7 @@ def test_the_speed_of_another_day(table):
     ("wrong-id", "the id of the request"),
     ("version", "version 99 of the protocol"),
     ("no-network", "the engine cannot run the reference network"),
+    ("lost-reference", "no longer: no memory for it"),
 ])
 def test_an_engine_that_fails(tmp_path, behaviour, message):
     assert_fails(run("profile", *TABLE, *fake("networks", behaviour), "-o", tmp_path / "t.json"), 1, message)
@@ -100,6 +101,38 @@ def test_without_a_table_networks_are_measured(tmp_path, table):
     assert "no plot, because there is nothing to compare" in text.stderr
 
 
+def test_the_engines_own_times_are_compared(table):
+    what = ["--space", "fbnet", "--precision", "fp32", "--random", "2", "--lut", table, "--quiet", *fake("networks")]
+    out = run_json("validate", *what, "--nodes", "--json")
+    assert all(net["nodes_us"] == pytest.approx(0.9 * net["measured_us"]) for net in out["networks"])
+    text = run("validate", *what, "--nodes").stdout
+    assert "\nThe engine's own times by node sum to 90.0% of the networks' at the median (90.0% to 90.0%)\n" in text
+    assert "by node" not in run("validate", *what).stdout
+
+
+def test_several_engines_at_once(tmp_path):
+    result = run("profile", *TABLE, *fake("networks"), *fake("networks", "dies"), "-o", "tables", cwd=tmp_path)
+    assert result.returncode == 1
+    assert "from 30 whole networks" in result.stdout and "exited with status 7" in result.stdout
+    assert [path.name for path in (tmp_path / "tables").glob("*database.json")] == ["fake-1000-qnnpack-1-op_lut_database.json"]
+
+
+def test_too_few_networks_are_told_at_once(tmp_path):
+    result = run("profile", "--space", "tiny", *fake("networks"), "-o", "t.json", "--quiet", cwd=tmp_path)
+    assert_fails(result, 1, "needs at least 20 of them for a table, got 18")
+    assert not (tmp_path / "t.json.partial").exists()
+
+
+def test_providers_need_a_runner_that_knows_them(table):
+    old = ["--runner", f"{sys.executable} {FAKE}", "--provider", "GPU", "--space", "fbnet", "--lut", table, "--precision", "fp32"]
+    assert_fails(run("validate", *old, "--quiet"), 1, "too old to know providers")
+
+
+def test_nothing_to_measure_is_no_crash():
+    result = run("validate", "--space", "tiny", "--named", "--random", "0", "--engine", "onnxruntime", "--quiet")
+    assert result.returncode in (0, 1) and "Segmentation" not in result.stderr
+
+
 def test_help_names_the_engines():
     for command in ("profile", "validate"):
         text = " ".join(run(command, "--help").stdout.split())
@@ -124,7 +157,7 @@ import time
 from serving import Unsupported
 
 class Engine:
-    framework, fp32, int8 = "made up 1", "made up", ""
+    framework, fp32, int8, provider = "made up 1", "made up", "", "Fast"
 
     def __init__(self, threads, provider):
         print("an engine that greets")
@@ -170,6 +203,7 @@ def test_the_folder_serves_an_engine(made_up_engine, monkeypatch):
         {"request": "load", "place": 1, "model": encoded("broken")},
         {"request": "measure"},
     )
+    assert opened["engine"] == "made_up-fast"
     assert opened["measures"] == ["networks"] and opened["protocol"] == 3 and opened["framework"] == "made up 1"
     assert opened["machine"]["cpu_model"] and opened["machine"]["logical_cores"] >= 1
     assert reference == {"id": 1, "reply": "load"} and network == {"id": 2, "reply": "load"}
@@ -177,7 +211,7 @@ def test_the_folder_serves_an_engine(made_up_engine, monkeypatch):
     assert min(times["network_us"]) >= 900 and min(times["reference_us"]) >= 300
     assert min(times["network_us"]) < 1000 and min(times["reference_us"]) < 400
     assert unknown == {"id": 4, "reply": "load", "unsupported": "no such operator"}
-    assert broken == {"id": 5, "reply": "error", "message": "RuntimeError: first line"}
+    assert broken == {"id": 5, "reply": "load", "unsupported": "RuntimeError: first line"}
     assert other["message"] == 'this runner takes whole networks, not the request "measure"'
 
 
@@ -226,6 +260,18 @@ def test_a_table_of_onnx_runtime(tmp_path, onnxruntime, precision):
     report = json.loads(result.stdout)
     # How well it agrees is for a quiet machine to say; here only that both are the same quantity.
     assert all(0.3 < net["predicted_us"] / net["measured_us"] < 3 for net in report["networks"])
+
+
+@pytest.mark.parametrize("engine, modules", [
+    ("openvino", ["openvino"]), ("torch", ["torch", "onnx"]), ("executorch", ["executorch", "onnx"]),
+])
+def test_other_engines_time_networks(engine, modules):
+    for module in modules:
+        pytest.importorskip(module, reason="it is the engine")
+    out = run_json("validate", "--space", "tiny", "--precision", "fp32", "--random", "2", "--engine", engine, "--budget", "1s",
+                   "--json", "--quiet", env={"LATGRAD_PYTHON": sys.executable})
+    assert len(out["networks"]) == 2 and out["unmeasured"] == []
+    assert all(0 < net["measured_us"] < 1e6 for net in out["networks"])
 
 
 def test_providers_are_those_that_there_are(tmp_path, onnxruntime):

@@ -217,7 +217,7 @@ def test_progress_on_a_terminal_is_one_line_with_a_bar(tmp_path):
     assert process.wait(timeout=60) == 0
     first, _, rest = text.partition("\n")
     assert first.startswith("The machine is steady 0.")
-    assert "/34]" in rest and "tiny " in rest and "\n" not in rest
+    assert "/34]" in rest and "tiny/int8 " in rest and "\n" not in rest
     assert text.endswith("\r\x1b[K")
 
 

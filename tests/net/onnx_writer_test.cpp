@@ -487,7 +487,8 @@ TEST(OnnxWriterTest, QuantisedOperatorsStandBetweenDequantiseAndQuantise) {
 TEST(OnnxWriterTest, QuantisedOperatorsAreWhatEnginesFuse) {
   Net net = read_text(R"(
       op { type: "Int8Quantize" input: "x" output: "q" arg { name: "Y_scale" f: 0.5 } arg { name: "Y_zero_point" i: 3 } }
-      op { type: "Int8Sum" input: "q" input: "q" output: "s" arg { name: "Y_scale" f: 0.25 } arg { name: "Y_zero_point" i: 0 } }
+      op { type: "Int8SumRelu" input: "q" input: "q" output: "t" }
+      op { type: "Int8Sum" input: "t" input: "q" output: "s" arg { name: "Y_scale" f: 0.25 } arg { name: "Y_zero_point" i: 0 } }
       op { type: "Int8FC" input: "s" input: "w" input: "b" output: "f" }
       op { type: "Int8FC" input: "q" input: "w" input: "b" output: "g" }
       op { type: "Int8Dequantize" input: "f" output: "y" } op { type: "Int8Dequantize" input: "g" output: "z" }

@@ -10,6 +10,8 @@
 
 #include "expect_error.h"
 #include "latgrad/base/error.h"
+#include "latgrad/net/netdef.h"
+#include "latgrad/profile/provenance.h"
 #include "latgrad/profile/report.h"
 #include "latgrad/profile/run.h"
 #include "latgrad/profile/validation.h"
@@ -18,6 +20,7 @@
 #include "made_up_engine.h"
 #include "made_up_runner.h"
 #include "shared_data.h"
+#include "small_net.h"
 #include "temporary_folder.h"
 
 namespace latgrad::profile {
@@ -45,8 +48,8 @@ TEST(NetworkTimerTest, RatiosHoldWhereRawTimesDoNot) {
     return phases.factor_at(engine.clock_us) * (1 + noise);
   };
   const Reference reference = space_reference(fbnet(), search::Precision::kFp32);
-  NetworkTimer timer(&reference, engine);
-  ASSERT_TRUE(timer.has_reference());
+  NetworkTimer timer({reference}, engine);
+  ASSERT_TRUE(timer.reference());
   const net::Net net = some_net();
   size_t raw_far = 0;
   size_t far = 0;
@@ -66,8 +69,9 @@ TEST(NetworkTimerTest, RatiosHoldWhereRawTimesDoNot) {
 
 TEST(NetworkTimerTest, WithoutAReferenceTimesComeAsTheyAre) {
   MadeUpEngine engine;
-  NetworkTimer timer(nullptr, engine);
-  EXPECT_FALSE(timer.has_reference());
+  NetworkTimer timer({}, engine);
+  EXPECT_FALSE(timer.reference());
+  EXPECT_EQ(timer.unsupported_reference(), "");
   const NetworkVisit visit = timer.time(some_net(), kNetworkRounds);
   EXPECT_THAT(visit.total_us, ::testing::Each(engine.time_us(1)));
   EXPECT_TRUE(visit.flanks.empty());
@@ -77,22 +81,46 @@ TEST(NetworkTimerTest, SaysWhyANetworkCannotRun) {
   MadeUpEngine engine;
   engine.cannot_run = "Softmax";
   const Reference reference = space_reference(fbnet(), search::Precision::kFp32);
-  NetworkTimer timer(&reference, engine);
-  EXPECT_FALSE(timer.has_reference());
-  EXPECT_EQ(timer.unsupported_reference(), "no kernel for operator type Softmax");
+  NetworkTimer timer({reference}, engine);
+  EXPECT_FALSE(timer.reference());
+  EXPECT_EQ(timer.unsupported_reference(), "the engine cannot run the reference network, " + reference.name +
+                                               ": no kernel for operator type Softmax");
   EXPECT_EQ(timer.time(some_net(), kNetworkRounds).unsupported, "no kernel for operator type Softmax");
 }
 
-// The reference of a table is its chain alone; as a network it takes the same time.
-TEST(NetworkTimerTest, AReferenceFromATableIsTheSame) {
+// Where the first one cannot run, the next one stands in.
+TEST(NetworkTimerTest, TakesTheFirstReferenceThatRuns) {
+  MadeUpEngine engine;
+  engine.cannot_run = "Sigmoid";
+  net::Net sigmoid = net::parse_netdef_text(
+      R"(op { input: "x" output: "y" type: "Sigmoid" } external_input: "x" external_output: "y")", "s.pbtxt");
+  sigmoid.inputs["x"] = {{1, 5}, net::DataType::kFloat};
+  const Reference other = space_reference(fbnet(), search::Precision::kFp32);
+  const NetworkTimer timer({net_reference("sigmoid", sigmoid), other}, engine);
+  ASSERT_TRUE(timer.reference());
+  EXPECT_EQ(timer.reference()->name, other.name);
+}
+
+TEST(NetworkTimerTest, AReferenceThatIsLostIsAnError) {
+  MadeUpEngine engine;
+  NetworkTimer timer({space_reference(fbnet(), search::Precision::kFp32)}, engine);
+  const net::Net net = small_net();
+  for (int visit = 0; visit < 3; ++visit) EXPECT_EQ(timer.time(net, kNetworkRounds).unsupported, "");
+  engine.cannot_run = "AveragePool";
+  LATGRAD_EXPECT_ERROR(timer.time(net, kNetworkRounds), runner::RunnerError,
+                       HasSubstr("no longer: no kernel for operator type AveragePool"));
+}
+
+// Of a table of operators the reference is its chain alone; as a network it takes the same time.
+TEST(NetworkTimerTest, AReferenceFromAChainIsTheSame) {
   for (const search::Precision precision : {search::Precision::kInt8, search::Precision::kFp32}) {
     MadeUpEngine engine;
     Reference reference = space_reference(fbnet(), precision);
-    NetworkTimer of_space(&reference, engine);
+    NetworkTimer of_space({reference}, engine);
     const double time_us = engine.time_us(0);
     reference.net.reset();
-    NetworkTimer of_table(&reference, engine);
-    ASSERT_TRUE(of_table.has_reference()) << of_table.unsupported_reference();
+    NetworkTimer of_table({reference}, engine);
+    ASSERT_TRUE(of_table.reference()) << of_table.unsupported_reference();
     EXPECT_DOUBLE_EQ(engine.time_us(0), time_us);
   }
 }
@@ -198,6 +226,52 @@ TEST_F(NetworkRunTest, TheReportAndTheProvenanceSayWhatItComesFrom) {
             HasSubstr("\"left_out_us\": "), HasSubstr("\"name\": \"fbnet/fp32 2222222222222222222222\"")));
 }
 
+// A network whose chain says too little to run it: values of shapes, the second output of a split. The
+// provenance has it as ONNX.
+TEST_F(NetworkRunTest, TheReferenceOfATableIsTheNetworkItself) {
+  folder_.write("net.pbtxt", R"(
+      op { input: "x" output: "a" output: "b" type: "Split" arg { name: "axis" i: 1 } arg { name: "split" ints: 3 ints: 5 } }
+      op { input: "b" output: "y" type: "Relu" } external_input: "x" external_output: "a" external_output: "y")");
+  folder_.write("shapes.json", R"({"inputs": {"x": [1, 8, 4, 4]}, "params": {}, "blobs": {}})");
+  options_.networks.nets = {folder_ / "net.pbtxt"};
+  options_.num_networks = 30;
+  run_it();
+  Reference reference = *read_reference(options_.output);
+  EXPECT_FALSE(reference.onnx.empty());
+  NetworkTimer timer({reference}, engine_);
+  EXPECT_TRUE(timer.reference());
+  const std::string name = reference.name;
+  EXPECT_THAT(validate_it().result.reference->name, name);
+}
+
+TEST_F(NetworkRunTest, AnEngineWithoutAReferenceSaysSo) {
+  run_it();
+  engine_.cannot_run = "Softmax";
+  std::vector<std::string> warnings;
+  ValidationOptions options = validation_options();
+  options.random = 2;
+  const ValidationReport report =
+      run_validation(options, engine_, progress_,
+                     {.on_warning = [&](const std::string& text) { warnings.push_back(text); }});
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_THAT(warnings[0], AllOf(HasSubstr("the engine cannot run the reference network, fbnet/fp32 "),
+                                 HasSubstr("times are as they come")));
+  EXPECT_EQ(report.result.unmeasured.size(), 2U);
+}
+
+TEST_F(NetworkRunTest, BothPrecisionsHaveTheirOwnCosts) {
+  // 8 bits cost half as much.
+  engine_.operator_us = [](const net::Operator& op, const net::OpShapes& shapes) {
+    const double us = 2 + static_cast<double>(shapes.macs.value_or(0)) / 1e4;
+    return op.type.starts_with("Int8") ? us / 2 : us;
+  };
+  options_.precisions = {search::Precision::kInt8, search::Precision::kFp32};
+  const RunResult result = run_it();
+  EXPECT_LT(result.inference->left_out.mape, 0.01);
+  EXPECT_LT(result.inference->line_mape, 0.01);
+  EXPECT_TRUE(result.missing.empty());
+}
+
 TEST_F(NetworkRunTest, ARunThatWasStoppedGoesOn) {
   options_.num_networks = 30;
   int visits = 0;
@@ -237,8 +311,13 @@ TEST_F(NetworkRunTest, Misuse) {
                        AllOf(HasSubstr("the engine cannot run the reference network"),
                              HasSubstr("no kernel for operator type Conv")));
   engine_.cannot_run.clear();
+  // Before anything is measured.
   options_.num_networks = 10;
-  LATGRAD_EXPECT_ERROR(run_it(), ValueError, HasSubstr("inferred from at least 20 networks, got 10"));
+  engine_.cannot_run.clear();
+  const int loads = engine_.loads;
+  LATGRAD_EXPECT_ERROR(run_it(), ValueError, HasSubstr("needs at least 20 of them for a table, got 10"));
+  LATGRAD_EXPECT_ERROR(dry_run(options_, &engine_), ValueError, HasSubstr("at least 20"));
+  EXPECT_EQ(engine_.loads, loads);
 }
 
 TEST_F(NetworkRunTest, ADryRunListsOperatorsAndTakesTheBudget) {
@@ -265,6 +344,18 @@ TEST(ChooseNetworksTest, CandidatesOccurEquallyOften) {
   EXPECT_EQ(in_layer_3.size(), 9U);
   EXPECT_EQ(choose_networks(carriers, 90, 1).back().name, networks.back().name);
   EXPECT_NE(choose_networks(carriers, 90, 2).back().name, networks.back().name);
+}
+
+// Both precisions of an architecture are two networks.
+TEST(ChooseNetworksTest, PrecisionsAreToldApart) {
+  const search::Space space = search::Space::load(source_file("data/spaces/tiny.textproto"));
+  Plan plan;
+  plan.add_space(space, search::Precision::kFp32);
+  plan.add_space(space, search::Precision::kInt8);
+  Carriers carriers(plan.operators());
+  carriers.add_space(space, search::Precision::kFp32);
+  carriers.add_space(space, search::Precision::kInt8);
+  EXPECT_EQ(choose_networks(carriers, 200, 1).size(), 36U);
 }
 
 TEST(ChooseNetworksTest, ASmallSpaceGivesWhatItHas) {

@@ -59,7 +59,7 @@ def test_measures_in_an_engine_that_takes_networks(table, tmp_path):
     checked = latgrad.validate(table, space, random=5, **options)
     assert len(checked["networks"]) == 5 and checked["agreement_now"] is None
     # By default the engine runs in this interpreter's python, from the folder beside the package.
-    assert latgrad.measuring._network_runners() == str(ROOT / "runner" / "python" / "latgrad_runners")
+    assert latgrad.measuring._network_runners() == str(ROOT / "runner" / "engines")
 
 
 def test_extends_a_table_with_what_it_lacks(table):

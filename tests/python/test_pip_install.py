@@ -68,6 +68,15 @@ def test_package_holds_the_plugin_the_spaces_and_the_hints(package):
     assert {path.name for path in (package / "spaces").iterdir()} == {path.name for path in spaces.glob("*.textproto")}
 
 
+def test_engines_run_in_the_environment(environment, package, tmp_path):
+    """In its own Python, from the installed folder; which engines it has is another matter."""
+    what = ["--space", "tiny", "--random", "1", "--engine", "executorch", "--provider", "abacus"]
+    done = run(environment / "bin" / "latgrad", "validate", *what, cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"(runner `{environment / 'bin' / 'python3'} {package.parent / 'latgrad_runners'}`)" in done.stderr
+    assert "is missing: pip install executorch onnx" in done.stderr or "backend XNNPACK" in done.stderr
+
+
 def test_command_finds_the_installed_spaces(environment, package, tmp_path):
     # Under a name that no other folder with spaces has.
     renamed = (package / "spaces" / "fbnet.textproto").rename(package / "spaces" / "renamed.textproto")

@@ -17,6 +17,7 @@ fake_runner.py [BEHAVIOUR ...]: how it is to behave badly; none: it behaves.
   drift           takes twice as long from the 5th request to measure to the 14th
   networks        takes whole networks: 70 us for each convolution or pool, 30 us more where it says how it strides
   no-network      takes whole networks, and can run none
+  lost-reference  takes whole networks, and loads the reference only once
 A request to load or to time a network counts as one to measure.
 """
 
@@ -29,6 +30,7 @@ import sys
 import time
 
 BEHAVIOUR = set(sys.argv[1:])
+TAKES_NETWORKS = bool({"networks", "no-network", "lost-reference"} & BEHAVIOUR)
 TIMES_US = {"Relu": 100.0, "Conv": 200.0, "Softmax": 50.0, "LatgradDelay": 0.0}
 
 
@@ -42,8 +44,8 @@ def operator_us(op):
 
 def open_reply(request):
     return {
-        "id": request["id"], "reply": "open", "protocol": 99 if "version" in BEHAVIOUR else 2 if "second" in BEHAVIOUR else 1,
-        "measures": ["networks" if {"networks", "no-network"} & BEHAVIOUR else "operators"],
+        "id": request["id"], "reply": "open", "protocol": 99 if "version" in BEHAVIOUR else 3 if TAKES_NETWORKS else 2 if "second" in BEHAVIOUR else 1,
+        "measures": ["networks" if TAKES_NETWORKS else "operators"],
         "program": "fake-runner 1", "engine": request["engine"], "int8": "made up", "fp32": "made up",
         "framework": "none", "threads": request["threads"], "cores": request["cores"],
         "machine": {"cpu_model": os.environ.get("FAKE_CPU", "Fake CPU 1000"), "architecture": "fake"},
@@ -94,7 +96,10 @@ def load_reply(request):
     model = base64.b64decode(request["model"])
     NETWORKS_US[request["place"]] = 70.0 * model.count(b"kernel_shape") + 30.0 * model.count(b"strides")
     reply = {"id": request["id"], "reply": "load"}
-    return {**reply, "unsupported": "no memory for it"} if "no-network" in BEHAVIOUR else reply
+    if request.get("nodes"):
+        reply["nodes_us"] = {"first": 0.5 * NETWORKS_US[request["place"]], "second": 0.4 * NETWORKS_US[request["place"]]}
+    is_lost = "lost-reference" in BEHAVIOUR and request["place"] == 0 and len(NETWORKS_US) > 1
+    return {**reply, "unsupported": "no memory for it"} if is_lost or "no-network" in BEHAVIOUR else reply
 
 
 def time_reply(request, count):

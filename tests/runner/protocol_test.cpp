@@ -5,7 +5,9 @@
 #include <sstream>
 
 #include "expect_error.h"
+#include "latgrad/net/onnx.h"
 #include "latgrad/runner/serve.h"
+#include "made_up_engine.h"
 #include "made_up_runner.h"
 #include "small_net.h"
 
@@ -134,6 +136,7 @@ TEST(ProtocolTest, TimesOfNetworksAreNotTrusted) {
 
 TEST(ProtocolTest, ARunnerSaysWhatItMeasures) {
   RunnerInfo info;
+  info.protocol = 3;
   RunnerInfo read = parse_opened(opened_reply(0, info), 0);
   EXPECT_TRUE(read.measures_operators);
   EXPECT_FALSE(read.measures_networks);
@@ -286,6 +289,33 @@ TEST(ProtocolTest, ARequestIsNotTrusted) {
       measure(
           R"({"op_type": "Relu", "op_args": [], "input_shapes": [[1]], "input_dtypes": [1], "sources": []})"),
       "sources must have an entry for each input, got []");
+}
+
+TEST(ServeTest, ServesWholeNetworks) {
+  const std::string onnx = net::onnx_bytes(small_net());
+  const TimeRequest wanted{.network = 1, .reference = 0, .warmup = 1, .samples = 2};
+  std::istringstream in(open_request(0, {}) + "\n" + load_request(1, {.place = 0, .onnx = onnx}) + "\n" +
+                        load_request(2, {.place = 1, .onnx = onnx, .nodes = true}) + "\n" +
+                        time_request(3, wanted) + "\n" + load_request(4, {.place = 1, .onnx = "no model"}) +
+                        "\n");
+  std::ostringstream out;
+  MadeUpEngine engine;
+  serve(in, out, engine);
+  std::istringstream replies(out.str());
+  std::string line;
+  std::getline(replies, line);
+  EXPECT_TRUE(parse_opened(line, 0).measures_networks);
+  std::getline(replies, line);
+  EXPECT_EQ(parse_loaded(line, 1).unsupported, "");
+  std::getline(replies, line);
+  EXPECT_GE(parse_loaded(line, 2).nodes_us.size(), 5U);
+  std::getline(replies, line);
+  const NetworkTimes times = parse_times(line, 3, wanted);
+  EXPECT_THAT(times.network_us, ElementsAre(::testing::DoubleNear(engine.time_us(1), 1e-3),
+                                            ::testing::DoubleNear(engine.time_us(1), 1e-3)));
+  EXPECT_EQ(times.reference_us.size(), 3U);
+  std::getline(replies, line);
+  LATGRAD_EXPECT_ERROR(parse_loaded(line, 4), RunnerError, HasSubstr("the runner says: "));
 }
 
 TEST(ServeTest, AnswersEveryRequestAndGoesOnAfterAWrongOne) {

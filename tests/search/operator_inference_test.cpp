@@ -119,6 +119,19 @@ TEST(OperatorInferenceTest, NoTimeIsNegative) {
   EXPECT_LT(inferred.left_out_mape, 0.02);
 }
 
+// Columns that are the same, or nearly, do not stop the search.
+TEST(OperatorInferenceTest, FeaturesMayDependOnEachOther) {
+  World world(0, 0, 7);
+  for (auto& features : world.features) {
+    features.push_back(features[1]);
+    features.push_back(features[1] * (1 + 1e-13) + features[0]);
+    features.push_back(2 * features[2] + features[0]);
+  }
+  const InferredTimes inferred = infer_operator_times(world.features, world.networks);
+  EXPECT_LT(inferred.left_out_mape, 1e-5);
+  EXPECT_LT(world.mape(inferred), 1e-5);
+}
+
 // A network of a thousand times the size counts as much as the others.
 TEST(OperatorInferenceTest, ErrorsAreRelative) {
   World world(0, 0.02, 5);
@@ -140,6 +153,11 @@ TEST(OperatorInferenceTest, Misuse) {
   networks.resize(19);
   LATGRAD_EXPECT_ERROR(infer_operator_times(world.features, networks), ValueError,
                        HasSubstr("inferred from at least 20 networks, got 19"));
+  LATGRAD_EXPECT_ERROR(infer_operator_times({}, world.networks), ValueError, HasSubstr("number of features"));
+  std::vector<std::vector<double>> ragged = world.features;
+  ragged[3].pop_back();
+  LATGRAD_EXPECT_ERROR(infer_operator_times(ragged, world.networks), ValueError,
+                       HasSubstr("number of features"));
   networks = world.networks;
   networks[4].operators.push_back(kOperators);
   LATGRAD_EXPECT_ERROR(infer_operator_times(world.features, networks), ValueError,
@@ -191,6 +209,13 @@ TEST(PhysicalFeaturesTest, TellKindsApart) {
   for (const auto& features : {pointwise, dense, depthwise, groups, relu, shuffle})
     kinds.insert(kind_in(features));
   EXPECT_EQ(kinds.size(), 6U);
+  net::Net quantised = net::parse_netdef_text(R"(op { input: "x" input: "w" output: "y" type: "Int8Conv"
+      arg { name: "kernel" i: 1 } arg { name: "order" s: "NHWC" } })",
+                                              "op.pbtxt");
+  quantised.inputs["x"] = {{1, 6, 6, 8}, net::DataType::kUint8};
+  quantised.parameters["w"] = {{16, 1, 1, 8}, net::DataType::kUint8};
+  kinds.insert(kind_in(physical_features(quantised.ops[0], net::infer_shapes(quantised).ops[0])));
+  EXPECT_EQ(kinds.size(), 7U);
   const size_t first = kind_in(pointwise);
   EXPECT_EQ(pointwise[first + 1], 36 * 16 * 8);
   EXPECT_EQ(pointwise[first + 2], 4 * 36 * (8 + 16));

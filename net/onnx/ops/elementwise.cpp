@@ -106,7 +106,7 @@ void write_binary(NodeWriter& writer, std::string_view target) {
 
 // Engines have a quantised Add of two, and no quantised Sum.
 void write_sum(NodeWriter& writer, std::string_view) {
-  const bool is_addition = writer.op_type() == "Int8Sum" && writer.num_inputs() == 2;
+  const bool is_addition = writer.op_type().starts_with("Int8Sum") && writer.num_inputs() == 2;
   writer.add(is_addition ? "Add" : "Sum");
 }
 

@@ -142,6 +142,7 @@ def validate(
     budget_s: float = 120,
     warmup: int = 1,
     samples: Optional[int] = None,
+    nodes: bool = False,
     seed: int = 0,
     engine: str = "qnnpack",
     provider: str = "",
@@ -154,10 +155,11 @@ def validate(
 ) -> Dict[str, Any]:
     """Measures whole networks on the machine that the table is from, and compares them with the sums over the table.
 
-    lut: the table; None: networks are only measured. space: a name, a file or a :class:`ModuleSpace`, of which ``random`` architectures are measured, and with ``named`` those
-    that its file names. nets: as in :func:`profile`. precision: of the architectures of a space in a file. plot: an SVG file
-    with predicted against measured times. The other arguments are those of :func:`profile`; ``target`` is for the time of each
-    network.
+    lut: the table; None: networks are only measured. space: a name, a file or a :class:`ModuleSpace`, of which ``random``
+    architectures are measured, and with ``named`` those that its file names. nets: as in :func:`profile`. precision: of the
+    architectures of a space in a file. plot: an SVG file with predicted against measured times. nodes: also the engine's own
+    times by node, where it takes whole networks and tells them. The other arguments are those of :func:`profile`; ``target`` is
+    for the time of each network.
 
     Returns what ``latgrad validate --json`` prints: ``agreement`` with ``mape_percent``, ``bias_percent`` and ``kendall_tau``,
     ``networks``, ``missing``, ``unmeasured``, ... Warns where the table was measured on another machine or engine.
@@ -181,6 +183,7 @@ def validate(
         random=random,
         named=named,
         plot=_text(plot),
+        nodes=nodes,
         **_shared_options(
             files, lut, device, inits, inputs, target, budget_s, warmup, samples, seed, engine, provider, threads, cores, pin,
             runner, runner_timeout_s,
@@ -272,8 +275,12 @@ def _local_runner() -> str:
 def _network_runners() -> str:
     # Beside this package where pip put both, in PREFIX/share/latgrad, in the sources.
     package = pathlib.Path(__file__).resolve().parent
-    places = [package.parent, package.parent.parent, package.parents[2] / "runner" / "python"]
-    return next((str(place / "latgrad_runners") for place in places if (place / "latgrad_runners").is_dir()), "latgrad_runners")
+    places = [
+        package.parent / "latgrad_runners",
+        package.parents[1] / "latgrad_runners",
+        package.parents[2] / "runner" / "engines",
+    ]
+    return str(next((place for place in places if place.is_dir()), places[0]))
 
 
 def _listed(values: Any) -> List[Any]:

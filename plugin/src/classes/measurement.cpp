@@ -128,7 +128,8 @@ profile::ValidationOptions validation_options(const JsonValue& options, std::vec
           .networks = net_files(options),
           .nets = std::move(nets),
           .runner = runner_settings(options),
-          .rounds = rounds(options)};
+          .rounds = rounds(options),
+          .nodes = options.at("nodes").boolean()};
 }
 
 // What does the measuring, and how its progress is shown.

@@ -42,7 +42,9 @@ class Carriers {
   // Errors: NetError as net::infer_shapes, but not for an operator of unknown type.
   void add_net(std::string name, const net::Net& net);
 
-  // The networks, and architectures of each space in which all candidates of each layer take turns, those
+  const std::vector<Carrier>& nets() const { return nets_; }
+
+  // Architectures of each space in which all candidates of each layer take turns, those
   // without operators as well: as many as the layer with the most of them has. In random order.
   std::vector<Carrier> all_turns(std::mt19937_64& random) const;
 

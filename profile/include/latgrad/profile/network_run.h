@@ -2,8 +2,10 @@
 // what these say of the operators.
 //
 //   std::vector<Carrier> networks = choose_networks(carriers, 200, seed);
-//   measure_networks(networks, timer, journal, options, hooks);      // the journal's operators are the
-//   networks Inference inference = infer(plan.operators(), networks, journal);
+//   measure_networks(networks, timer, journal, options, hooks);
+//   Inference inference = infer(plan.operators(), networks, journal, /*target=*/0.01);
+//
+// The items of the journal are the networks.
 
 #pragma once
 
@@ -22,8 +24,9 @@
 
 namespace latgrad::profile {
 
-// Distinct ones: the given networks, and architectures in which the candidates of each layer take turns, so
-// that each candidate occurs as often as the others. Fewer than `most` where a space has no more.
+// Distinct ones: all given networks, and up to `most` in all architectures in which the candidates of each
+// layer take turns, so that each candidate occurs as often as the others. Fewer than `most` where a space has
+// no more.
 std::vector<Carrier> choose_networks(const Carriers& carriers, size_t most, uint64_t seed);
 
 // Rounds over all networks in random order until each time is known well enough. Errors: as measure().
@@ -38,6 +41,7 @@ struct InferredFrom {
 };
 
 struct Inference {
+  size_t unsettled = 0;               // networks whose time is not known to the target
   std::vector<double> operators_us;   // by operator of the plan
   std::vector<size_t> networks_with;  // by operator: how many of the networks contain it
   std::vector<InferredFrom> networks;
@@ -48,6 +52,6 @@ struct Inference {
 // Errors: RunnerError where no network could run, with the first reason; ValueError as
 // search::infer_operator_times.
 Inference infer(std::span<const lut::OperatorKey> operators, std::span<const Carrier> networks,
-                const Journal& journal);
+                const Journal& journal, double target);
 
 }  // namespace latgrad::profile

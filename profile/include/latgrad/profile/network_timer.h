@@ -1,6 +1,6 @@
 // Times whole networks in an engine that takes them whole, each between runs of the reference network.
 //
-//   NetworkTimer timer(reference_net, runner);
+//   NetworkTimer timer(typical_first(references), runner);
 //   NetworkVisit visit = timer.time(net, {.warmup = 1, .samples_per_visit = 5});
 //   visit.total_us[s] / visit.flanks[s].mean_us();
 //
@@ -42,25 +42,25 @@ struct NetworkVisit {
 
 class NetworkTimer {
  public:
-  // Loads the reference; null, or one that the engine cannot run: times come without flanks.
+  // Loads the first of these references that the engine can run; without one, times come without flanks.
   // `runner` outlives the object. Errors: as Runner::load.
-  NetworkTimer(const Reference* reference, runner::Runner& runner);
+  NetworkTimer(const std::vector<Reference>& references, runner::Runner& runner);
 
-  bool has_reference() const { return has_reference_; }
-  // Why it has none; empty where none was asked for.
+  // The one that runs, with its model.
+  const std::optional<Reference>& reference() const { return reference_; }
+  // A sentence on why the first one does not; empty where it does, or there was none.
   const std::string& unsupported_reference() const { return unsupported_reference_; }
 
   // `nodes`: also asks the engine for its own times. Errors: as Runner::time.
   NetworkVisit time(const net::Net& net, const RoundOptions& options, bool nodes = false);
-  // The reference against itself, for so many samples. Precondition: has_reference().
+  // The reference against itself, for so many samples. Precondition: reference().
   std::vector<double> time_reference(int samples);
 
  private:
   runner::Runner& runner_;
-  std::string reference_onnx_;
-  size_t visits_ = 0;
-  bool has_reference_ = false;
+  std::optional<Reference> reference_;
   std::string unsupported_reference_;
+  size_t visits_ = 0;
 };
 
 }  // namespace latgrad::profile

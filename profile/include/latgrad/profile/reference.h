@@ -28,7 +28,9 @@ struct Reference {
   runner::Chain chain;
   int64_t macs = 0;
   double time_us = 0;  // the sum of its operators on the undisturbed machine; 0: not known
-  // Where it is known; the one of a table is its chain.
+  // For engines that take networks whole, where it is known: of a table of such an engine, of a network at
+  // hand.
+  std::string onnx = {};
   std::optional<net::Net> net = {};
 
   bool is_known() const { return time_us > 0; }
@@ -44,8 +46,9 @@ Reference net_reference(std::string name, const net::Net& net);
 // none is left. A time that is known is kept where nothing had to go. Errors: as Runner::measure.
 std::optional<Reference> runnable(Reference reference, runner::Runner& runner);
 
-// The one in the middle by multiply-accumulates, the smaller of two. Nothing where none has an operator.
-std::optional<Reference> typical(std::vector<Reference> references);
+// By how near they are to the middle by multiply-accumulates, the smaller of two first; without those that
+// have no operator.
+std::vector<Reference> typical_first(std::vector<Reference> references);
 
 // The reference's times before and after a sample; both 0 where it cannot run.
 struct Flanks {

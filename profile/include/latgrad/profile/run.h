@@ -70,9 +70,9 @@ struct RunResult {
   std::optional<double> unsteadiness = {};  // Samples::unsteadiness
   std::vector<std::string> advice = {};     // what would make the machine steadier, where it is not steady
   double elapsed_s = 0;
-  double median_spread = 0;                 // of the operators' (p90 - p10) / p50
-  std::optional<Inference> inference = {};  // by an engine of whole networks: what the table comes from
-  bool stopped = false;                     // interrupted: nothing is written but the journal
+  std::optional<double> median_spread = {};  // of the operators' (p90 - p10) / p50; nothing: inferred
+  std::optional<Inference> inference = {};   // by an engine of whole networks: what the table comes from
+  bool stopped = false;                      // interrupted: nothing is written but the journal
   bool budget_spent = false;
 };
 

@@ -28,7 +28,7 @@ Steadiness steadiness_of(const std::vector<double>& times_us);
 // Errors: as Runner::measure.
 std::optional<Steadiness> measure_steadiness(const Reference& reference, runner::Runner& runner,
                                              double seconds);
-// The same in an engine that takes networks whole. Precondition: timer.has_reference().
+// The same in an engine that takes networks whole. Precondition: timer.reference().
 std::optional<Steadiness> measure_steadiness(NetworkTimer& timer, double seconds);
 
 // A word and a number: "noisy 31 %". Up to `steady` the word is "steady", up to four times that "restless".

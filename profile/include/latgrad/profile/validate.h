@@ -127,11 +127,13 @@ struct ValidateHooks {
   std::function<bool()> stop_requested = {};                // asked before each visit; may be empty
 };
 
-// `nodes` asks an engine of whole networks for its own times, node by node. `reference` may be null: times
-// then count as they are. A run that is stopped says so and gives nothing else. Precondition: the runner is
-// open. Errors: ValueError for an option out of range; what the runner throws.
+// `reference` may be null: times then count as they are. A run that is stopped says so and gives nothing
+// else. Precondition: the runner is open.
+// Errors: ValueError for an option out of range; what the runner throws.
 ValidateResult validate(std::span<const Subject> subjects, const Reference* reference, runner::Runner& runner,
-                        const RoundOptions& options, const ValidateHooks& hooks = {},
-                        Timed timed = Timed::kOperators, bool nodes = false);
+                        const RoundOptions& options, const ValidateHooks& hooks = {});
+// The same in an engine that takes networks whole. `nodes`: also asks it for its own times, node by node.
+ValidateResult validate(std::span<const Subject> subjects, NetworkTimer& timer, const RoundOptions& options,
+                        const ValidateHooks& hooks = {}, bool nodes = false);
 
 }  // namespace latgrad::profile

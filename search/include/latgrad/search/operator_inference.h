@@ -22,8 +22,12 @@ namespace latgrad::search {
 // By kind of operator: how many there are (1), multiply-accumulates, bytes of activations read and written,
 // and bytes of parameters; 0 for every other kind. All entries are non-negative, their number is the same for
 // all operators. Kinds: convolutions 1x1, dense, depthwise and in groups, matrix products, what works element
-// by element, views, everything else. Precondition: shapes.known.
+// by element, views, everything else; each of floats or of 8 bits. Precondition: shapes.known.
+inline constexpr size_t kPhysicalFeatures = 64;
 std::vector<double> physical_features(const net::Operator& op, const net::OpShapes& shapes);
+
+// Fewer say too little.
+inline constexpr size_t kFewestNetworks = 20;
 
 struct NetworkTime {
   std::vector<size_t> operators;  // that it consists of; one that occurs twice is there twice
@@ -43,10 +47,11 @@ struct InferredTimes {
 
 // `features` by operator. Times are non-negative. What networks take whatever they consist of counts with the
 // first operator that all of them have once. Errors are relative: a fast network counts as much as a slow
-// one. A tenth of the networks at a time is left out. O(networks^3 + networks * operators). Errors:
-// ValueError for fewer than 20 networks, times that are not positive, indices out of range. Sources: Lawson,
-// Hanson, "Solving least squares problems", 1974, chapter 23; generalised least squares with one variance
-// component, as in Rasmussen, Williams, "Gaussian processes for machine learning", 2006, 2.7.
+// one. A tenth of the networks at a time is left out. O(networks^3 + networks * operators).
+// Errors: ValueError for fewer than kFewestNetworks, no operators, features of different lengths, times that
+// are not positive, indices out of range.
+// Sources: Lawson, Hanson, "Solving least squares problems", 1974, chapter 23; generalised least squares with
+// one variance component, as in Rasmussen, Williams, "Gaussian processes for machine learning", 2006, 2.7.
 InferredTimes infer_operator_times(std::span<const std::vector<double>> features,
                                    std::span<const NetworkTime> networks);
 

@@ -105,8 +105,8 @@ def layer_norm(attributes, x, scale, bias=None):
     return F.layer_norm(x, x.shape[axis:], scale, bias, attributes.get("epsilon", 1e-5))
 
 
-def clip(_, x, low=None, high=None):
-    return x.clamp(None if low is None else low.item(), None if high is None else high.item())
+def clip(bounds, x):
+    return x.clamp(*bounds)
 
 
 def fold(function):
@@ -125,7 +125,6 @@ OPERATORS = {
     "Add": fold(operator.add),
     "AveragePool": average_pool,
     "BatchNormalization": lambda a, x, scale, b, mean, var: F.batch_norm(x, mean, var, scale, b, eps=a.get("epsilon", 1e-5)),
-    "Clip": clip,
     "Concat": lambda a, *values: torch.cat(values, a["axis"]),
     "Conv": conv,
     "Div": fold(operator.truediv),
@@ -172,7 +171,7 @@ class OnnxModule(torch.nn.Module):
         graph = onnx.load_from_string(model).graph
         constants = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer}
         self.is_quantised = any(node.op_type == "QuantizeLinear" for node in graph.node)
-        self.calls = []  # function, attributes, names of inputs, names of outputs
+        self.calls = []  # function, its attributes, names of inputs, names of outputs
         passes = {}  # a value and the one that it is, without quantisation
         used = []
         for node in graph.node:
@@ -189,6 +188,11 @@ class OnnxModule(torch.nn.Module):
                 constants[node.output[0]] = torch.full(constants[inputs[0]].shape, 0.01)
             elif node.op_type in ("QuantizeLinear", "DequantizeLinear"):
                 passes[node.output[0]] = inputs[0]
+            elif node.op_type == "Clip":
+                # Numbers, not tensors: compilers fuse an activation whose bounds they know.
+                bounds = [constants[name].item() if name else None for name in inputs[1:]]
+                self.calls.append((clip, bounds + [None] * (2 - len(bounds)), inputs[:1], list(node.output)))
+                used.append(inputs[0])
             elif node.op_type in OPERATORS:
                 self.calls.append((OPERATORS[node.op_type], attributes, inputs, list(node.output)))
                 used += inputs

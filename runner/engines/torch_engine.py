@@ -1,5 +1,7 @@
 """PyTorch: `pip install torch onnx`. The provider is "inductor" for torch.compile; without one, eager mode."""
 
+import collections
+import hashlib
 import warnings
 
 from serving import EngineError, Unsupported, needs
@@ -11,6 +13,9 @@ except ImportError as error:
 
 from onnx_module import OnnxModule
 
+# Compiled networks: making one takes seconds.
+KEPT = 512
+
 
 class Engine:
     def __init__(self, threads, provider):
@@ -18,21 +23,27 @@ class Engine:
             raise EngineError(f'PyTorch runs a network as it is, or compiled by "inductor", got "{provider}"')
         torch.set_num_threads(threads)
         torch.set_flush_denormal(True)
-        self.compiles = provider == "inductor"
+        torch.set_grad_enabled(False)
+        warnings.simplefilter("ignore")
+        self.provider = provider
         self.framework = f"torch {torch.__version__}"
-        self.fp32 = "torch.compile, inductor" if self.compiles else "PyTorch, eager"
+        self.fp32 = "torch.compile, inductor" if provider else "PyTorch, eager"
         self.int8 = ""
+        self.compiled = collections.OrderedDict()
 
     def load(self, model):
         module = OnnxModule(model).eval()
         if module.is_quantised:
             raise Unsupported("PyTorch's int8 is measured operator by operator: --engine qnnpack, onednn or x86")
         inputs = module.example()
-        run = torch.compile(torch.export.export(module, inputs).module()) if self.compiles else module
+        run = self.compile(model, module, inputs) if self.provider else module
+        return lambda: run(*inputs)
 
-        def run_once():
-            with torch.inference_mode(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                run(*inputs)
-
-        return run_once
+    def compile(self, model, module, inputs):
+        key = hashlib.sha256(model).digest()
+        if key not in self.compiled:
+            self.compiled[key] = torch.compile(torch.export.export(module, inputs).module())
+        self.compiled.move_to_end(key)
+        while len(self.compiled) > KEPT:
+            self.compiled.popitem(last=False)
+        return self.compiled[key]

@@ -27,9 +27,15 @@ class Engine:
         if not wanted:
             known = ", ".join(name.removesuffix("ExecutionProvider") for name in names)
             raise EngineError(f'this onnxruntime has the providers {known}, got "{provider}"')
-        self.providers = wanted if wanted == ["CPUExecutionProvider"] else [*wanted, "CPUExecutionProvider"]
+        (self.wanted,) = wanted
+        self.provider = "" if self.wanted == "CPUExecutionProvider" else self.wanted.removesuffix("ExecutionProvider")
+        # XNNPACK has threads of its own.
+        options = {"intra_op_num_threads": str(threads)} if self.provider == "Xnnpack" else {}
+        self.providers = [(self.wanted, options)]
+        if self.provider:
+            self.providers.append(("CPUExecutionProvider", {}))
         self.framework = f"onnxruntime {onnxruntime.__version__}"
-        self.fp32 = self.int8 = f"ONNX Runtime, {wanted[0]}"
+        self.fp32 = self.int8 = f"ONNX Runtime, {self.wanted}"
         self.options = onnxruntime.SessionOptions()
         self.options.intra_op_num_threads = threads
         self.options.inter_op_num_threads = 1
@@ -41,6 +47,8 @@ class Engine:
             session = onnxruntime.InferenceSession(model, self.options, providers=self.providers)
         except Exception as error:  # its exceptions have no base of their own
             raise Unsupported(first_line(error)) from error
+        if self.wanted not in session.get_providers():
+            raise EngineError(f"the provider {self.provider} does not start here: ONNX Runtime would take the CPU instead")
         random = np.random.default_rng(0)
         inputs = {}
         for value in session.get_inputs():

@@ -72,6 +72,7 @@ class Engine:
             raise EngineError(f'ExecuTorch runs with the backend XNNPACK here, got "{provider}"')
         with silence():
             _unsafe_reset_threadpool(threads)
+        self.provider = ""
         self.framework = f"executorch {version('executorch')}, torch {torch.__version__}"
         self.fp32 = self.int8 = "ExecuTorch, XNNPACK"
         self.programs = collections.OrderedDict()
@@ -88,6 +89,8 @@ class Engine:
                 raise Unsupported(first_line(error)) from error
             while len(self.programs) > KEPT:
                 self.programs.popitem(last=False)
-        method = _load_for_executorch_from_buffer(self.programs[key])
+        self.programs.move_to_end(key)
+        buffer = self.programs[key]  # which the method reads from
+        method = _load_for_executorch_from_buffer(buffer)
         inputs = module.example()
-        return lambda: method.forward(inputs)
+        return lambda: (buffer, method.forward(inputs))

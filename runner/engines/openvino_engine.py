@@ -19,6 +19,7 @@ class Engine:
     def __init__(self, threads, provider):
         self.core = openvino.Core()
         self.device = (provider or "CPU").upper()
+        self.provider = "" if self.device == "CPU" else self.device
         if self.device not in self.core.available_devices:
             known = ", ".join(self.core.available_devices)
             raise EngineError(f'this openvino has the devices {known}, got "{provider}"')

@@ -3,7 +3,7 @@
 An engine is a class with
 
 * ``Engine(threads, provider)``: raises ``EngineError`` where it is not installed or has no such provider;
-* ``framework``, ``fp32``, ``int8``: texts for the provenance;
+* ``framework``, ``fp32``, ``int8``: texts for the provenance; ``provider``: that in use, empty for the default;
 * ``load(model)``: takes the bytes of an ONNX model and gives a function that runs it once, on inputs of its own, and
   returns when the result is there. Raises ``Unsupported`` with the reason for a network that it cannot run;
 * optional: ``node_times(model)``: microseconds by node of the engine's own graph, as its own profiler has them.
@@ -112,13 +112,12 @@ class Session:
             raise EngineError(f"this runner speaks version {PROTOCOL} of the protocol: install a newer latgrad")
         # Before the engine starts its threads, which inherit it.
         cores = pin(request["cores"], request["threads"]) if request["pin"] else []
-        provider = request.get("provider", "")
-        self.engine = importlib.import_module(ENGINES[name]).Engine(request["threads"], provider)
+        self.engine = importlib.import_module(ENGINES[name]).Engine(request["threads"], request.get("provider", ""))
         return {
             "protocol": PROTOCOL,
             "program": "latgrad_runners",
             "measures": ["networks"],
-            "engine": "-".join(filter(None, [name, provider])),
+            "engine": "-".join(filter(None, [name, self.engine.provider.lower()])),
             "threads": request["threads"],
             "cores": cores,
             "framework": self.engine.framework,
@@ -137,6 +136,10 @@ class Session:
             run()
         except Unsupported as error:
             return {"unsupported": str(error) or "the engine cannot run it"}
+        except EngineError:
+            raise
+        except Exception as error:  # whatever an engine throws: of this network, others may run
+            return {"unsupported": f"{type(error).__name__}: {first_line(error)}"}
         self.networks[request["place"]] = run
         return reply
 
