@@ -117,6 +117,10 @@ def test_several_engines_at_once(tmp_path):
     assert [path.name for path in (tmp_path / "tables").glob("*database.json")] == ["fake-1000-qnnpack-1-op_lut_database.json"]
 
 
+def test_the_self_test_is_of_operators():
+    assert_fails(run("profile", "--self-test", *fake("networks")), 1, "this engine takes whole networks")
+
+
 def test_too_few_networks_are_told_at_once(tmp_path):
     result = run("profile", "--space", "tiny", *fake("networks"), "-o", "t.json", "--quiet", cwd=tmp_path)
     assert_fails(result, 1, "needs at least 20 of them for a table, got 18")
