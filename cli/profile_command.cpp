@@ -46,6 +46,8 @@ constexpr const char* kFooter =
     "  latgrad profile --space fbnet --runner 'ssh pi1 latgrad-runner' --runner 'ssh pi2 latgrad-runner' -o "
     "tables/\n"
     "                                                     both at once, a table for each\n"
+    "  latgrad profile --space fbnet --precision fp32 --engine onnxruntime\n"
+    "                                                     inferred from whole networks, in eight minutes\n"
     "  latgrad profile --self-test                        check whether the runner's clock is right\n\n"
     "Exit codes: 0 complete, 3 some operators could not be measured (they are listed), 1 error,\n"
     "2 wrong usage.";

@@ -88,7 +88,7 @@ void add_runner_options(CLI::App& app, RunnerOptions& options, int most_runners)
   app.add_option("--runner", options.commands,
                  std::string("Command that starts the measuring program elsewhere: 'ssh pi latgrad-runner'") +
                      (most_runners > 1 ? "; several measure at once, each its own table" : "") +
-                     " [latgrad-runner on this machine]")
+                     " [latgrad-runner, or latgrad_runners for whole networks, on this machine]")
       ->type_name("COMMAND")
       ->allow_extra_args(false)
       ->expected(1, most_runners);

@@ -152,11 +152,12 @@ Inference infer(std::span<const lut::OperatorKey> operators, std::span<const Car
     for (const size_t op : distinct) ++inference.networks_with[op];
     inference.networks.push_back({networks[i].name, {network.time_us, 0}, of_network.visits()});
   }
-  if (timed.empty()) {
+  if (timed.size() < search::kFewestNetworks) {
     const auto reason =
         std::ranges::find_if(journal.unsupported(), [](const auto& text) { return !text.empty(); });
-    throw runner::RunnerError("the engine can run none of the networks: " +
-                              (reason == journal.unsupported().end() ? "none was timed" : *reason));
+    throw runner::RunnerError(fmt::format(
+        "the engine ran {} of {} networks, and a table needs at least {}: {}", timed.size(), networks.size(),
+        search::kFewestNetworks, reason == journal.unsupported().end() ? "raise --budget" : *reason));
   }
   search::InferredTimes inferred =
       search::infer_operator_times(features_of(operators.size(), networks), timed);

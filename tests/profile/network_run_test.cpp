@@ -259,6 +259,15 @@ TEST_F(NetworkRunTest, AnEngineWithoutAReferenceSaysSo) {
   EXPECT_EQ(report.result.unmeasured.size(), 2U);
 }
 
+// Nearly every architecture has a candidate that does not run.
+TEST_F(NetworkRunTest, TooFewNetworksThatRunAreAnErrorWithTheReason) {
+  engine_.cannot_run = "ChannelShuffle";
+  options_.num_networks = 30;
+  LATGRAD_EXPECT_ERROR(run_it(), runner::RunnerError,
+                       AllOf(HasSubstr(" of 30 networks, and a table needs at least 20: "),
+                             HasSubstr("no kernel for operator type ChannelShuffle")));
+}
+
 TEST_F(NetworkRunTest, BothPrecisionsHaveTheirOwnCosts) {
   // 8 bits cost half as much.
   engine_.operator_us = [](const net::Operator& op, const net::OpShapes& shapes) {

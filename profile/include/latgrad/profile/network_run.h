@@ -49,8 +49,7 @@ struct Inference {
   double line_mape = 0;  // of the line through physical features alone
 };
 
-// Errors: RunnerError where no network could run, with the first reason; ValueError as
-// search::infer_operator_times.
+// Errors: RunnerError where too few networks could run, with the first reason.
 Inference infer(std::span<const lut::OperatorKey> operators, std::span<const Carrier> networks,
                 const Journal& journal, double target);
 
