@@ -32,6 +32,7 @@ endif()
 if(SKBUILD)
   install(TARGETS latgrad_plugin LIBRARY DESTINATION latgrad COMPONENT python)
   install(DIRECTORY data/spaces DESTINATION latgrad COMPONENT python FILES_MATCHING PATTERN "*.textproto")
+  install(DIRECTORY runner/engines/ DESTINATION latgrad_runners COMPONENT python FILES_MATCHING PATTERN "*.py")
   install(TARGETS latgrad-cli latgrad-runner RUNTIME DESTINATION ${SKBUILD_SCRIPTS_DIR} COMPONENT python)
 endif()
 
