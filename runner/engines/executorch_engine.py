@@ -1,13 +1,11 @@
 """ExecuTorch with the XNNPACK backend: `pip install executorch onnx`. int8 by PyTorch's PT2E quantisation."""
 
-import collections
 import contextlib
-import hashlib
 import logging
 import os
 import warnings
 
-from serving import EngineError, Unsupported, first_line, needs
+from serving import EngineError, Kept, Unsupported, first_line, needs
 
 logging.disable(logging.WARNING)
 
@@ -46,10 +44,6 @@ from importlib.metadata import version
 
 from onnx_module import OnnxModule
 
-# Programs that were made already: making one takes seconds.
-KEPT = 512
-
-
 def quantised(module, inputs):
     """The module in int8, by one run with its example."""
     quantizer = XNNPACKQuantizer().set_global(get_symmetric_quantization_config())
@@ -75,22 +69,16 @@ class Engine:
         self.provider = ""
         self.framework = f"executorch {version('executorch')}, torch {torch.__version__}"
         self.fp32 = self.int8 = "ExecuTorch, XNNPACK"
-        self.programs = collections.OrderedDict()
+        self.programs = Kept()
 
     def load(self, model):
         module = OnnxModule(model).eval()
-        key = hashlib.sha256(model).digest()
-        if key not in self.programs:
-            try:
-                with warnings.catch_warnings(), torch.no_grad():
-                    warnings.simplefilter("ignore")
-                    self.programs[key] = program(module)
-            except Exception as error:  # export, lowering and quantisation have errors of many kinds
-                raise Unsupported(first_line(error)) from error
-            while len(self.programs) > KEPT:
-                self.programs.popitem(last=False)
-        self.programs.move_to_end(key)
-        buffer = self.programs[key]  # which the method reads from
+        try:
+            with warnings.catch_warnings(), torch.no_grad():
+                warnings.simplefilter("ignore")
+                buffer = self.programs.get(model, lambda: program(module))
+        except Exception as error:  # export, lowering and quantisation have errors of many kinds
+            raise Unsupported(first_line(error)) from error
         method = _load_for_executorch_from_buffer(buffer)
         inputs = module.example()
-        return lambda: (buffer, method.forward(inputs))
+        return lambda: (buffer, method.forward(inputs))  # the method reads from the buffer

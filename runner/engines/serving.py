@@ -10,8 +10,10 @@ An engine is a class with
 """
 
 import base64
+import collections
 import contextlib
 import gc
+import hashlib
 import importlib
 import json
 import os
@@ -40,6 +42,23 @@ class Unsupported(Exception):
 def needs(package, install):
     """The error of an engine whose package is missing."""
     return EngineError(f"the package {package} is missing: {install}")
+
+
+class Kept:
+    """What was made of the last models: making one takes seconds, and the planner loads each several times."""
+
+    def __init__(self, most=512):
+        self.most = most
+        self.made = collections.OrderedDict()
+
+    def get(self, model, make):
+        key = hashlib.sha256(model).digest()
+        if key not in self.made:
+            self.made[key] = make()
+        self.made.move_to_end(key)
+        while len(self.made) > self.most:
+            self.made.popitem(last=False)
+        return self.made[key]
 
 
 def cpu():

@@ -1,10 +1,8 @@
 """PyTorch: `pip install torch onnx`. The provider is "inductor" for torch.compile; without one, eager mode."""
 
-import collections
-import hashlib
 import warnings
 
-from serving import EngineError, Unsupported, needs
+from serving import EngineError, Kept, Unsupported, needs
 
 try:
     import torch
@@ -13,8 +11,9 @@ except ImportError as error:
 
 from onnx_module import OnnxModule
 
-# Compiled networks: making one takes seconds.
-KEPT = 512
+
+def compiled(module, inputs):
+    return torch.compile(torch.export.export(module, inputs).module())
 
 
 class Engine:
@@ -29,21 +28,12 @@ class Engine:
         self.framework = f"torch {torch.__version__}"
         self.fp32 = "torch.compile, inductor" if provider else "PyTorch, eager"
         self.int8 = ""
-        self.compiled = collections.OrderedDict()
+        self.compiled = Kept()
 
     def load(self, model):
         module = OnnxModule(model).eval()
         if module.is_quantised:
             raise Unsupported("PyTorch's int8 is measured operator by operator: --engine qnnpack, onednn or x86")
         inputs = module.example()
-        run = self.compile(model, module, inputs) if self.provider else module
+        run = self.compiled.get(model, lambda: compiled(module, inputs)) if self.provider else module
         return lambda: run(*inputs)
-
-    def compile(self, model, module, inputs):
-        key = hashlib.sha256(model).digest()
-        if key not in self.compiled:
-            self.compiled[key] = torch.compile(torch.export.export(module, inputs).module())
-        self.compiled.move_to_end(key)
-        while len(self.compiled) > KEPT:
-            self.compiled.popitem(last=False)
-        return self.compiled[key]

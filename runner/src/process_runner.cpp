@@ -174,34 +174,29 @@ Timings ProcessRunner::measure_by_part(const MeasureRequest& request) {
   return timings;
 }
 
-Timings ProcessRunner::measure_at_once(const MeasureRequest& request) {
-  uint64_t id = next_id_++;
-  std::string reply = ask(measure_request(id, request));
+template <typename Make, typename Parse>
+auto ProcessRunner::exchange(const Make& make, const Parse& parse) {
+  const uint64_t id = next_id_++;
+  const std::string reply = ask(make(id));
   try {
-    return parse_timings(reply, id, request);
+    return parse(reply, id);
   } catch (const RunnerError& error) {
     fail(error.what());
   }
+}
+
+Timings ProcessRunner::measure_at_once(const MeasureRequest& request) {
+  return exchange([&](uint64_t id) { return measure_request(id, request); },
+                  [&](const std::string& reply, uint64_t id) { return parse_timings(reply, id, request); });
 }
 
 Loaded ProcessRunner::load(const LoadRequest& request) {
-  const uint64_t id = next_id_++;
-  const std::string reply = ask(load_request(id, request));
-  try {
-    return parse_loaded(reply, id);
-  } catch (const RunnerError& error) {
-    fail(error.what());
-  }
+  return exchange([&](uint64_t id) { return load_request(id, request); }, parse_loaded);
 }
 
 NetworkTimes ProcessRunner::time(const TimeRequest& request) {
-  const uint64_t id = next_id_++;
-  const std::string reply = ask(time_request(id, request));
-  try {
-    return parse_times(reply, id, request);
-  } catch (const RunnerError& error) {
-    fail(error.what());
-  }
+  return exchange([&](uint64_t id) { return time_request(id, request); },
+                  [&](const std::string& reply, uint64_t id) { return parse_times(reply, id, request); });
 }
 
 std::string ProcessRunner::ask(const std::string& request) {

@@ -219,6 +219,17 @@ def test_the_folder_serves_an_engine(made_up_engine, monkeypatch):
     assert other["message"] == 'this runner takes whole networks, not the request "measure"'
 
 
+def test_what_was_made_of_a_model_is_kept(monkeypatch):
+    monkeypatch.syspath_prepend(str(RUNNERS))
+    from serving import Kept
+
+    made = []
+    kept = Kept(most=2)
+    for model in (b"a", b"b", b"a", b"c", b"a", b"b"):
+        assert kept.get(model, lambda: made.append(model) or model) == model
+    assert made == [b"a", b"b", b"c", b"b"]  # "b" was the one not used for longest when "c" came
+
+
 def test_the_folder_refuses():
     unknown, unopened = ask({**OPEN, "engine": "tensorrt"}, {"request": "time", "network": 0, "warmup": 0, "samples": 1})
     assert unknown["message"] == 'the engine must be one of onnxruntime, openvino, executorch, torch, got "tensorrt"'

@@ -41,6 +41,9 @@ class ProcessRunner : public Runner {
  private:
   Timings measure_at_once(const MeasureRequest& request);
   Timings measure_by_part(const MeasureRequest& request);
+  // Asks what `make(id)` says and gives what `parse(reply, id)` reads; its errors name the command.
+  template <typename Make, typename Parse>
+  auto exchange(const Make& make, const Parse& parse);
   std::string ask(const std::string& request);
   [[noreturn]] void fail(const std::string& what);
   [[noreturn]] void fail_by_death();
