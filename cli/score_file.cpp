@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "latgrad/base/byte_order_mark.h"
+#include "latgrad/base/csv.h"
 #include "latgrad/base/error.h"
 #include "latgrad/base/json.h"
 #include "latgrad/base/mapped_file.h"
@@ -77,22 +78,6 @@ std::optional<Number> parse_number(std::string_view text) {
   return number;
 }
 
-std::string_view trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r\"");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\"") - begin + 1);
-}
-
-std::vector<std::string_view> split(std::string_view line) {
-  std::vector<std::string_view> cells;
-  for (size_t begin = 0;;) {
-    const size_t end = line.find(',', begin);
-    cells.push_back(trimmed(line.substr(begin, end - begin)));
-    if (end == std::string_view::npos) return cells;
-    begin = end + 1;
-  }
-}
-
 size_t find_candidate(const search::LayerInfo& layer, std::string_view cell) {
   const auto named = std::ranges::find(layer.candidates, cell);
   if (named != layer.candidates.end()) return static_cast<size_t>(named - layer.candidates.begin());
@@ -103,19 +88,13 @@ size_t find_candidate(const search::LayerInfo& layer, std::string_view cell) {
 std::vector<double> read_csv(std::string_view text, const std::filesystem::path& path,
                              const search::Space& space) {
   Scores scores(space);
-  size_t line_number = 0;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    const std::vector<std::string_view> cells = split(text.substr(begin, end - begin));
-    begin = end + 1;
-    ++line_number;
-    if (cells == std::vector<std::string_view>{""}) continue;
-    const auto fail = [&](const std::string& rule) {
-      throw ParseError(rule, {.file = path.string(), .line = static_cast<int64_t>(line_number)});
-    };
+  base::CsvReader csv(text, path.string());
+  while (csv.next()) {
+    const std::vector<std::string>& cells = csv.cells();
+    const auto fail = [&](const std::string& rule) { csv.fail(rule); };
     if (cells.size() != 3)
       fail(fmt::format("a line must be layer,candidate,score, got {} values", cells.size()));
-    if (line_number == 1 && cells[0] == "layer") continue;
+    if (csv.line() == 1 && cells[0] == "layer") continue;
     const auto layer = parse_number<size_t>(cells[0]);
     if (!layer || *layer < 1 || *layer > space.layers().size()) {
       fail(fmt::format("layer must be from 1 to {}, got \"{}\"", space.layers().size(), cells[0]));
