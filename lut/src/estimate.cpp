@@ -37,6 +37,8 @@ std::string_view to_string(Status status) {
       return "exact";
     case Status::kSubstituted:
       return "substituted";
+    case Status::kEstimated:
+      return "estimated";
     case Status::kMissing:
       return "missing";
   }
@@ -105,6 +107,12 @@ OpEstimate estimate_on(const OperatorKey& key, const Table& table, std::string_v
   }
   op.records.assign(records.begin(), records.end());
   op.time_us = joined_time_us(records, table, options.mode, options.statistic);
+  for (const uint32_t record : records) {
+    const std::optional<double> error_us = table.error_us(record);
+    if (!error_us) continue;
+    if (op.status == Status::kExact) op.status = Status::kEstimated;
+    op.error_us = std::max(op.error_us.value_or(0), *error_us);
+  }
   // Of the other times the table does not keep how they were written: the published tool never prints them.
   op.time_is_integer = options.mode != Mode::kAve && options.statistic == Statistic::kP50 &&
                        table.p50_is_integer(chosen_record(records, table, options.mode, options.statistic));
@@ -112,6 +120,15 @@ OpEstimate estimate_on(const OperatorKey& key, const Table& table, std::string_v
 }
 
 }  // namespace
+
+void add_up(Estimate& estimate) {
+  estimate.found_us = 0;
+  estimate.all_found = true;
+  for (const OpEstimate& op : estimate.ops) {
+    estimate.found_us += op.time_us.value_or(0);
+    estimate.all_found = estimate.all_found && op.time_us.has_value();
+  }
+}
 
 double joined_time_us(std::span<const uint32_t> records, const Table& table, Mode mode, Statistic statistic) {
   if (mode != Mode::kAve) {
@@ -145,12 +162,8 @@ Estimate estimate(const net::Net& net, const net::NetShapes& shapes, const Table
     } else {
       op.type_after_lookup = net.ops[i].type;
     }
-    if (op.time_us) {
-      result.found_us += *op.time_us;
-    } else {
-      result.all_found = false;
-    }
   }
+  add_up(result);
   return result;
 }
 

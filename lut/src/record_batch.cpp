@@ -24,6 +24,7 @@ void RecordBatch::add(const Record& record) {
   compact.inputs_size = static_cast<uint32_t>(inputs.size() - compact.inputs_at);
   compact.p50_is_integer = record.p50_is_integer;
   compact.times = {record.p0_us, record.p10_us, record.p50_us, record.p90_us, record.p100_us};
+  if (record.error_us) compact.error_us = static_cast<float>(*record.error_us);
 }
 
 }  // namespace latgrad::lut

@@ -16,6 +16,9 @@
 
 namespace latgrad::lut {
 
+// The error of a record that is no estimate.
+inline constexpr float kMeasured = -1;
+
 struct CompactRecord {
   uint32_t op = 0;  // type and arguments
   uint32_t device = 0;
@@ -23,6 +26,7 @@ struct CompactRecord {
   bool p50_is_integer = false;
   uint64_t inputs_at = 0;         // shapes and types of the inputs: append_inputs' bytes
   std::array<double, 5> times{};  // microseconds; p0, p10, p50, p90, p100
+  float error_us = kMeasured;     // of an estimate: its standard deviation
 };
 
 // A type with its arguments as they stand in the file.

@@ -44,12 +44,15 @@ std::string record_json(const Record& record) {
   return fmt::format(
       R"({{"op_type": {}, "op_args": [{}], "input_shapes": [{}], "input_dtypes": [{}], )"
       R"("runtime_us_p0": {}, "runtime_us_p10": {}, "runtime_us_p50": {}, "runtime_us_p90": {}, )"
-      R"("runtime_us_p100": {}, "device": {}}})",
+      R"("runtime_us_p100": {}, "device": {}{}}})",
       checked_string("op_type", record.op_type), fmt::join(args, ", "), fmt::join(shapes, ", "),
       fmt::join(dtypes, ", "), checked_time("runtime_us_p0", record.p0_us),
       checked_time("runtime_us_p10", record.p10_us), record.p50_is_integer ? python_int(record.p50_us) : p50,
       checked_time("runtime_us_p90", record.p90_us), checked_time("runtime_us_p100", record.p100_us),
-      checked_string("device", record.device));
+      checked_string("device", record.device),
+      record.error_us
+          ? fmt::format(R"(, "runtime_us_error": {})", checked_time("runtime_us_error", *record.error_us))
+          : "");
 }
 
 void write_records(const std::vector<Record>& records, const std::filesystem::path& path) {

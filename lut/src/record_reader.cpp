@@ -38,12 +38,16 @@ enum Field : int {
   kP90,
   kP100,
   kDevice,
+  kError,  // optional
   kOther
 };
 
+constexpr int kRequiredFields = kError;
+
 constexpr std::array<std::string_view, kOther> kFieldNames = {
-    "op_type",        "op_args",        "input_shapes",   "input_dtypes",    "runtime_us_p0",
-    "runtime_us_p10", "runtime_us_p50", "runtime_us_p90", "runtime_us_p100", "device"};
+    "op_type",         "op_args",        "input_shapes",    "input_dtypes",
+    "runtime_us_p0",   "runtime_us_p10", "runtime_us_p50",  "runtime_us_p90",
+    "runtime_us_p100", "device",         "runtime_us_error"};
 
 // Takes the next line off `text`; nothing at the end.
 std::optional<std::string_view> next_line(std::string_view& text) {
@@ -127,6 +131,7 @@ void LineReader::read_object(std::string_view line) {
   ondemand::document document =
       parser_.iterate(line.data(), line.size(), line.size() + simdjson::SIMDJSON_PADDING);
   unsigned seen = 0;
+  record_.error_us = kMeasured;
   // Fields and values are taken by reference: copies of what was just written would stall.
   for (auto field : document.get_object()) {
     if (field.error() != simdjson::SUCCESS) throw simdjson::simdjson_error(field.error());
@@ -138,7 +143,7 @@ void LineReader::read_object(std::string_view line) {
         fmt::format("a table must hold one JSON object per line, but more text follows it: {}", quoted(line)),
         ""};
   }
-  for (int field = 0; field < kOther; ++field) {
+  for (int field = 0; field < kRequiredFields; ++field) {
     if ((seen & (1u << field)) == 0) {
       throw LineError{fmt::format("a record needs the key {}, got {}", kFieldNames[field], quoted(line)),
                       std::string(kFieldNames[field])};
@@ -217,6 +222,9 @@ void LineReader::read_value(Field field, ondemand::value& value) {
     case kP90:
     case kP100:
       record_.times[field - kP0] = read_time(value);
+      break;
+    case kError:
+      record_.error_us = static_cast<float>(read_time(value));
       break;
     case kOther:
       break;

@@ -60,11 +60,9 @@ void check(const Record& record, size_t index) {
   const auto fail = [index](std::string_view field, const std::string& message) {
     throw ValueError(fmt::format("{} {} in record {}", field, message, index), {.field = std::string(field)});
   };
-  const std::pair<const char*, double> times[] = {{"p0_us", record.p0_us},
-                                                  {"p10_us", record.p10_us},
-                                                  {"p50_us", record.p50_us},
-                                                  {"p90_us", record.p90_us},
-                                                  {"p100_us", record.p100_us}};
+  const std::pair<const char*, double> times[] = {
+      {"p0_us", record.p0_us},   {"p10_us", record.p10_us},   {"p50_us", record.p50_us},
+      {"p90_us", record.p90_us}, {"p100_us", record.p100_us}, {"error_us", record.error_us.value_or(0)}};
   for (const auto& [field, time_us] : times) {
     if (!std::isfinite(time_us) || time_us < 0) {
       fail(field, fmt::format("must be finite and not negative, got {}", time_us));
@@ -303,12 +301,18 @@ Record Table::record(size_t index) const {
   record.p100_us = compact.times[4];
   record.p50_is_integer = compact.p50_is_integer;
   record.device = all.devices[compact.device];
+  record.error_us = error_us(index);
   return record;
 }
 
 double Table::time_us(size_t index, Statistic statistic) const {
   const std::array<double, 5>& times = impl_->all.records[index].times;  // in the order of Statistic
   return statistic == Statistic::kMean ? mean_us(times) : times[static_cast<size_t>(statistic)];
+}
+
+std::optional<double> Table::error_us(size_t index) const {
+  const float error_us = impl_->all.records[index].error_us;
+  return error_us == kMeasured ? std::nullopt : std::optional<double>(error_us);
 }
 
 bool Table::p50_is_integer(size_t index) const { return impl_->all.records[index].p50_is_integer; }

@@ -128,6 +128,23 @@ TEST(TableTest, KeepsTheLargestDimensions) {
   EXPECT_THAT(table.record(0).input_shapes, ElementsAre(net::Shape{9223372036854775807, 128, 127}));
 }
 
+TEST(TableTest, AnEstimatedRecordHasAnError) {
+  std::string estimated = line("Relu", "5");
+  estimated.insert(estimated.size() - 2, ", \"runtime_us_error\": 1.5");
+  const Table table = parse(estimated + line("Sigmoid", "6"));
+  EXPECT_EQ(table.error_us(0), 1.5);
+  EXPECT_EQ(table.error_us(1), std::nullopt);  // and not that of the line before
+  EXPECT_EQ(table.record(0).error_us, 1.5);
+  const std::string written = record_json(table.record(0));
+  EXPECT_THAT(written, HasSubstr("\"runtime_us_error\": 1.5}"));
+  EXPECT_EQ(parse(written + "\n").record(0), table.record(0));
+  EXPECT_THAT(record_json(table.record(1)), testing::Not(HasSubstr("error")));
+  expect_parse_error(replaced(estimated, "1.5", "-1"), 1, "runtime_us_error",
+                     "runtime_us_error must not be negative, got -1");
+  expect_parse_error(replaced(estimated, "1.5", "null"), 1, "runtime_us_error",
+                     "runtime_us_error must be a finite number of microseconds, got null");
+}
+
 TEST(TableTest, MayBeEmpty) {
   for (const char* text : {"", "\n", "\xef\xbb\xbf", " \r\n \n"}) {
     const Table table = parse(text);

@@ -31,9 +31,10 @@ std::string_view to_string(Mode mode);
 enum class Status {
   kExact,        // a record matches by meaning
   kSubstituted,  // an Int8Conv priced by the Int8ConvRelu of the same arguments and shapes
+  kEstimated,    // a record matches whose time was not measured but inferred, with an error
   kMissing,      // no record
 };
-std::string_view to_string(Status status);  // "exact", "substituted", "missing"
+std::string_view to_string(Status status);  // "exact", "substituted", "estimated", "missing"
 
 enum class Matching {
   kMeaning,    // arguments compared by meaning (the default)
@@ -49,10 +50,11 @@ struct EstimateOptions {
 
 struct OpEstimate {
   Status status = Status::kMissing;
-  std::optional<double> time_us;  // by statistic and mode; nothing when missing
-  bool time_is_integer = false;   // the file has an integer: the published tool prints `259`, not `259.0`
-  std::string type_after_lookup;  // the type that was looked up last
-  std::vector<uint32_t> records;  // matches in the table, in file order
+  std::optional<double> time_us;   // by statistic and mode; nothing when missing
+  std::optional<double> error_us;  // standard deviation of an estimated time
+  bool time_is_integer = false;    // the file has an integer: the published tool prints `259`, not `259.0`
+  std::string type_after_lookup;   // the type that was looked up last
+  std::vector<uint32_t> records;   // matches in the table, in file order
 };
 
 struct Estimate {
@@ -63,6 +65,9 @@ struct Estimate {
   // The price; nothing while an operator is missing.
   std::optional<double> total_us() const;
 };
+
+// Makes the totals of an estimate anew from its operators.
+void add_up(Estimate& estimate);
 
 // The combined time of records of one operator: `estimate_operator` for records that were already found.
 // Precondition: at least one record, each < table.size().

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,6 +34,8 @@ struct Record {
   double p100_us = 0;
   bool p50_is_integer = false;  // printed as `259`, not `259.0`, by the reference tool
   std::string device = {};
+  // The standard deviation of a time that was estimated; nothing: it was measured.
+  std::optional<double> error_us = {};
 
   bool operator==(const Record&) const = default;
 };
@@ -59,6 +62,8 @@ class Table {
   // One figure of a record, without the copy; precondition: index < size().
   double time_us(size_t index, Statistic statistic) const;
   bool p50_is_integer(size_t index) const;
+  // As Record::error_us, to the precision of a float.
+  std::optional<double> error_us(size_t index) const;
   const std::vector<std::string>& devices() const;  // distinct, in file order
   bool has_device(std::string_view device) const;
   const std::string& source() const;
