@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <unordered_map>
 
 #include "command.h"
 #include "latgrad/base/json.h"
@@ -71,12 +72,21 @@ struct ShownArch {
   std::optional<PricedArch> priced;
 };
 
+using EstimatedOperators = std::unordered_map<std::string, lut::OpEstimate>;  // by canonical key
+
 // Prices a part and collects the operators that the table lacks.
 Part price_part(std::string name, std::string candidate, const net::Net& net, const Pricing& pricing,
-                lut::MissingOperators& missing) {
+                const EstimatedOperators& estimated, lut::MissingOperators& missing) {
   const net::NetShapes shapes = net::infer_shapes(net);
   Part part{std::move(name), std::move(candidate),
             lut::estimate(net, shapes, pricing.table, pricing.options)};
+  // What was estimated for the whole network is the same in its parts.
+  for (size_t i = 0; i < net.ops.size(); ++i) {
+    if (part.estimate.ops[i].time_us) continue;
+    const auto known = estimated.find(lut::canonical(lut::operator_key(net.ops[i], shapes.ops[i])));
+    if (known != estimated.end()) part.estimate.ops[i] = known->second;
+  }
+  lut::add_up(part.estimate);
   for (size_t i = 0; i < net.ops.size(); ++i) {
     if (!part.estimate.ops[i].time_us) missing.add(lut::operator_key(net.ops[i], shapes.ops[i]), part.name);
   }
@@ -85,15 +95,22 @@ Part price_part(std::string name, std::string candidate, const net::Net& net, co
 
 PricedArch price(const ShownArch& shown, const Pricing& pricing) {
   PricedArch priced;
-  priced.estimate = lut::estimate(shown.net, shown.shapes, pricing.table, pricing.options);
-  priced.fixed =
-      price_part("fixed", "", search::lower_fixed(shown.space, shown.precision), pricing, priced.missing);
+  priced.estimate = pricing.estimate(shown.net, shown.shapes);
+  EstimatedOperators estimated;
+  for (size_t i = 0; i < shown.net.ops.size(); ++i) {
+    const lut::OpEstimate& op = priced.estimate.ops[i];
+    if (op.records.empty() && op.time_us) {
+      estimated.emplace(lut::canonical(lut::operator_key(shown.net.ops[i], shown.shapes.ops[i])), op);
+    }
+  }
+  priced.fixed = price_part("fixed", "", search::lower_fixed(shown.space, shown.precision), pricing,
+                            estimated, priced.missing);
   for (size_t i = 0; i < shown.arch.size(); ++i) {
     const auto choice = static_cast<size_t>(shown.arch[i]);
     const std::string& candidate = shown.space.layers()[i].candidates[choice];
     priced.layers.push_back(price_part(fmt::format("layer {} {}", i + 1, candidate), candidate,
                                        search::lower_block(shown.space, i, choice, shown.precision), pricing,
-                                       priced.missing));
+                                       estimated, priced.missing));
   }
   return priced;
 }
@@ -102,6 +119,7 @@ void add_price(base::Json& json, const ShownArch& shown, const Pricing& pricing)
   const PricedArch& priced = *shown.priced;
   pricing.add_to(json);
   json["total_us"] = base::or_null(priced.estimate.total_us());
+  add_interval(json, pricing.interval(priced.estimate));
   json["found_us"] = priced.estimate.found_us;
   json["all_found"] = priced.estimate.all_found;
   json["fixed_us"] = base::or_null(priced.fixed.estimate.total_us());
@@ -141,7 +159,8 @@ std::string price_text(const PricedArch& priced, const Pricing& pricing, const A
   }
   std::string text = fmt::format("\nMicroseconds on {}\n\n{}\n", pricing.text(), table.text());
   if (const auto total_us = priced.estimate.total_us()) {
-    return text + fmt::format("total  {}\n", format_ms_and_us(*total_us));
+    return text + fmt::format("total  {}\n", format_ms_and_us(*total_us)) +
+           interval_text("       ", pricing.interval(priced.estimate));
   }
   return text + fmt::format(
                     "total  none: the table lacks {}\n{}"
@@ -202,6 +221,7 @@ Command add_arch_command(CLI::App& parent) {
       ->required();
   app->add_option("ARCH", options->arch, "The architecture: a name, digits or block names")->required();
   add_pricing_options(*app, options->pricing);
+  add_estimate_missing_option(*app, options->pricing);
   add_precision_option(*app, options->precision);
   app->add_flag("--json", options->json, "Print JSON");
   app->add_option("--netdef", options->netdef,

@@ -34,6 +34,7 @@ Command add_arch_command(CLI::App& parent);
 Command add_lut_info_command(CLI::App& parent);
 Command add_profile_command(CLI::App& parent);
 Command add_validate_command(CLI::App& parent);
+Command add_calibrate_command(CLI::App& parent);
 Command add_search_command(CLI::App& parent);
 Command add_report_command(CLI::App& parent);
 

@@ -53,6 +53,7 @@ struct TableInfo {
   std::optional<double> min_p50_us;
   std::optional<double> max_p50_us;
   // (p90 - p10) / p50, over the records whose p50 is not zero.
+  size_t estimated = 0;  // records whose time was not measured
   std::optional<double> median_spread;
   std::optional<double> max_spread;
   std::optional<profile::Reference> reference;  // that the provenance names
@@ -82,6 +83,7 @@ TableInfo inspect(const lut::Table& table) {
     }
     info.min_p50_us = std::min(info.min_p50_us.value_or(record.p50_us), record.p50_us);
     info.max_p50_us = std::max(info.max_p50_us.value_or(record.p50_us), record.p50_us);
+    if (record.error_us) ++info.estimated;
     if (record.p50_us > 0) spreads.push_back((record.p90_us - record.p10_us) / record.p50_us);
   }
   if (!spreads.empty()) {
@@ -145,6 +147,7 @@ std::string info_json(const TableInfo& info, const std::string& file) {
                           {"repeated_records", info.repeated_records},
                           {"min_p50_us", base::or_null(info.min_p50_us)},
                           {"max_p50_us", base::or_null(info.max_p50_us)},
+                          {"estimated_records", info.estimated},
                           {"median_spread", base::or_null(info.median_spread)},
                           {"max_spread", base::or_null(info.max_spread)},
                           {"reference", reference_json(info)}});
@@ -167,6 +170,10 @@ std::string info_text(const TableInfo& info, const std::string& file) {
   text += fmt::format("\nrepeated  {} in {}\n", format_count(info.repeated_operators, "operator"),
                       format_count(info.repeated_records, "record"));
   text += fmt::format("p50       {} to {} us\n", format_us(*info.min_p50_us), format_us(*info.max_p50_us));
+  if (info.estimated > 0) {
+    text += fmt::format("estimated {}: times inferred from whole networks\n",
+                        format_count(info.estimated, "record"));
+  }
   if (info.median_spread) {
     text += fmt::format("spread    {:.1f}% median, {:.1f}% at most: (p90 - p10) / p50\n",
                         100 * *info.median_spread, 100 * *info.max_spread);

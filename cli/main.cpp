@@ -73,9 +73,10 @@ int parse_and_run(std::vector<char*> arguments) {
   app.get_help_ptr()->description("Print this help");
   app.get_option("--version")->description("Print the version");
   app.require_subcommand(1);
-  const Command commands[] = {add_net_command(app),      add_op_command(app),       add_space_command(app),
-                              add_arch_command(app),     add_lut_info_command(app), add_profile_command(app),
-                              add_validate_command(app), add_search_command(app),   add_report_command(app)};
+  const Command commands[] = {add_net_command(app),      add_op_command(app),        add_space_command(app),
+                              add_arch_command(app),     add_lut_info_command(app),  add_profile_command(app),
+                              add_validate_command(app), add_calibrate_command(app), add_search_command(app),
+                              add_report_command(app)};
   try {
     app.parse(static_cast<int>(arguments.size()), arguments.data());
     for (const Command& command : commands) {

@@ -115,6 +115,7 @@ Json op_json(const PricedNet& priced, size_t i) {
           {"macs", base::or_null(shapes.macs)},
           {"status", lut::to_string(estimate.status)},
           {"us", base::or_null(estimate.time_us)},
+          {"error_us", base::or_null(estimate.error_us)},
           {"records", estimate.records.size()},
           {"type_after_lookup", estimate.type_after_lookup}};
 }
@@ -132,6 +133,7 @@ std::string net_json(const PricedNet& priced, const NetOptions& options) {
   priced.pricing.add_to(json);
   json["matching"] = options.reference ? "reference" : "meaning";
   json["total_us"] = base::or_null(priced.estimate.total_us());
+  add_interval(json, priced.pricing.interval(priced.estimate));
   json["found_us"] = priced.estimate.found_us;
   json["all_found"] = priced.estimate.all_found;
   json["macs"] = base::or_null(net::count_macs(priced.shapes).total());
@@ -151,8 +153,9 @@ std::string operator_text(const PricedNet& priced, size_t i) {
 }
 
 std::string status_text(const lut::OpEstimate& op) {
-  return op.status == lut::Status::kSubstituted ? fmt::format("as {}", op.type_after_lookup)
-                                                : std::string(lut::to_string(op.status));
+  if (op.status == lut::Status::kSubstituted) return fmt::format("as {}", op.type_after_lookup);
+  if (op.error_us) return fmt::format("{} +-{}", lut::to_string(op.status), format_us(*op.error_us));
+  return std::string(lut::to_string(op.status));
 }
 
 std::string operator_table(const PricedNet& priced, bool with_shares) {
@@ -190,8 +193,10 @@ std::string missing_text(const PricedNet& priced, const NetOptions& options) {
     text += fmt::format("partial sum  {}, without {} of {}\n", format_ms_and_us(priced.estimate.found_us),
                         count, format_count(priced.net.ops.size(), "operator"));
   } else {
-    text += fmt::format("total        none: {} of {} lack a record (--partial sums the others)\n", count,
-                        format_count(priced.net.ops.size(), "operator"));
+    text += fmt::format(
+        "total        none: {} of {} lack a record (--partial sums the others, --estimate-missing estimates "
+        "them)\n",
+        count, format_count(priced.net.ops.size(), "operator"));
   }
   return text + fmt::format(
                     "\nMissing in {} for {}:\n{}\n"
@@ -216,6 +221,7 @@ std::string net_text(const PricedNet& priced, const NetOptions& options) {
     text += fmt::format("remark       {}\n", remark);
   if (const auto total_us = priced.estimate.total_us()) {
     text += fmt::format("total        {}\n", format_ms_and_us(*total_us));
+    text += interval_text("interval     ", priced.pricing.interval(priced.estimate));
   } else {
     text += missing_text(priced, options);
   }
@@ -239,7 +245,7 @@ int run(const NetOptions& options) {
   }
   Pricing pricing = load_pricing(options.pricing);
   if (options.reference) pricing.options.matching = lut::Matching::kReference;
-  lut::Estimate estimate = lut::estimate(net, shapes, pricing.table, pricing.options);
+  lut::Estimate estimate = pricing.estimate(net, shapes);
   const PricedNet priced{std::move(net), std::move(named.unread_parameters), std::move(shapes),
                          std::move(pricing), std::move(estimate)};
   if (options.json) {
@@ -263,6 +269,7 @@ Command add_net_command(CLI::App& parent) {
                   "such a file")
       ->required();
   add_pricing_options(*app, options->pricing);
+  add_estimate_missing_option(*app, options->pricing);
   app->add_option("--init", options->init,
                   "The init net of a Caffe2 network, for the shapes of its parameters [found next to MODEL]")
       ->type_name("FILE");

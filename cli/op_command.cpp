@@ -84,6 +84,7 @@ void add_answer(base::Json& object, const lut::OperatorKey& key, const std::stri
   object["statistic"] = lut::to_string(pricing.options.statistic);
   object["status"] = lut::to_string(estimate.status);
   object["us"] = base::or_null(estimate.time_us);
+  object["error_us"] = base::or_null(estimate.error_us);
   object["times_us"] = times_us(estimate, pricing);
   object["type_after_lookup"] = estimate.type_after_lookup;
 }
@@ -96,6 +97,7 @@ std::string answer_text(const lut::OperatorKey& key, const lut::OpEstimate& esti
                               pricing.options.device);
   }
   text += fmt::format("  {} us on {}", format_us(*estimate.time_us), pricing.text());
+  if (estimate.error_us) text += fmt::format(", estimated: +-{} us", format_us(*estimate.error_us));
   if (estimate.status == lut::Status::kSubstituted) {
     text += fmt::format(", from {}", estimate.type_after_lookup);
   }

@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <utility>
 #include <vector>
+
+#include "latgrad/search/estimate_missing.h"
+#include "latgrad/search/posterior_file.h"
 
 namespace latgrad::cli {
 
@@ -27,6 +31,17 @@ CLI::Option* add_pricing_options(CLI::App& app, PricingOptions& options) {
       ->capture_default_str()
       ->check(CLI::IsMember(statistics));
   return lut;
+}
+
+void add_estimate_missing_option(CLI::App& app, PricingOptions& options) {
+  app.add_flag("--estimate-missing", options.estimate_missing,
+               "Estimate the operators that the table lacks from those that it has, each with an error");
+}
+
+lut::Estimate Pricing::estimate(const net::Net& net, const net::NetShapes& shapes) const {
+  lut::Estimate estimate = lut::estimate(net, shapes, table, options);
+  if (estimates_missing) search::estimate_missing(estimate, net, shapes, table, options);
+  return estimate;
 }
 
 void add_precision_option(CLI::App& app, std::string& precision) {
@@ -55,7 +70,24 @@ Pricing load_pricing(const PricingOptions& options) {
   const lut::EstimateOptions estimate{.device = table.resolve_device(options.device),
                                       .mode = lut::parse_mode(options.mode),
                                       .statistic = lut::parse_statistic(options.statistic)};
-  return {std::move(table), estimate, options.lut};
+  auto posterior = search::load_posterior(options.lut, table);
+  return {std::move(table), estimate, options.lut, std::move(posterior), options.estimate_missing};
+}
+
+std::optional<search::Interval> Pricing::interval(const lut::Estimate& estimate) const {
+  if (!posterior || options.statistic != lut::Statistic::kP50) return std::nullopt;
+  return search::interval_of(estimate, *posterior);
+}
+
+void add_interval(base::Json& object, const std::optional<search::Interval>& interval) {
+  object["low_us"] = interval ? base::Json(interval->low_us) : base::Json();
+  object["high_us"] = interval ? base::Json(interval->high_us) : base::Json();
+}
+
+std::string interval_text(const char* label, const std::optional<search::Interval>& interval) {
+  if (!interval) return "";
+  return fmt::format("{}{:.3f} to {:.3f} ms: where 9 of 10 measured times lie\n", label,
+                     interval->low_us / 1e3, interval->high_us / 1e3);
 }
 
 }  // namespace latgrad::cli

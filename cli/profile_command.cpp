@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <iostream>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "command.h"
+#include "interrupt.h"
 #include "latgrad/base/duration.h"
 #include "latgrad/base/error.h"
 #include "latgrad/base/json.h"
@@ -47,7 +47,7 @@ constexpr const char* kFooter =
     "tables/\n"
     "                                                     both at once, a table for each\n"
     "  latgrad profile --space fbnet --precision fp32 --engine onnxruntime\n"
-    "                                                     inferred from whole networks, in eight minutes\n"
+    "                                                     inferred from 80 whole networks, in minutes\n"
     "  latgrad profile --self-test                        check whether the runner's clock is right\n\n"
     "Exit codes: 0 complete, 3 some operators could not be measured (they are listed), 1 error,\n"
     "2 wrong usage.";
@@ -65,19 +65,6 @@ struct ProfileOptions {
   bool json = false;
   bool quiet = false;
 };
-
-// Set by the handler, on whichever thread it runs, and read by all.
-std::atomic<int> interrupted = 0;
-static_assert(std::atomic<int>::is_always_lock_free);
-
-// The first Ctrl-C lets the current network finish; the handler resets itself, so the second one kills.
-void stop_on_interrupt() {
-  struct sigaction action {};
-  action.sa_handler = [](int signal) { interrupted = signal; };
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-}
 
 int run_self_test(const ProfileOptions& options) {
   const std::unique_ptr<runner::Runner> runner = start_runner(options.runner);
@@ -121,10 +108,10 @@ int run_profile(const ProfileOptions& options) {
                              options.quiet ? profile::Progress::Style::kQuiet : profile::stderr_style(),
                              profile::stderr_columns());
   const profile::RunResult result =
-      profile::run(options.run, *runner, progress, [] { return interrupted != 0; });
+      profile::run(options.run, *runner, progress, [] { return interrupted() != 0; });
   if (result.stopped) {
     write_error("latgrad: interrupted; the same command resumes the run\n");
-    return std::raise(interrupted);  // the caller sees the signal, as with any interrupted program
+    return std::raise(interrupted());  // the caller sees the signal, as with any interrupted program
   }
   if (options.json) {
     write_output(report_json(result));
@@ -172,7 +159,7 @@ int run_fleet(const ProfileOptions& options) {
         profile::stderr_columns(), fmt::format("{}  ", i + 1));
     try {
       const std::unique_ptr<runner::Runner> runner = start_runner(options.runner, i);
-      results[i].result = profile::run(own, *runner, progress, [] { return interrupted != 0; });
+      results[i].result = profile::run(own, *runner, progress, [] { return interrupted() != 0; });
     } catch (const std::exception& error) {
       results[i].error = error.what();
       progress.say(fmt::format("failed: {}", error.what()));
@@ -185,7 +172,7 @@ int run_fleet(const ProfileOptions& options) {
     write_error(
         "latgrad: interrupted; the same command resumes the runs that are not done, and measures the others "
         "again\n");
-    return std::raise(interrupted);
+    return std::raise(interrupted());
   }
   bool failed = false;
   bool missing = false;
@@ -288,7 +275,7 @@ void declare_how(CLI::App& app, ProfileOptions& options) {
                      profile::kNetworkRounds.samples_per_visit))
       ->type_name("N")
       ->capture_default_str()
-      ->check(CLI::Range(20, 100'000));
+      ->check(CLI::Range(profile::kFewestNetworks, size_t{100000}));
   app.add_option("--seed", measure.seed, "Seed of the architectures and of the order")->capture_default_str();
 }
 

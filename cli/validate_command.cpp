@@ -93,6 +93,10 @@ std::string agreement_text(const profile::ValidateResult& result) {
                       short_name(result.nets[agreement.worst].name));
   text += fmt::format("within 5%    {} of {}, within 10%: {}\n", agreement.within_5_percent, agreement.pairs,
                       agreement.within_10_percent);
+  if (result.covered) {
+    text += fmt::format("intervals    {} of {} measured times are inside theirs, of 90%\n", *result.covered,
+                        agreement.pairs);
+  }
   if (agreement.tau) {
     text += fmt::format("Kendall tau  {:.3f}{}\n", *agreement.tau, bounds_text(agreement.tau_interval, 1, 3));
   } else {

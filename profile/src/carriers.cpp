@@ -6,6 +6,7 @@
 
 #include "latgrad/base/random.h"
 #include "latgrad/search/lowering.h"
+#include "latgrad/search/random_architecture.h"
 
 namespace latgrad::profile {
 namespace {
@@ -30,15 +31,6 @@ std::string architecture_name(const search::Space& space, const search::Architec
   std::string digits;
   for (const int choice : arch) digits += static_cast<char>('0' + choice);
   return digits;
-}
-
-search::Architecture random_architecture(const search::Space& space, std::mt19937_64& random) {
-  search::Architecture arch;
-  for (const search::LayerInfo& layer : space.layers()) {
-    std::vector<int> candidates = offered(layer);
-    arch.push_back(candidates[base::random_below(candidates.size(), random)]);
-  }
-  return arch;
 }
 
 Carriers::Carriers(std::span<const lut::OperatorKey> planned) {
@@ -96,7 +88,7 @@ void Carriers::add_architectures(const SpaceCarrier& carrier, const std::vector<
     num_architectures = std::max(num_architectures, candidates.size());
   }
   for (size_t turn = 0; turn < num_architectures; ++turn) {
-    search::Architecture arch = random_architecture(carrier.space, random);
+    search::Architecture arch = search::random_architecture(carrier.space, random);
     for (size_t layer = 0; layer < arch.size(); ++layer) {
       if (turn < turns[layer].size()) arch[layer] = turns[layer][turn];
     }

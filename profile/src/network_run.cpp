@@ -3,25 +3,37 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
+#include <iterator>
+#include <map>
 #include <random>
 #include <set>
 
 #include "latgrad/base/random.h"
 #include "latgrad/net/infer_shapes.h"
 #include "latgrad/runner/chain.h"
-#include "latgrad/search/operator_inference.h"
+#include "latgrad/search/calibration.h"
+#include "latgrad/search/plan_networks.h"
 
 namespace latgrad::profile {
 namespace {
 
 // After so many rounds without a new network a space has no more.
 constexpr int kMostRepeats = 200;
+// Architectures to choose from, for each that is chosen; and at most, if more need not be chosen.
+constexpr size_t kPoolForEach = 8;
+constexpr size_t kMostPool = 2000;
+// They stand for the space.
+constexpr size_t kTypical = 512;
 
-// By operator of the plan, from the first network that has it; zeros without one.
-std::vector<std::vector<double>> features_of(size_t num_operators, std::span<const Carrier> networks) {
-  std::vector<std::vector<double>> features(num_operators);
+// What the networks consist of: operators of the plan by number, those that none has left out.
+struct Operators {
+  std::vector<size_t> places;  // in the plan, ascending
+  std::vector<search::PhysicalTotals> physical;
+  std::vector<std::vector<uint32_t>> networks;
+};
+
+Operators operators_of(std::span<const Carrier> networks) {
+  std::map<size_t, search::PhysicalTotals> physical;  // by place in the plan
   for (const Carrier& network : networks) {
     const net::NetShapes shapes =
         net::infer_shapes(network.net, {.allow_unknown = true, .list_blobs = false});
@@ -30,12 +42,24 @@ std::vector<std::vector<double>> features_of(size_t num_operators, std::span<con
       if (!shapes.ops[op].known) continue;
       const int place = network.operators[link++];
       if (place == kNotPlanned) continue;
-      std::vector<double>& of_operator = features[static_cast<size_t>(place)];
-      if (of_operator.empty()) of_operator = search::physical_features(network.net.ops[op], shapes.ops[op]);
+      physical.try_emplace(static_cast<size_t>(place),
+                           search::physical_totals(network.net.ops[op], shapes.ops[op]));
     }
   }
-  for (std::vector<double>& of_operator : features) of_operator.resize(search::kPhysicalFeatures, 0);
-  return features;
+  Operators operators;
+  std::map<size_t, uint32_t> numbers;
+  for (const auto& [place, totals] : physical) {
+    numbers.emplace(place, static_cast<uint32_t>(operators.places.size()));
+    operators.places.push_back(place);
+    operators.physical.push_back(totals);
+  }
+  for (const Carrier& network : networks) {
+    std::vector<uint32_t>& of_network = operators.networks.emplace_back();
+    for (const int place : network.operators) {
+      if (place != kNotPlanned) of_network.push_back(numbers.at(static_cast<size_t>(place)));
+    }
+  }
+  return operators;
 }
 
 class NetworkMeasurement {
@@ -110,15 +134,33 @@ class NetworkMeasurement {
 
 std::vector<Carrier> choose_networks(const Carriers& carriers, size_t most, uint64_t seed) {
   std::mt19937_64 random(seed);
-  std::vector<Carrier> networks = carriers.nets();
+  std::vector<Carrier> pool;
   std::set<std::string> names;
-  for (int repeats = 0; networks.size() < most && repeats < kMostRepeats; ++repeats) {
+  const size_t pool_size = std::max(most, std::min(kPoolForEach * most, kMostPool));
+  size_t covering = 0;  // the first turn: each candidate occurs in it
+  for (int repeats = 0; pool.size() < pool_size && repeats < kMostRepeats; ++repeats) {
     for (Carrier& carrier : carriers.all_turns(random)) {
-      if (networks.size() == most) break;
       if (!names.insert(carrier.name).second) continue;
-      networks.push_back(std::move(carrier));
+      pool.push_back(std::move(carrier));
       repeats = 0;
     }
+    if (covering == 0) covering = pool.size();
+  }
+  std::vector<Carrier> networks = carriers.nets();
+  const size_t wanted = most - std::min(most, networks.size());
+  if (pool.size() > wanted && wanted < kMostPool) {
+    const Operators operators = operators_of(pool);
+    search::CalibrationData data{.physical = operators.physical, .of_one_space = carriers.of_one_space()};
+    data.typical.assign(operators.networks.begin(),
+                        operators.networks.begin() +
+                            static_cast<std::ptrdiff_t>(std::min(kTypical, operators.networks.size())));
+    const size_t given = std::min(covering, wanted);
+    for (const size_t i : search::plan_networks(data, operators.networks, wanted, 0, given)) {
+      networks.push_back(pool[i]);
+    }
+  } else {
+    pool.resize(std::min(pool.size(), wanted));
+    std::ranges::move(pool, std::back_inserter(networks));
   }
   base::shuffle(networks, random);
   return networks;
@@ -129,46 +171,51 @@ MeasureResult measure_networks(std::span<const Carrier> networks, NetworkTimer& 
   return NetworkMeasurement(networks, timer, journal, options, hooks).run();
 }
 
-Inference infer(std::span<const lut::OperatorKey> operators, std::span<const Carrier> networks,
-                const Journal& journal, double target) {
+Inference infer(std::span<const Carrier> networks, bool of_one_space, const Journal& journal, double target) {
   const std::vector<Times> times = journal.samples().times();
   const std::vector<Times> all_times = journal.samples().all_times();
   Inference inference;
-  inference.networks_with.resize(operators.size(), 0);
-  std::vector<search::NetworkTime> timed;
+  std::vector<Carrier> timed;
+  std::vector<double> times_us;
   for (size_t i = 0; i < networks.size(); ++i) {
     // Samples under which the machine changed its speed are better than none.
     const Times& of_network = times[i].visits() > 0 ? times[i] : all_times[i];
     if (of_network.visits() == 0) continue;
     if (times[i].relative_error().value_or(2 * target) > target) ++inference.unsettled;
-    search::NetworkTime& network = timed.emplace_back();
-    network.time_us = of_network.centre().value_us;
-    std::set<size_t> distinct;
-    for (const int op : networks[i].operators) {
-      if (op == kNotPlanned) continue;
-      network.operators.push_back(static_cast<size_t>(op));
-      distinct.insert(network.operators.back());
-    }
-    for (const size_t op : distinct) ++inference.networks_with[op];
-    inference.networks.push_back({networks[i].name, {network.time_us, 0}, of_network.visits()});
+    timed.push_back(networks[i]);
+    times_us.push_back(of_network.centre().value_us);
+    inference.networks.push_back(
+        {.name = networks[i].name, .time = {times_us.back(), 0}, .visits = of_network.visits()});
   }
-  if (timed.size() < search::kFewestNetworks) {
+  if (timed.size() < kFewestNetworks) {
     const auto reason =
         std::ranges::find_if(journal.unsupported(), [](const auto& text) { return !text.empty(); });
     throw runner::RunnerError(fmt::format(
         "the engine ran {} of {} networks, and a table needs at least {}: {}", timed.size(), networks.size(),
-        search::kFewestNetworks, reason == journal.unsupported().end() ? "raise --budget" : *reason));
+        kFewestNetworks, reason == journal.unsupported().end() ? "raise --budget" : *reason));
   }
-  search::InferredTimes inferred =
-      search::infer_operator_times(features_of(operators.size(), networks), timed);
+  Operators operators = operators_of(timed);
+  search::CalibrationData data{
+      .physical = std::move(operators.physical), .typical = operators.networks, .of_one_space = of_one_space};
+  inference.operators = std::move(operators.places);
+  inference.networks_with.assign(inference.operators.size(), 0);
+  for (size_t i = 0; i < timed.size(); ++i) {
+    const std::set<uint32_t> distinct(operators.networks[i].begin(), operators.networks[i].end());
+    for (const uint32_t op : distinct) ++inference.networks_with[op];
+    data.networks.push_back({.operators = std::move(operators.networks[i]), .time_us = times_us[i]});
+  }
+  search::Calibration calibration = search::calibrate(data);
+  inference.posterior = std::move(calibration.posterior);
   std::vector<TimePair> pairs;
   for (size_t i = 0; i < timed.size(); ++i) {
-    inference.networks[i].time.predicted_us = inferred.left_out_us[i];
-    pairs.push_back(inference.networks[i].time);
+    InferredFrom& network = inference.networks[i];
+    network.time.predicted_us = calibration.left_out[i].mean_us;
+    network.low_us = calibration.left_out[i].low_us;
+    network.high_us = calibration.left_out[i].high_us;
+    if (times_us[i] >= network.low_us && times_us[i] <= network.high_us) ++inference.covered;
+    pairs.push_back(network.time);
   }
   inference.left_out = agreement(pairs);
-  inference.line_mape = inferred.line_mape;
-  inference.operators_us = std::move(inferred.operators_us);
   return inference;
 }
 

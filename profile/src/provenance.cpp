@@ -11,6 +11,7 @@
 #include "latgrad/base/base64.h"
 #include "latgrad/base/error.h"
 #include "latgrad/base/json.h"
+#include "latgrad/lut/companion_path.h"
 #include "latgrad/runner/protocol.h"
 #include "percent_json.h"
 
@@ -39,8 +40,9 @@ constexpr const char* kProtocol =
     "networks. The other percentiles are of the samples themselves, interpolated linearly.";
 
 constexpr const char* kNetworkProtocol =
-    "The engine times whole networks: the given ones, and random architectures of the spaces in which the "
-    "candidates of each layer take turns. Each visit loads one network, runs it `warmup` times, and then "
+    "The engine times whole networks: the given ones, and those architectures of the spaces, among many "
+    "random "
+    "ones, that tell most of all of them. Each visit loads one network, runs it `warmup` times, and then "
     "`samples_per_visit` times, each between two runs of the reference network; the time is a ratio to the "
     "mean "
     "of the two, given in microseconds of the reference on the undisturbed machine, `reference.time_us` (the "
@@ -48,10 +50,11 @@ constexpr const char* kNetworkProtocol =
     "is "
     "discarded. The time of a network is the centre of its visits, by Hodges and Lehmann. The times of "
     "operators "
-    "are inferred from these: a line through physical features, the same for all operators of a kind, and a "
-    "deviation of each, by generalised least squares. `inferred` says what each network is predicted to take "
-    "by "
-    "a fit of others. All percentiles of a record are its one time.";
+    "are inferred from these: a line through what operators do, and a deviation of each, as a Gaussian "
+    "posterior "
+    "whose covariance is in the .posterior.json. `inferred` says what each network is predicted to take by "
+    "the "
+    "others, and between which times nine of ten lie. All percentiles of a record are its one time.";
 
 Json rounded_or_null(const std::optional<double>& number, int decimals) {
   return number ? Json(base::rounded(*number, decimals)) : Json();
@@ -64,11 +67,13 @@ Json inferred_json(const std::optional<Inference>& inference) {
     networks.push_back({{"name", network.name},
                         {"time_us", base::rounded(network.time.measured_us, 3)},
                         {"visits", network.visits},
-                        {"left_out_us", base::rounded(network.time.predicted_us, 3)}});
+                        {"left_out_us", base::rounded(network.time.predicted_us, 3)},
+                        {"low_us", base::rounded(network.low_us, 3)},
+                        {"high_us", base::rounded(network.high_us, 3)}});
   }
   const Agreement& left_out = inference->left_out;
   return {{"mape_percent", base::rounded(100 * left_out.mape, 3)},
-          {"line_mape_percent", base::rounded(100 * inference->line_mape, 3)},
+          {"inside_their_interval", inference->covered},
           {"worst_percent", base::rounded(100 * left_out.worst_error, 3)},
           {"kendall_tau", rounded_or_null(left_out.tau, 4)},
           {"networks", std::move(networks)}};
@@ -203,11 +208,7 @@ std::string provenance_json(const Provenance& p) {
   });
 }
 
-fs::path provenance_path(const fs::path& table) {
-  fs::path name = table.filename();
-  if (name.extension() == ".zip" || name.extension() == ".gz") name = name.stem();
-  return table.parent_path() / (name.stem().string() + ".provenance.json");
-}
+fs::path provenance_path(const fs::path& table) { return lut::companion_path(table, "provenance"); }
 
 std::string read_provenance(const fs::path& table) {
   const auto document = read_document(table);

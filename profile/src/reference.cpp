@@ -60,7 +60,7 @@ Reference net_reference(std::string name, const net::Net& net) {
   return {std::move(name), runner::make_chain(net, shapes), net::count_macs(shapes).macs, 0, {}, net};
 }
 
-Reference space_reference(const search::Space& space, search::Precision precision) {
+search::Architecture reference_architecture(const search::Space& space, search::Precision precision) {
   search::Architecture arch;
   for (size_t layer = 0; layer < space.layers().size(); ++layer) {
     const std::vector<bool>& offered = space.layers()[layer].offered;
@@ -78,6 +78,11 @@ Reference space_reference(const search::Space& space, search::Precision precisio
         choices, {}, [mean](const auto& choice) { return std::abs(choice.first - mean); });
     arch.push_back(nearest->second);
   }
+  return arch;
+}
+
+Reference space_reference(const search::Space& space, search::Precision precision) {
+  const search::Architecture arch = reference_architecture(space, precision);
   return net_reference(
       fmt::format("{}/{} {}", space.name(), search::to_string(precision), architecture_name(space, arch)),
       search::lower(space, arch, precision));

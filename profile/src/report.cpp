@@ -77,11 +77,10 @@ std::string inferred_text(const Inference& inference, const RunResult& result) {
       fmt::format("Inferred {} operators from {} whole networks in {} for {}\n", result.measured,
                   inference.networks.size(), base::format_duration(result.elapsed_s), result.device);
   text += fmt::format(
-      "What the other networks predict for each one is off by {:.2f} % (MAPE; the line through physical "
-      "features "
-      "alone by {:.2f} %), at worst by {:+.1f} %; within 5 %: {} of {}",
-      100 * left_out.mape, 100 * inference.line_mape, 100 * left_out.worst_error, left_out.within_5_percent,
-      left_out.pairs);
+      "What the other networks predict for each one is off by {:.2f} % (MAPE), at worst by {:+.1f} %; within "
+      "5 %: {} of {}; inside its 90 % interval: {}",
+      100 * left_out.mape, 100 * left_out.worst_error, left_out.within_5_percent, left_out.pairs,
+      inference.covered);
   text += left_out.tau ? fmt::format(", Kendall tau {:.3f}\n", *left_out.tau) : "\n";
   if (inference.unsettled > 0) {
     text += fmt::format(
@@ -99,7 +98,7 @@ Json inference_json(const std::optional<Inference>& inference) {
   return {{"networks", left_out.pairs},
           {"unsettled", inference->unsettled},
           {"mape_percent", base::rounded(100 * left_out.mape, 3)},
-          {"line_mape_percent", base::rounded(100 * inference->line_mape, 3)},
+          {"inside_their_interval", inference->covered},
           {"worst_percent", base::rounded(100 * left_out.worst_error, 3)},
           {"within_5_percent", left_out.within_5_percent},
           {"within_10_percent", left_out.within_10_percent},

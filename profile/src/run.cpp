@@ -14,7 +14,7 @@
 #include "latgrad/lut/record_json.h"
 #include "latgrad/profile/choose_reference.h"
 #include "latgrad/profile/journal.h"
-#include "latgrad/search/operator_inference.h"
+#include "latgrad/search/posterior_file.h"
 
 namespace latgrad::profile {
 namespace {
@@ -184,30 +184,35 @@ void add_measured(const std::vector<lut::OperatorKey>& operators, const Journal&
 
 // Before they are measured.
 void check_number(size_t networks) {
-  if (networks >= search::kFewestNetworks) return;
+  if (networks >= kFewestNetworks) return;
   throw ValueError(fmt::format(
       "an engine that takes networks whole needs at least {} of them for a table, got {}: there are no "
       "more architectures, or --networks allows no more",
-      search::kFewestNetworks, networks));
+      kFewestNetworks, networks));
 }
 
 // The operators by the times of networks, which is all that the journal has.
 void add_inferred(const std::vector<lut::OperatorKey>& operators, const std::vector<Carrier>& networks,
-                  const Journal& journal, double target, RunResult& result, Provenance& provenance,
-                  std::vector<lut::Record>& records) {
-  result.inference = infer(operators, networks, journal, target);
+                  bool of_one_space, const Journal& journal, double target, RunResult& result,
+                  Provenance& provenance, std::vector<lut::Record>& records) {
+  result.inference = infer(networks, of_one_space, journal, target);
+  const Inference& inference = *result.inference;
+  size_t next = 0;  // of the operators that were inferred
   for (size_t op = 0; op < operators.size(); ++op) {
     std::string description = lut::describe(operators[op]);
-    const size_t networks_with = result.inference->networks_with[op];
-    if (networks_with == 0) {
+    if (next == inference.operators.size() || inference.operators[next] != op) {
       result.missing.push_back(
           {operators[op].op_type, std::move(description), "no network with it was timed"});
       continue;
     }
-    const double time_us = std::round(result.inference->operators_us[op] * 1e3) / 1e3;
+    const double time_us = inference.posterior.times_us()[next];
+    const auto number = static_cast<uint32_t>(next);
     const Percentiles times{time_us, time_us, time_us, time_us, time_us};
     records.push_back(make_record(operators[op], times, result.device));
-    provenance.operators.push_back({std::move(description), times, 0, networks_with, std::nullopt});
+    records.back().error_us = inference.posterior.error_us({&number, 1});
+    provenance.operators.push_back(
+        {std::move(description), times, 0, inference.networks_with[next], std::nullopt});
+    ++next;
   }
   provenance.inference = result.inference;
 }
@@ -362,7 +367,8 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
     provenance.extended_provenance = read_provenance(*options.lut);
   }
   if (infers) {
-    add_inferred(operators, networks, journal, options.measure.target, result, provenance, records);
+    add_inferred(operators, networks, work.carriers.of_one_space(), journal, options.measure.target, result,
+                 provenance, records);
   } else {
     provenance.burst_factor = journal.samples().burst_factor();
     add_measured(operators, journal, options.measure.target, result, provenance, records);
@@ -385,6 +391,12 @@ RunResult run(const Options& options, runner::Runner& runner, Progress& progress
   provenance.slowdowns = journal.samples().slowdowns();
   provenance.missing = result.missing;
   base::replace_file(provenance_path(result.output), provenance_json(provenance));
+  if (result.inference) {
+    base::replace_file(search::posterior_path(result.output),
+                       search::posterior_text(result.inference->posterior));
+  } else {
+    fs::remove(search::posterior_path(result.output));  // of an estimated table that is written over
+  }
   lut::write_records(records, result.output);
   journal.discard();
   return result;

@@ -15,6 +15,8 @@
 #include "latgrad/profile/carriers.h"
 #include "latgrad/profile/samples.h"
 #include "latgrad/search/lowering.h"
+#include "latgrad/search/posterior_file.h"
+#include "latgrad/search/random_architecture.h"
 
 namespace latgrad::profile {
 namespace {
@@ -30,19 +32,23 @@ double mean(const std::vector<double>& values) {
 
 class SubjectMaker {
  public:
-  SubjectMaker(const lut::Table* table, const lut::EstimateOptions& pricing)
-      : table_(table), pricing_(pricing) {}
+  SubjectMaker(const lut::Table* table, const lut::EstimateOptions& pricing,
+               const search::OperatorPosterior* posterior)
+      : table_(table), pricing_(pricing), posterior_(posterior) {}
 
   void add(std::string name, bool from_space, const net::Net& net) {
     const net::NetShapes shapes = net::infer_shapes(net, {.allow_unknown = true});
     if (table_ == nullptr) {
-      subjects_.priced.push_back({std::move(name), from_space, runner::make_chain(net, shapes), {}, {}, net});
+      subjects_.priced.push_back(
+          {std::move(name), from_space, runner::make_chain(net, shapes), {}, {}, {}, net});
       return;
     }
     const lut::Estimate estimate = lut::estimate(net, shapes, *table_, pricing_);
     if (std::optional<double> total_us = estimate.total_us()) {
       subjects_.priced.push_back(
-          {std::move(name), from_space, runner::make_chain(net, shapes), *total_us, {}, net});
+          {std::move(name), from_space, runner::make_chain(net, shapes), *total_us, {}, {}, net});
+      if (posterior_ != nullptr)
+        subjects_.priced.back().predicted = search::interval_of(estimate, *posterior_);
       for (const lut::OpEstimate& op : estimate.ops) {
         subjects_.priced.back().operators_us.push_back(*op.time_us);
       }
@@ -65,6 +71,7 @@ class SubjectMaker {
  private:
   const lut::Table* table_;
   const lut::EstimateOptions& pricing_;
+  const search::OperatorPosterior* posterior_;
   Subjects subjects_;
 };
 
@@ -136,6 +143,7 @@ class Validation {
         subjects_, [](const Subject& subject) { return subject.predicted_us.has_value(); });
     if (!pairs.empty() && are_priced) {
       result_.agreement = agreement(pairs, options_.seed);
+      result_.covered = covered();
       if (timer_ == nullptr) result_.agreement_now = agreement(sums_now(used), options_.seed);
     }
     result_.rounds = rounds_.done();
@@ -164,6 +172,16 @@ class Validation {
       if (result_.stopped) return;
       visit(i);
     }
+  }
+
+  std::optional<size_t> covered() const {
+    size_t count = 0;
+    for (const ValidatedNet& net : result_.nets) {
+      if (!net.predicted) return std::nullopt;
+      count +=
+          net.time.measured_us >= net.predicted->low_us && net.time.measured_us <= net.predicted->high_us;
+    }
+    return count;
   }
 
   std::vector<bool> can_run() const {
@@ -310,6 +328,7 @@ class Validation {
     result_.nets.push_back({subject.name,
                             subject.from_space,
                             {measured_us, subject.predicted_us.value_or(0)},
+                            subject.predicted,
                             times.visits(),
                             times.centre().interval,
                             times.relative_error(),
@@ -336,8 +355,8 @@ class Validation {
 }  // namespace
 
 Subjects make_subjects(const SubjectOptions& options, const lut::Table* table,
-                       const lut::EstimateOptions& pricing) {
-  SubjectMaker maker(table, pricing);
+                       const lut::EstimateOptions& pricing, const search::OperatorPosterior* posterior) {
+  SubjectMaker maker(table, pricing, posterior);
   for (const NamedNet& net : options.nets) maker.add(net.name, /*from_space=*/false, net.net);
   if (options.space == nullptr) return maker.take();
 
@@ -354,7 +373,7 @@ Subjects make_subjects(const SubjectOptions& options, const lut::Table* table,
   std::mt19937_64 random(options.seed);
   int repeats = 0;
   for (size_t made = 0; made < options.random && repeats < kMaxRepeats;) {
-    const search::Architecture arch = random_architecture(space, random);
+    const search::Architecture arch = search::random_architecture(space, random);
     if (!seen.insert(arch).second) {
       ++repeats;
       continue;

@@ -10,6 +10,7 @@
 #include "latgrad/profile/provenance.h"
 #include "latgrad/profile/scatter_svg.h"
 #include "latgrad/profile/steadiness.h"
+#include "latgrad/search/posterior_file.h"
 #include "percent_json.h"
 #include "reference_json.h"
 
@@ -44,11 +45,14 @@ Json nets_json(const ValidateResult& result) {
   for (const ValidatedNet& net : result.nets) {
     std::optional<Bounds> bounds;
     if (net.interval) bounds = {net.interval->low_us, net.interval->high_us};
+    std::optional<Bounds> predicted;
+    if (net.predicted) predicted = {net.predicted->low_us, net.predicted->high_us};
     nets.push_back({{"name", net.name},
                     {"from_space", net.from_space},
                     {"measured_us", net.time.measured_us},
                     {"measured_us_95", bounds_json(bounds, 1)},
                     {"predicted_us", is_priced ? Json(net.time.predicted_us) : Json()},
+                    {"predicted_us_90", bounds_json(predicted, 1)},
                     {"error_percent", is_priced ? Json(100 * net.time.error()) : Json()},
                     {"median_error_percent", net.relative_error ? Json(100 * *net.relative_error) : Json()},
                     {"nodes_us", net.nodes_us > 0 ? Json(base::rounded(net.nodes_us, 3)) : Json()},
@@ -87,6 +91,7 @@ std::string report_json(const ValidationReport& report) {
        {"runner", runner_json(report.runner)},
        {"table_differs", text_or_null(report.table_differs)},
        {"agreement", agreement_json(result, result.agreement)},
+       {"inside_their_interval", base::or_null(result.covered)},
        {"agreement_now", agreement_json(result, result.agreement_now)},
        {"networks", nets_json(result)},
        {"unpriced", report.unpriced},
@@ -118,9 +123,11 @@ ValidationReport run_validation(const ValidationOptions& options, runner::Runner
                                 const ValidationHooks& hooks) {
   ValidationReport report{.lut = options.lut.string(), .pricing = {}};
   std::optional<lut::Table> table;
+  std::optional<search::OperatorPosterior> posterior;
   if (!options.lut.empty()) {
     table = lut::Table::load(options.lut);
     report.pricing.device = table->resolve_device(options.device);
+    posterior = search::load_posterior(options.lut, *table);
   }
   std::optional<search::Space> space;
   if (!options.space.empty()) {
@@ -129,13 +136,14 @@ ValidationReport run_validation(const ValidationOptions& options, runner::Runner
   }
   std::vector<NamedNet> nets = read_nets(options.networks);
   nets.insert(nets.end(), options.nets.begin(), options.nets.end());
-  Subjects subjects = make_subjects({.nets = nets,
-                                     .space = space ? &*space : nullptr,
-                                     .precision = options.precision,
-                                     .named = options.named,
-                                     .random = options.random,
-                                     .seed = options.rounds.seed},
-                                    table ? &*table : nullptr, report.pricing);
+  Subjects subjects =
+      make_subjects({.nets = nets,
+                     .space = space ? &*space : nullptr,
+                     .precision = options.precision,
+                     .named = options.named,
+                     .random = options.random,
+                     .seed = options.rounds.seed},
+                    table ? &*table : nullptr, report.pricing, posterior ? &*posterior : nullptr);
   for (const UnpricedSubject& subject : subjects.unpriced) {
     report.unpriced.push_back(subject.name);
     for (const lut::OperatorKey& key : subject.missing) report.missing.add(key, subject.name);

@@ -42,6 +42,9 @@ def test_a_table_from_whole_networks_prices_others(table):
     text = run("validate", "--lut", table, "--space", "fbnet", "--precision", "fp32", "--random", "10", "--seed", "3",
                "--quiet", *fake("networks")).stdout
     assert "within 5%    10 of 10, within 10%: 10\n" in text
+    assert out["inside_their_interval"] >= 8
+    assert all(net["predicted_us_90"][0] < net["predicted_us"] < net["predicted_us_90"][1] for net in out["networks"])
+    assert f"intervals    {out['inside_their_interval']} of 10 measured times are inside theirs, of 90%\n" in text
 
 
 def test_the_speed_of_another_day(table):
@@ -122,8 +125,11 @@ def test_the_self_test_is_of_operators():
 
 
 def test_too_few_networks_are_told_at_once(tmp_path):
-    result = run("profile", "--space", "tiny", *fake("networks"), "-o", "t.json", "--quiet", cwd=tmp_path)
-    assert_fails(result, 1, "needs at least 20 of them for a table, got 18")
+    tiny = (REPOSITORY / "data" / "spaces" / "tiny.textproto").read_text()
+    with_one = tiny.replace('candidate: ["k3_e3", "k5_e3_g2", "k3_e1", "skip"]', 'candidate: ["k3_e1"]')
+    (tmp_path / "six.textproto").write_text("\n".join(line for line in with_one.splitlines() if not line.startswith("architecture")))
+    result = run("profile", "--space", "six.textproto", *fake("networks"), "-o", "t.json", "--quiet", cwd=tmp_path)
+    assert_fails(result, 1, "needs at least 10 of them for a table, got 6")
     assert not (tmp_path / "t.json.partial").exists()
 
 

@@ -12,7 +12,7 @@ def test_counts_what_the_table_holds(tmp_path):
         "op_types": [{"op_type": "Conv", "records": 2}, {"op_type": "Relu", "records": 2}],
         "input_dtypes": [{"input_dtypes": [1], "records": 2}, {"input_dtypes": [1, 1, 1], "records": 2}],
         # The two Relu are of two devices: only the convolution is repeated.
-        "repeated_operators": 1, "repeated_records": 2,
+        "repeated_operators": 1, "repeated_records": 2, "estimated_records": 0,
         "min_p50_us": 50.0, "max_p50_us": 300.0, "median_spread": 0.0, "max_spread": 0.5, "reference": None,
     }
 

@@ -11,16 +11,16 @@ def test_json_tells_the_price_and_every_operator(model, lut):
     assert run_json("net", model, "--lut", lut, *INPUT, "--json") == {
         "model": str(model), "lut": str(lut), "device": "phone", "mode": "ave", "statistic": "p50",
         "matching": "meaning",
-        "total_us": 270.0, "found_us": 270.0, "all_found": True,
+        "total_us": 270.0, "low_us": None, "high_us": None, "found_us": 270.0, "all_found": True,
         "macs": 6912, "params": 108, "other_params": 4,
         # Floats: the image [3, 8, 8] beside the output [4, 8, 8], on which the ReLU works in place.
         "peak_activation_bytes": 4 * (3 + 4) * 64, "peak_op": 0, "weight_bytes": {"float32": 4 * (108 + 4)},
         "ops": [
             {"index": 0, "type": "Conv", "inputs": ["data", "w", "b"], "outputs": ["conv"],
-             "input_shapes": [[1, 3, 8, 8], [4, 3, 3, 3], [4]], "macs": 6912, "status": "exact", "us": 220.0,
+             "input_shapes": [[1, 3, 8, 8], [4, 3, 3, 3], [4]], "macs": 6912, "status": "exact", "us": 220.0, "error_us": None,
              "records": 3, "type_after_lookup": "Conv"},
             {"index": 1, "type": "Relu", "inputs": ["conv"], "outputs": ["conv"],
-             "input_shapes": [[1, 4, 8, 8]], "macs": 0, "status": "exact", "us": 50.0,
+             "input_shapes": [[1, 4, 8, 8]], "macs": 0, "status": "exact", "us": 50.0, "error_us": None,
              "records": 1, "type_after_lookup": "Relu"},
         ],
     }

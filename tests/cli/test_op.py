@@ -11,7 +11,7 @@ CONV = ("--type", "Conv", "--shape", "1,3,8,8", "--shape", "4,3,3,3", "--shape",
 def test_prices_one_operator(lut):
     assert run_json("op", "--lut", lut, *CONV, "--json") == {
         "op_type": "Conv", "operator": "Conv [1,3,8,8] w[4,3,3,3] k3 s1 p1", "device": "phone", "mode": "ave",
-        "statistic": "p50", "status": "exact", "us": 220.0, "times_us": [100.0, 300.0, 260.0], "type_after_lookup": "Conv"}
+        "statistic": "p50", "status": "exact", "us": 220.0, "error_us": None, "times_us": [100.0, 300.0, 260.0], "type_after_lookup": "Conv"}
     assert run_json("op", "--lut", lut, *CONV, "--json", "--mode", "max")["us"] == 300
 
 

@@ -93,12 +93,12 @@ def test_table_that_was_measured_here(measured_lut, tmp_path):
     assert (result.returncode, result.stderr) == (0, "")
     out = json.loads(result.stdout)
     assert set(out) == {"lut", "device", "space", "runner", "table_differs", "agreement", "networks", "unpriced",
-                        "missing", "unmeasured", "agreement_now", "operators_now_percent", "rounds", "runs", "discarded_runs", "elapsed_s", "budget_spent",
+                        "missing", "unmeasured", "agreement_now", "inside_their_interval", "operators_now_percent", "rounds", "runs", "discarded_runs", "elapsed_s", "budget_spent",
                         "reference", "unsteadiness_percent"}
     assert set(out["agreement"]) == {"networks", "mape_percent", "mape_percent_95", "bias_percent",
                                      "worst_percent", "worst", "within_5_percent", "within_10_percent", "kendall_tau",
                                      "kendall_tau_95"}
-    assert set(out["networks"][0]) == {"name", "from_space", "measured_us", "measured_us_95", "nodes_us", "predicted_us",
+    assert set(out["networks"][0]) == {"name", "from_space", "measured_us", "measured_us_95", "nodes_us", "predicted_us", "predicted_us_90",
                                        "error_percent", "median_error_percent", "visits"}
     assert out["agreement"]["networks"] == 8
     assert out["agreement"]["mape_percent"] < 1

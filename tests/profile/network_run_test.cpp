@@ -179,9 +179,9 @@ TEST_F(NetworkRunTest, TheTablePredictsOtherArchitectures) {
   const RunResult result = run_it();
   EXPECT_TRUE(result.missing.empty());
   ASSERT_TRUE(result.inference);
-  EXPECT_EQ(result.inference->networks.size(), 200U);
+  EXPECT_EQ(result.inference->networks.size(), 80U);
   EXPECT_LT(result.inference->left_out.mape, 0.01);
-  EXPECT_GT(result.inference->line_mape, 2 * result.inference->left_out.mape);
+  EXPECT_GE(result.inference->covered, 68U);
   EXPECT_EQ(result.measured, result.planned);
   const ValidationReport report = validate_it();
   ASSERT_TRUE(report.result.agreement);
@@ -264,7 +264,7 @@ TEST_F(NetworkRunTest, TooFewNetworksThatRunAreAnErrorWithTheReason) {
   engine_.cannot_run = "ChannelShuffle";
   options_.num_networks = 30;
   LATGRAD_EXPECT_ERROR(run_it(), runner::RunnerError,
-                       AllOf(HasSubstr(" of 30 networks, and a table needs at least 20: "),
+                       AllOf(HasSubstr(" of 30 networks, and a table needs at least 10: "),
                              HasSubstr("no kernel for operator type ChannelShuffle")));
 }
 
@@ -276,8 +276,7 @@ TEST_F(NetworkRunTest, BothPrecisionsHaveTheirOwnCosts) {
   };
   options_.precisions = {search::Precision::kInt8, search::Precision::kFp32};
   const RunResult result = run_it();
-  EXPECT_LT(result.inference->left_out.mape, 0.01);
-  EXPECT_LT(result.inference->line_mape, 0.01);
+  EXPECT_LT(result.inference->left_out.mape, 0.02);
   EXPECT_TRUE(result.missing.empty());
 }
 
@@ -321,11 +320,11 @@ TEST_F(NetworkRunTest, Misuse) {
                              HasSubstr("no kernel for operator type Conv")));
   engine_.cannot_run.clear();
   // Before anything is measured.
-  options_.num_networks = 10;
+  options_.num_networks = 9;
   engine_.cannot_run.clear();
   const int loads = engine_.loads;
-  LATGRAD_EXPECT_ERROR(run_it(), ValueError, HasSubstr("needs at least 20 of them for a table, got 10"));
-  LATGRAD_EXPECT_ERROR(dry_run(options_, &engine_), ValueError, HasSubstr("at least 20"));
+  LATGRAD_EXPECT_ERROR(run_it(), ValueError, HasSubstr("needs at least 10 of them for a table, got 9"));
+  LATGRAD_EXPECT_ERROR(dry_run(options_, &engine_), ValueError, HasSubstr("at least 10"));
   EXPECT_EQ(engine_.loads, loads);
 }
 
@@ -336,7 +335,7 @@ TEST_F(NetworkRunTest, ADryRunListsOperatorsAndTakesTheBudget) {
   EXPECT_EQ(engine_.loads, 0);
 }
 
-TEST(ChooseNetworksTest, CandidatesOccurEquallyOften) {
+TEST(ChooseNetworksTest, EveryCandidateOccursOftenEnough) {
   const search::Space space = fbnet();
   Plan plan;
   plan.add_space(space, search::Precision::kFp32);
@@ -349,7 +348,10 @@ TEST(ChooseNetworksTest, CandidatesOccurEquallyOften) {
     const std::string digits = network.name.substr(network.name.size() - 22);
     ++in_layer_3[digits[2]];
   }
-  for (const auto& [candidate, times] : in_layer_3) EXPECT_EQ(times, 10) << candidate;
+  for (const auto& [candidate, times] : in_layer_3) {
+    EXPECT_GE(times, 4) << candidate;
+    EXPECT_LE(times, 20) << candidate;
+  }
   EXPECT_EQ(in_layer_3.size(), 9U);
   EXPECT_EQ(choose_networks(carriers, 90, 1).back().name, networks.back().name);
   EXPECT_NE(choose_networks(carriers, 90, 2).back().name, networks.back().name);

@@ -43,6 +43,8 @@ class Carriers {
   void add_net(std::string name, const net::Net& net);
 
   const std::vector<Carrier>& nets() const { return nets_; }
+  // Whether there is nothing but one space in one precision.
+  bool of_one_space() const { return nets_.empty() && spaces_.size() == 1; }
 
   // Architectures of each space in which all candidates of each layer take turns, those
   // without operators as well: as many as the layer with the most of them has. In random order.
@@ -73,8 +75,5 @@ class Carriers {
 
 // Its digits, or its blocks where a layer has more than ten candidates: `latgrad arch` takes both.
 std::string architecture_name(const search::Space& space, const search::Architecture& arch);
-
-// The architecture that chooses uniformly among the offered candidates of each layer.
-search::Architecture random_architecture(const search::Space& space, std::mt19937_64& random);
 
 }  // namespace latgrad::profile

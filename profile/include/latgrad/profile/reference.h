@@ -40,6 +40,7 @@ struct Reference {
 // from one minute to the next against a reference of half their size. So a reference is of the middle. Of a
 // space: in each layer the candidate whose multiply-accumulates are nearest to the mean of those offered, the
 // first of equals.
+search::Architecture reference_architecture(const search::Space& space, search::Precision precision);
 Reference space_reference(const search::Space& space, search::Precision precision);
 Reference net_reference(std::string name, const net::Net& net);
 // Without the operators that the runner cannot run, whose time would not be in the reference's; nothing where

@@ -19,7 +19,7 @@
 
 namespace latgrad::profile {
 
-inline constexpr size_t kInferredFrom = 200;
+inline constexpr size_t kInferredFrom = 80;
 
 struct Options {
   std::vector<std::filesystem::path> spaces = {};

@@ -27,6 +27,7 @@
 #include "latgrad/profile/statistics.h"
 #include "latgrad/runner/chain.h"
 #include "latgrad/runner/runner.h"
+#include "latgrad/search/operator_posterior.h"
 #include "latgrad/search/space.h"
 
 namespace latgrad::profile {
@@ -37,6 +38,7 @@ struct Subject {
   bool from_space = false;  // an architecture of the space, not a given network
   runner::Chain chain;
   std::optional<double> predicted_us;
+  std::optional<search::Interval> predicted = std::nullopt;  // of a table with a posterior
   std::vector<double> operators_us;  // by operator of the chain; the prediction is their sum
   net::Net net;
 };
@@ -65,10 +67,11 @@ struct SubjectOptions {
 // The networks, the named architectures, then the random ones; no architecture twice, so that a small space
 // gives fewer than requested. An architecture has a name that `latgrad arch` accepts: its name in the file,
 // its digits, or its blocks. `table` may be null: they are
-// then only measured. Errors: NetError as net::infer_shapes, but not for an operator of unknown type;
-// ValueError as lut::estimate.
+// then only measured; `posterior` may be null, too. Errors: NetError as net::infer_shapes, but not for an
+// operator of unknown type; ValueError as lut::estimate.
 Subjects make_subjects(const SubjectOptions& options, const lut::Table* table,
-                       const lut::EstimateOptions& pricing);
+                       const lut::EstimateOptions& pricing,
+                       const search::OperatorPosterior* posterior = nullptr);
 
 // The default rounds for whole networks, of which there are fewer than operators.
 inline constexpr RoundOptions kValidateRounds{.target = 0.01, .budget_s = 120};
@@ -78,6 +81,7 @@ struct ValidatedNet {
   std::string name;
   bool from_space = false;
   TimePair time;  // measured: the centre of the visits; predicted: 0 without a table
+  std::optional<search::Interval> predicted = std::nullopt;  // of a table with a posterior
   size_t visits = 0;
   // 95 %, of the centre; nothing for fewer than six visits.
   std::optional<Interval> interval;
@@ -95,6 +99,8 @@ struct ValidateResult {
   std::vector<ValidatedNet> nets;  // in the order of the subjects
   std::vector<UnmeasuredNet> unmeasured;
   std::optional<Agreement> agreement;  // of nets; nothing where none was measured
+  // How many measured times are inside the table's 90 % interval; nothing for a table without a posterior.
+  std::optional<size_t> covered = std::nullopt;
   // The same for the mean times of this run, of networks and of operators instead of the table's: how well
   // sums of operators predict networks on a machine whose speed may have changed since the table was
   // measured. Nothing where no operators were timed.
