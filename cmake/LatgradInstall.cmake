@@ -10,7 +10,7 @@ install(EXPORT latgradTargets NAMESPACE latgrad:: DESTINATION ${LATGRAD_INSTALL_
 foreach(layer IN ITEMS base net lut search runner profile)
   install(DIRECTORY ${layer}/include/latgrad DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 endforeach()
-install(DIRECTORY data/spaces DESTINATION ${LATGRAD_INSTALL_DATADIR})
+install(DIRECTORY data/spaces data/models DESTINATION ${LATGRAD_INSTALL_DATADIR})
 
 install(DIRECTORY runner/engines/ DESTINATION ${LATGRAD_INSTALL_DATADIR}/latgrad_runners FILES_MATCHING PATTERN "*.py")
 
@@ -32,6 +32,7 @@ endif()
 if(SKBUILD)
   install(TARGETS latgrad_plugin LIBRARY DESTINATION latgrad COMPONENT python)
   install(DIRECTORY data/spaces DESTINATION latgrad COMPONENT python FILES_MATCHING PATTERN "*.textproto")
+  install(DIRECTORY data/models DESTINATION latgrad COMPONENT python FILES_MATCHING PATTERN "*.json")
   install(DIRECTORY runner/engines/ DESTINATION latgrad_runners COMPONENT python FILES_MATCHING PATTERN "*.py")
   install(TARGETS latgrad-cli latgrad-runner RUNTIME DESTINATION ${SKBUILD_SCRIPTS_DIR} COMPONENT python)
 endif()

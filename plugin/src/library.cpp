@@ -7,6 +7,7 @@
 #include <torch/custom_class.h>
 #include <torch/library.h>
 
+#include "calibration.h"
 #include "classes/register_classes.h"
 #include "pareto_front.h"
 #include "spaces.h"
@@ -70,6 +71,15 @@ TORCH_LIBRARY(latgrad, m) {
       "pareto_front(Tensor scores, Tensor costs, Tensor? valid=None) -> (Tensor arch, Tensor score, Tensor "
       "cost)",
       &latgrad::pareto_front);
+
+  // arch [N, L], times_us [N]; other devices the same; LUT files of others -> the model as text, the
+  // covariance of its candidates and fixed part float64 [L * C + 1, L * C + 1], left out float64 [N, 3],
+  // noise
+  m.def(
+      "calibrate(str space, str precision, str device, Tensor arch, Tensor times_us, Tensor[] source_archs,"
+      " Tensor[] source_times_us, str[] luts, int seed)"
+      " -> (str model, Tensor covariance_us2, Tensor left_out_us, float noise)",
+      &latgrad::calibrate);
 
   // The losses: cross_entropy and latency_us broadcast to the result. A number that a schedule changes may be
   // a tensor, [].

@@ -16,7 +16,8 @@ from latgrad._plugin import load_plugin
 
 load_plugin()
 
-from latgrad.classes import LatencyModel, LatencyTable, SearchSpace  # noqa: E402  (needs the loaded plugin)
+from latgrad.calibration import Calibration, calibrate, latency_interval  # noqa: E402  (needs the loaded plugin)
+from latgrad.classes import LatencyModel, LatencyTable, SearchSpace  # noqa: E402
 from latgrad.evolution import Evolved, evolve  # noqa: E402
 from latgrad.exact_search import pareto_front  # noqa: E402
 from latgrad.fleet import fleet_max, fleet_smooth_max, fleet_sum  # noqa: E402
@@ -31,6 +32,7 @@ from latgrad.losses import (  # noqa: E402
 from latgrad.measuring import profile, validate  # noqa: E402
 from latgrad.mixed_layer import MixedLayer  # noqa: E402
 from latgrad.module_space import ModuleSpace  # noqa: E402
+from latgrad.models import model_file, model_names  # noqa: E402
 from latgrad.modules import Net, read_module  # noqa: E402
 from latgrad.networks import Network, PricedNetwork, Supernet  # noqa: E402
 from latgrad.operators import (  # noqa: E402
@@ -52,6 +54,7 @@ register_shardings()
 __version__: str = torch.ops.latgrad.version()
 
 __all__ = [
+    "Calibration",
     "Evolved",
     "LatencyModel",
     "LatencyTable",
@@ -64,6 +67,7 @@ __all__ = [
     "Supernet",
     "arch_latency",
     "best_architectures",
+    "calibrate",
     "evolve",
     "expected_latency",
     "fbnet_loss",
@@ -72,8 +76,11 @@ __all__ = [
     "fleet_sum",
     "gumbel_latency",
     "hinge_penalty",
+    "latency_interval",
     "load_model",
     "log_latency",
+    "model_file",
+    "model_names",
     "pareto_front",
     "profile",
     "project",

@@ -57,6 +57,9 @@ class LatencyModel:
     @staticmethod
     def load(path: str) -> LatencyModel:
         """As :func:`latgrad.load_model`."""
+    @staticmethod
+    def parse(text: str) -> LatencyModel:
+        """From :meth:`text`. Raises as :func:`latgrad.load_model`."""
     def text(self, arch: Optional[Tensor] = None, statistic: str = "p50") -> str:
         """The model as JSON, which :func:`latgrad.load_model` reads from a file; with an architecture, uint8 or int64 ``[L]``,
         that of a network.

@@ -54,7 +54,7 @@ def profile(
     budget_s: Optional[float] = None,
     warmup: int = 1,
     samples: Optional[int] = None,
-    networks: int = 200,
+    networks: int = 80,
     steady: float = 0.05,
     seed: int = 0,
     engine: str = "qnnpack",

@@ -5,19 +5,14 @@ from typing import List
 
 import torch
 
+from latgrad.data_folders import data_folder
+
 _SUFFIX = ".textproto"
-
-
-def _folder() -> pathlib.Path:
-    package = pathlib.Path(__file__).resolve().parent
-    # The layouts of pip, of `cmake --install` and of a checkout.
-    places = [package / "spaces", package.parents[1] / "spaces", package.parents[2] / "data" / "spaces"]
-    return next((place for place in places if place.is_dir()), places[0])
 
 
 def space_names() -> List[str]:
     """The names of the spaces that come with latgrad, sorted: ``fbnet``, ``fbnet_cifar``, ..."""
-    return sorted(path.stem for path in _folder().glob(f"*{_SUFFIX}"))
+    return sorted(path.stem for path in data_folder("spaces").glob(f"*{_SUFFIX}"))
 
 
 def space_file(name: str) -> pathlib.Path:
@@ -28,4 +23,4 @@ def space_file(name: str) -> pathlib.Path:
 
     Raises ValueError for anything else, listing the spaces there are.
     """
-    return pathlib.Path(torch.ops.latgrad.find_space(str(name), [str(_folder())]))
+    return pathlib.Path(torch.ops.latgrad.find_space(str(name), [str(data_folder("spaces"))]))

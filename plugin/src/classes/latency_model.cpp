@@ -341,7 +341,16 @@ void LatencyModel::save(const std::string& path) const {
 }
 
 c10::intrusive_ptr<LatencyModel> LatencyModel::load(const std::string& path) {
-  const search::SavedModel saved = translate_errors([&] { return search::load_latency_model(path); });
+  return from_saved(translate_errors([&] { return search::load_latency_model(path); }), path);
+}
+
+c10::intrusive_ptr<LatencyModel> LatencyModel::parse(const std::string& text) {
+  return from_saved(translate_errors([&] { return search::parse_saved_model(text, "the text"); }),
+                    "the text");
+}
+
+c10::intrusive_ptr<LatencyModel> LatencyModel::from_saved(const search::SavedModel& saved,
+                                                          const std::string& path) {
   const auto num_devices = static_cast<int64_t>(saved.devices.size());
   const auto num_layers = static_cast<int64_t>(saved.layers.size());
   const auto num_candidates = static_cast<int64_t>(saved.num_candidates);
@@ -607,6 +616,7 @@ void register_latency_model(torch::Library& library) {
                                                     devices, valid.value_or(at::Tensor()), layers);
                   })
       .def_static("load", &LatencyModel::load)
+      .def_static("parse", &LatencyModel::parse)
       .def("text",
            [](const c10::intrusive_ptr<LatencyModel>& self, const Optional<at::Tensor>& arch,
               const std::string& statistic) { return self->text(arch.value_or(at::Tensor()), statistic); },

@@ -37,6 +37,10 @@
 
 namespace latgrad {
 
+namespace search {
+struct SavedModel;
+}
+
 class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
  public:
   // What is saved: the version of this form, texts by name, tensors by name. Its type never changes, so that
@@ -84,6 +88,8 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
   void save(const std::string& path) const;
   // From the JSON, or from a .pt2 package that holds it.
   static c10::intrusive_ptr<LatencyModel> load(const std::string& path);
+  // From text(). Errors: as load.
+  static c10::intrusive_ptr<LatencyModel> parse(const std::string& text);
 
   // What every candidate costs: float64 [L, C], or [D, L, C] if there are several devices; a copy; 0 where
   // not valid.
@@ -142,6 +148,8 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
 
   struct Impl;
   explicit LatencyModel(std::unique_ptr<const Impl> impl);  // for from_table
+  static c10::intrusive_ptr<LatencyModel> from_saved(const search::SavedModel& saved,
+                                                     const std::string& source);
 
  private:
   at::Tensor checked(const at::Tensor& arch) const;
