@@ -271,6 +271,8 @@ def main() -> int:
     try:
         workers.connect()
         (search if arguments.command == "search" else retrain)(arguments, workers, stop)
+        # Gloo may abort a process whose group another one has left already.
+        workers.wait()
     except Stopped:
         if workers.is_first:
             print("Stopped; the same command continues.", file=sys.stderr)
