@@ -69,8 +69,8 @@ constexpr const char* kFooter =
     "  latgrad calibrate --space fbnet --precision fp32 --measure --measurements ort.csv --engine "
     "onnxruntime \\\n"
     "      --target 2% --out ort.json   measures them, until the error is small\n\n"
-    "Measurements are CSV: a line that names the columns, arch and others that end in a unit (pixel_ms, us, "
-    "s),\n"
+    "Measurements are CSV: a line that names the columns, arch and others that end in a unit (_us, _ms, "
+    "_s),\n"
     "then a line for each architecture. A file of --prior has a column for each device. Left-out errors are\n"
     "those of each network by what the others say.\n\n"
     "Exit codes: 0 complete, 1 error, 2 wrong usage.";

@@ -31,6 +31,7 @@ constexpr const char* kFooter =
     "  latgrad search fbnet --lut lut.json --budget 20ms     the best architecture within 20 ms, proven\n"
     "  latgrad lut info lut.json                             what a table holds\n"
     "  latgrad profile --space fbnet.textproto               measure a table on this machine\n"
+    "  latgrad calibrate --space fbnet --measurements m.csv  infer a table from a few measured networks\n"
     "  latgrad validate --lut lut.json --space fbnet         compare its sums with whole networks\n"
     "  latgrad report runs/pixel                             what a supernet search did, as one page\n\n"
     "See latgrad COMMAND --help for more. Exit codes of every command:\n"

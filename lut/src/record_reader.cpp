@@ -223,9 +223,14 @@ void LineReader::read_value(Field field, ondemand::value& value) {
     case kP100:
       record_.times[field - kP0] = read_time(value);
       break;
-    case kError:
-      record_.error_us = static_cast<float>(read_time(value));
+    case kError: {
+      const double error_us = read_time(value);
+      if (error_us > std::numeric_limits<float>::max()) {
+        fail_value("must fit a float", quoted(value.raw_json_token()));
+      }
+      record_.error_us = static_cast<float>(error_us);
       break;
+    }
     case kOther:
       break;
   }

@@ -141,6 +141,8 @@ TEST(TableTest, AnEstimatedRecordHasAnError) {
   EXPECT_THAT(record_json(table.record(1)), testing::Not(HasSubstr("error")));
   expect_parse_error(replaced(estimated, "1.5", "-1"), 1, "runtime_us_error",
                      "runtime_us_error must not be negative, got -1");
+  expect_parse_error(replaced(estimated, "1.5", "1e300"), 1, "runtime_us_error",
+                     "runtime_us_error must fit a float");
   expect_parse_error(replaced(estimated, "1.5", "null"), 1, "runtime_us_error",
                      "runtime_us_error must be a finite number of microseconds, got null");
 }

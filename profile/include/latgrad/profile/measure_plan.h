@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,7 +37,9 @@ struct MeasuredArchitecture {
 
 struct MeasuredPlan {
   std::vector<MeasuredArchitecture> architectures;  // those that were known, then in the order of the plan
-  double error = 0;  // of the latency of an architecture, at 90 %: the mean over the space, relative
+  // Of the latency of an architecture, at 90 %: the mean over the space, relative; infinite before five are
+  // measured.
+  double error = std::numeric_limits<double>::infinity();
   bool budget_spent = false;
   bool is_exhausted = false;  // the space has no other architecture
   bool stopped = false;
