@@ -42,10 +42,12 @@ std::vector<search::TimedNetwork> networks_of(const search::Space& space,
 
 }  // namespace
 
-std::tuple<std::string, at::Tensor, at::Tensor, double> calibrate(
-    const std::string& space_path, const std::string& precision_name, const std::string& device,
-    const at::Tensor& arch, const at::Tensor& times_us, const c10::List<at::Tensor>& source_archs,
-    const c10::List<at::Tensor>& source_times_us, const c10::List<std::string>& luts, int64_t seed) {
+std::tuple<std::string, at::Tensor> calibrate(const std::string& space_path,
+                                              const std::string& precision_name, const std::string& device,
+                                              const at::Tensor& arch, const at::Tensor& times_us,
+                                              const c10::List<at::Tensor>& source_archs,
+                                              const c10::List<at::Tensor>& source_times_us,
+                                              const c10::List<std::string>& luts, int64_t seed) {
   return translate_errors([&] {
     const search::Space space = search::Space::load(space_path);
     const search::Precision precision = search::parse_precision(precision_name);
@@ -61,8 +63,6 @@ std::tuple<std::string, at::Tensor, at::Tensor, double> calibrate(
     for (const std::string& lut : luts.vec()) calibrator.add_source(lut::Table::load(lut), "");
     const search::Calibration calibration =
         calibrator.calibrate(networks_of(space, operators, arch, times_us), static_cast<uint64_t>(seed));
-    const std::vector<double> covariance = block_covariance_us2(space, operators, calibration.posterior);
-    const int64_t blocks = static_cast<int64_t>(space.layers().size() * space.max_candidates()) + 1;
     at::Tensor left_out = at::empty({arch.size(0), 3}, at::kDouble);
     auto rows = left_out.accessor<double, 2>();
     for (int64_t i = 0; i < arch.size(0); ++i) {
@@ -71,11 +71,9 @@ std::tuple<std::string, at::Tensor, at::Tensor, double> calibrate(
       rows[i][1] = interval.low_us;
       rows[i][2] = interval.high_us;
     }
-    at::Tensor covariance_us2 = at::empty({blocks, blocks}, at::kDouble);
-    std::copy(covariance.begin(), covariance.end(), covariance_us2.data_ptr<double>());
     return std::make_tuple(
         saved_model_text(calibrated_model(space, precision, operators, device, calibration.posterior)),
-        std::move(covariance_us2), std::move(left_out), calibration.posterior.noise());
+        std::move(left_out));
   });
 }
 

@@ -17,14 +17,15 @@ namespace latgrad {
 //   source_archs   of other devices, each as arch and times_us
 //   luts           files: tables of other devices
 //
-// -> the model as text (LatencyModel::parse); the covariance of its candidates, row by row, and last of its
-// fixed part, float64 [L * C + 1, L * C + 1]; by network what the others say of it: mean and the ends of its
-// 90 % interval, float64 [N, 3]; the scale of the errors of measured times, as a share of them.
+// -> the model as text (LatencyModel::parse); by network what the others say of it: mean and the ends of its
+// 90 % interval, float64 [N, 3].
 // Errors: c10::ValueError for shapes that do not fit, an architecture that is not one of the space, a time
 // that is not positive and finite; c10::Error for files.
-std::tuple<std::string, at::Tensor, at::Tensor, double> calibrate(
-    const std::string& space, const std::string& precision, const std::string& device, const at::Tensor& arch,
-    const at::Tensor& times_us, const c10::List<at::Tensor>& source_archs,
-    const c10::List<at::Tensor>& source_times_us, const c10::List<std::string>& luts, int64_t seed);
+std::tuple<std::string, at::Tensor> calibrate(const std::string& space, const std::string& precision,
+                                              const std::string& device, const at::Tensor& arch,
+                                              const at::Tensor& times_us,
+                                              const c10::List<at::Tensor>& source_archs,
+                                              const c10::List<at::Tensor>& source_times_us,
+                                              const c10::List<std::string>& luts, int64_t seed);
 
 }  // namespace latgrad

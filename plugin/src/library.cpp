@@ -72,13 +72,12 @@ TORCH_LIBRARY(latgrad, m) {
       "cost)",
       &latgrad::pareto_front);
 
-  // arch [N, L], times_us [N]; other devices the same; LUT files of others -> the model as text, the
-  // covariance of its candidates and fixed part float64 [L * C + 1, L * C + 1], left out float64 [N, 3],
-  // noise
+  // arch [N, L], times_us [N]; other devices the same; LUT files of others -> the model as text,
+  // left out float64 [N, 3]
   m.def(
       "calibrate(str space, str precision, str device, Tensor arch, Tensor times_us, Tensor[] source_archs,"
       " Tensor[] source_times_us, str[] luts, int seed)"
-      " -> (str model, Tensor covariance_us2, Tensor left_out_us, float noise)",
+      " -> (str model, Tensor left_out_us)",
       &latgrad::calibrate);
 
   // The losses: cross_entropy and latency_us broadcast to the result. A number that a schedule changes may be

@@ -1,10 +1,13 @@
 // {"format": "latgrad latency model", "version": 1,
 //  "space": "...", "precision": "int8", "devices": ["pixel"], "num_candidates": 9,
 //  "layers": [{"name": "layer1", "candidates": ["k3_e1", ...], "offered": [true, ...]}, ...],
-//  "latency_us": {"p50": {"fixed": [D], "table": [D, L, C] as nested lists}, ...}}
+//  "latency_us": {"p50": {"fixed": [D], "table": [D, L, C] as nested lists}, ...},
+//  "errors": {"noise": 0.01, "factor_us": [R, L * C + 1] as nested lists}}
 //
-// `space` and `precision` are missing where the model was made of a table. With a network stand beside them
-// "architecture": [1, 0, ...], by index from 0, and "statistic": "p50", which prices it.
+// `errors` is there where the model was calibrated: the covariance of the candidates of all layers, and last
+// of the fixed part, is factor^T factor. `space` and `precision` are missing where the model was made of a
+// table. With a network stand beside them "architecture": [1, 0, ...], by index from 0, and "statistic":
+// "p50", which prices it.
 
 #include "latgrad/search/saved_model.h"
 
@@ -19,6 +22,7 @@
 #include "latgrad/base/json.h"
 #include "latgrad/base/mapped_file.h"
 #include "latgrad/base/zip_archive.h"
+#include "student_t.h"
 
 namespace latgrad::search {
 namespace {
@@ -29,6 +33,8 @@ using base::JsonValue;
 constexpr std::string_view kFormat = "latgrad latency model";
 constexpr int64_t kVersion = 1;
 constexpr int64_t kMaxCandidates = int64_t{1} << 20;
+
+size_t num_blocks(const SavedModel& model) { return model.layers.size() * model.num_candidates + 1; }
 
 // A list of so many costs.
 void add_costs(const JsonValue& value, size_t size, std::vector<double>& costs) {
@@ -69,6 +75,20 @@ SavedModel::Figures read_figures(std::string_view statistic, const JsonValue& va
   return figures;
 }
 
+SavedModel::Errors read_errors(const JsonValue& value, const SavedModel& model) {
+  const JsonValue noise = value.at("noise");
+  SavedModel::Errors errors{noise.number(), {}};
+  if (!(errors.noise >= 0 && std::isfinite(errors.noise))) noise.fail("be finite and not negative");
+  for (const JsonValue& row : value.at("factor_us").list()) {
+    for (const JsonValue& item :
+         list_of(row, num_blocks(model), "candidates of all layers and the fixed part")) {
+      errors.factor_us.push_back(item.number());
+      if (!std::isfinite(errors.factor_us.back())) item.fail("be finite");
+    }
+  }
+  return errors;
+}
+
 void check_architecture(const SavedModel& model, const Architecture& arch) {
   if (arch.size() != model.layers.size()) {
     throw ValueError(fmt::format("an architecture must have a candidate for each of the {} layers, got {}",
@@ -101,6 +121,22 @@ double SavedModel::estimate_us(const Architecture& arch, std::string_view statis
         by->table_us[(device * layers.size() + layer) * num_candidates + static_cast<size_t>(arch[layer])];
   }
   return sum_us;
+}
+
+Interval SavedModel::interval_us(const Architecture& arch) const {
+  const double mean_us = estimate_us(arch);
+  if (!errors) throw ValueError("the model says nothing of its errors: it was not calibrated");
+  const size_t blocks = num_blocks(*this);
+  double variance_us2 = 0;
+  for (auto row = errors->factor_us.begin(); row != errors->factor_us.end();
+       row += static_cast<std::ptrdiff_t>(blocks)) {
+    double sum_us = row[static_cast<std::ptrdiff_t>(blocks) - 1];
+    for (size_t layer = 0; layer < arch.size(); ++layer) {
+      sum_us += row[static_cast<std::ptrdiff_t>(layer * num_candidates) + arch[layer]];
+    }
+    variance_us2 += sum_us * sum_us;
+  }
+  return internal::measured_interval(mean_us, std::sqrt(variance_us2), errors->noise);
 }
 
 std::vector<std::string> SavedModel::decode(const Architecture& arch) const {
@@ -139,6 +175,14 @@ std::string saved_model_text(const SavedModel& model) {
     latency_us[figures.statistic] = {{"fixed", figures.fixed_us}, {"table", table}};
   }
   document["latency_us"] = latency_us;
+  if (model.errors) {
+    Json rows = Json::array();
+    const auto blocks = static_cast<std::ptrdiff_t>(num_blocks(model));
+    for (auto row = model.errors->factor_us.begin(); row != model.errors->factor_us.end(); row += blocks) {
+      rows.push_back(std::vector<double>(row, row + blocks));
+    }
+    document["errors"] = {{"noise", model.errors->noise}, {"factor_us", rows}};
+  }
   if (model.architecture) {
     document["architecture"] = *model.architecture;
     document["statistic"] = model.statistic;
@@ -177,6 +221,10 @@ SavedModel parse_saved_model(std::string_view text, const std::string& source) {
     model.figures.push_back(read_figures(statistic, figures, model));
   }
   if (model.figures.empty()) latency_us.fail("have a statistic");
+  if (const auto errors = root.find("errors")) {
+    if (model.devices.size() != 1) errors->fail("be absent where there are several devices");
+    model.errors = read_errors(*errors, model);
+  }
   if (const auto architecture = root.find("architecture")) {
     model.statistic = root.at("statistic").text();
     Architecture arch;

@@ -149,6 +149,24 @@ TEST_F(LatencyModelTest, RefusesAStateThatContradictsItself) {
   expect_state_error(state, "precision must be int8 or fp32, got \"int4\"");
 }
 
+TEST_F(LatencyModelTest, RefusesDamagedErrors) {
+  auto state = fresh_state();
+  std::get<2>(state).insert("error_factor_us", torch::zeros({2, 17}, torch::kDouble));
+  expect_state_error(state, "must have an entry \"noise\"");
+  std::get<2>(state).insert("noise", torch::full({}, -1, torch::kDouble));
+  expect_state_error(state,
+                     "\"noise\" in the state of a LatencyModel must be finite and not negative, got -1");
+  std::get<2>(state).insert_or_assign("noise", torch::full({}, 0.5, torch::kDouble));
+  EXPECT_DOUBLE_EQ(LatencyModel(state).noise(), 0.5);
+  EXPECT_EQ(LatencyModel(state).covariance_us2().sizes(), at::IntArrayRef({17, 17}));
+  std::get<2>(state).insert_or_assign("error_factor_us", torch::full({2, 17}, NAN, torch::kDouble));
+  expect_state_error(state, "\"error_factor_us\" in the state of a LatencyModel must be finite");
+  for (const at::Tensor& wrong : {torch::zeros({2, 16}, torch::kDouble), torch::zeros({}, torch::kDouble)}) {
+    std::get<2>(state).insert_or_assign("error_factor_us", wrong);
+    expect_state_error(state, "\"error_factor_us\" in the state of a LatencyModel must be Double");
+  }
+}
+
 TEST_F(LatencyModelTest, RefusesAStateWhoseSpaceIsNoSpace) {
   auto state = fresh_state();
   std::get<1>(state).insert_or_assign("space", "no space {");

@@ -1,6 +1,7 @@
 """Latency models from the times of a few architectures, and intervals with a gradient."""
 
 import math
+from copy import deepcopy
 
 import pytest
 import torch
@@ -59,21 +60,22 @@ def test_a_source_and_a_seed(calibration, device, archs):
 
 def test_intervals_are_those_of_the_definition(calibration, archs):
     arch = archs(5, 6)
-    mean_us, low_us, high_us = calibration.interval(torch.nn.functional.one_hot(arch, C).double())
+    model = calibration.model
+    mean_us, low_us, high_us = latgrad.model_interval(model, torch.nn.functional.one_hot(arch, C).double())
     torch.testing.assert_close(mean_us, calibration.model.estimate(arch))
     for i in range(5):
         places = [layer * C + int(c) for layer, c in enumerate(arch[i])] + [L * C]
-        variance = calibration.covariance_us2[places][:, places].sum()
-        half = math.hypot(NORMAL * math.sqrt(variance), STUDENT * calibration.noise * float(mean_us[i]))
+        variance = model.covariance_us2()[places][:, places].sum()
+        half = math.hypot(NORMAL * math.sqrt(variance), STUDENT * model.noise() * float(mean_us[i]))
         assert float(high_us[i]) == pytest.approx(float(mean_us[i]) + half)
         assert float(low_us[i]) == pytest.approx(float(mean_us[i]) - half)
-    _, low, high = calibration.interval(torch.nn.functional.one_hot(arch, C).double(), measured=False)
+    _, low, high = latgrad.model_interval(model, torch.nn.functional.one_hot(arch, C).double(), measured=False)
     assert (high - low < high_us - low_us).all()
 
 
 def test_nine_of_ten_are_inside(calibration, device, archs):
     fresh = archs(500, 7)
-    _, low_us, high_us = calibration.interval(torch.nn.functional.one_hot(fresh, C).double())
+    _, low_us, high_us = latgrad.model_interval(calibration.model, torch.nn.functional.one_hot(fresh, C).double())
     times_us = device(fresh)
     assert ((times_us >= low_us) & (times_us <= high_us)).double().mean() >= 0.85
     left_out = calibration.left_out_us
@@ -121,7 +123,16 @@ def test_a_search_for_the_upper_bound_avoids_what_is_not_known():
 def test_the_model_is_saved_as_any_other(calibration, tmp_path, archs):
     latgrad.save_model(calibration.model, tmp_path / "model.json")
     arch = archs(3, 8)
-    assert torch.equal(latgrad.load_model(tmp_path / "model.json").estimate(arch), calibration.model.estimate(arch))
+    probs = torch.nn.functional.one_hot(arch, C).double()
+    for copy in (latgrad.load_model(tmp_path / "model.json"), deepcopy(calibration.model)):
+        assert torch.equal(copy.estimate(arch), calibration.model.estimate(arch))
+        assert torch.equal(torch.stack(latgrad.model_interval(copy, probs)), torch.stack(latgrad.model_interval(calibration.model, probs)))
+
+
+def test_models_that_were_not_calibrated_have_no_interval():
+    model = latgrad.LatencyModel.from_table([[1.0, 2.0]], ["a", "b"])
+    with pytest.raises(ValueError, match="says nothing of its errors"):
+        latgrad.model_interval(model, torch.tensor([[0.5, 0.5]]))
 
 
 @pytest.mark.parametrize("change, message", [

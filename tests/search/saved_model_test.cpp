@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -51,6 +52,54 @@ TEST(SavedModelTest, TextGivesTheSameModel) {
   EXPECT_EQ(copy.figures[0].table_us, model.figures[0].table_us);
   ASSERT_TRUE(copy.architecture.has_value());
   EXPECT_DOUBLE_EQ(copy.estimate_us(*copy.architecture, copy.statistic), 10 + 0.1 + 3);
+}
+
+// Two layers of two candidates, a fixed part, and two ways to err.
+SavedModel calibrated_model() {
+  SavedModel model;
+  model.devices = {"phone"};
+  model.num_candidates = 2;
+  model.layers = {{"stem", {"a", "b"}, {true, true}}, {"top", {"a", "b"}, {true, true}}};
+  model.figures = {{"p50", {100}, {10, 20, 30, 40}}};
+  model.errors = SavedModel::Errors{0,
+                                    {3, 0, -3, 0, 1,  //
+                                     0, 2, 0, 0, 0}};
+  return model;
+}
+
+TEST(SavedModelTest, IntervalsKnowWhatErrsTogether) {
+  SavedModel model = calibrated_model();
+  // The first layer's error and the second's cancel: what is left is that of the fixed part.
+  const Interval together = model.interval_us({0, 0});
+  EXPECT_DOUBLE_EQ(together.mean_us, 140);
+  EXPECT_NEAR(together.high_us, 140 + kNormal90 * 1, 1e-9);
+  EXPECT_NEAR(together.low_us, 140 - kNormal90 * 1, 1e-9);
+  EXPECT_NEAR(model.interval_us({1, 1}).high_us, 160 + kNormal90 * std::sqrt(1 + 4), 1e-9);
+  model.errors->noise = 0.1;
+  EXPECT_GT(model.interval_us({0, 0}).high_us, 140 * 1.2);
+  const SavedModel copy = parse_saved_model(saved_model_text(model), "model.json");
+  EXPECT_DOUBLE_EQ(copy.interval_us({1, 0}).low_us, model.interval_us({1, 0}).low_us);
+  LATGRAD_EXPECT_ERROR(model.interval_us({0, 2}), ValueError, HasSubstr("got 2 in top"));
+  LATGRAD_EXPECT_ERROR(small_model().interval_us({2, 1}), ValueError,
+                       HasSubstr("says nothing of its errors"));
+}
+
+TEST(SavedModelTest, ErrorsThatDoNotFitAreErrors) {
+  const std::string text = saved_model_text(calibrated_model());
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string changed = text;
+    changed.replace(changed.find(from), from.size(), to);
+    return changed;
+  };
+  LATGRAD_EXPECT_ERROR(parse_saved_model(with("\"noise\": 0", "\"noise\": -1"), "m.json"), ParseError,
+                       HasSubstr("not negative"));
+  LATGRAD_EXPECT_ERROR(parse_saved_model(with("-3", "-3, 5"), "m.json"), ParseError,
+                       HasSubstr("one entry for each of the 5 candidates of all layers and the fixed part"));
+  SavedModel two = calibrated_model();
+  two.devices = {"phone", "board"};
+  two.figures = {{"p50", {100, 100}, std::vector<double>(8)}};
+  LATGRAD_EXPECT_ERROR(parse_saved_model(saved_model_text(two), "m.json"), ParseError,
+                       HasSubstr("errors must be absent where there are several devices"));
 }
 
 TEST(SavedModelTest, AFileIsReadAndAPackageWithoutModelIsAnError) {

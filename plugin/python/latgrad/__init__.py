@@ -16,7 +16,7 @@ from latgrad._plugin import load_plugin
 
 load_plugin()
 
-from latgrad.calibration import Calibration, calibrate, latency_interval  # noqa: E402  (needs the loaded plugin)
+from latgrad.calibration import Calibration, calibrate, latency_interval, model_interval  # noqa: E402  (needs the loaded plugin)
 from latgrad.classes import LatencyModel, LatencyTable, SearchSpace  # noqa: E402
 from latgrad.evolution import Evolved, evolve  # noqa: E402
 from latgrad.exact_search import pareto_front  # noqa: E402
@@ -80,6 +80,7 @@ __all__ = [
     "load_model",
     "log_latency",
     "model_file",
+    "model_interval",
     "model_names",
     "pareto_front",
     "profile",

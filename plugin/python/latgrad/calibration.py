@@ -1,9 +1,10 @@
 """Latency models from the times of a few architectures, with error bars.
 
-    calibration = latgrad.calibrate("fbnet_cifar", arch, times_us)            # [20, L], [20]
-    table_us = calibration.model.table_us()                                   # [L, C]
-    mean_us, low_us, high_us = calibration.interval(probs)                    # nine of ten measured times are inside
+    model = latgrad.calibrate("fbnet_cifar", arch, times_us).model            # [20, L], [20]
+    table_us = model.table_us()                                               # [L, C]
+    mean_us, low_us, high_us = latgrad.model_interval(model, probs)           # nine of ten measured times are inside
     loss = cross_entropy + high_us / 1e4                                      # an upper bound, with its gradient
+    latgrad.save_model(model, "pixel.json")                                   # with its errors
 """
 
 import os
@@ -25,30 +26,12 @@ _STUDENT = 2.3533634348018264
 class Calibration(NamedTuple):
     """What :func:`calibrate` gives.
 
-    model: a ``torch.classes.latgrad.LatencyModel`` of the space.
-    covariance_us2: float64 ``[L * C + 1, L * C + 1]``, how the candidates, row by row, and last the fixed part, err together.
-    noise: the scale of the errors of measured times, as a share of them.
+    model: a ``torch.classes.latgrad.LatencyModel`` of the space that knows its errors.
     left_out_us: float64 ``[N, 3]``: of each measured architecture what the others say, and between which times it should lie.
     """
 
     model: Any
-    covariance_us2: Tensor
-    noise: float
     left_out_us: Tensor
-
-    def interval(self, probs: Tensor, measured: bool = True) -> Tuple[Tensor, Tensor, Tensor]:
-        """The expected latency with the fixed part, and its 90 % interval, as :func:`latency_interval`.
-
-        measured: whether the interval is that of a measurement, or of the latency itself.
-        """
-        like = {"dtype": probs.dtype, "device": probs.device}
-        return latency_interval(
-            probs,
-            self.model.table_us().to(**like),
-            self.covariance_us2.to(**like),
-            self.model.fixed_us(),
-            self.noise if measured else 0.0,
-        )
 
 
 def calibrate(
@@ -73,7 +56,7 @@ def calibrate(
     Raises ValueError for shapes that do not fit, an architecture that is not one of the space, and a time that is not
     positive and finite; RuntimeError for a file that cannot be read.
     """
-    model, covariance_us2, left_out_us, noise = torch.ops.latgrad.calibrate(
+    model, left_out_us = torch.ops.latgrad.calibrate(
         os.fspath(space_file(os.fspath(space))),
         precision,
         device,
@@ -84,7 +67,25 @@ def calibrate(
         [os.fspath(lut) for lut in luts],
         seed,
     )
-    return Calibration(torch.classes.latgrad.LatencyModel.parse(model), covariance_us2, noise, left_out_us)
+    return Calibration(torch.classes.latgrad.LatencyModel.parse(model), left_out_us)
+
+
+def model_interval(model: Any, probs: Tensor, measured: bool = True) -> Tuple[Tensor, Tensor, Tensor]:
+    """The expected latency of a calibrated model, with the fixed part, and its 90 % interval, as :func:`latency_interval`.
+
+    model: a ``LatencyModel``, of :func:`calibrate` or from its file. probs: ``[..., L, C]``. measured: whether the interval is
+    that of a measurement, or of the latency itself.
+
+    Raises ValueError for a model that was not calibrated.
+    """
+    like = {"dtype": probs.dtype, "device": probs.device}
+    return latency_interval(
+        probs,
+        model.table_us().to(**like),
+        model.covariance_us2().to(**like),
+        model.fixed_us(),
+        model.noise() if measured else 0.0,
+    )
 
 
 def latency_interval(

@@ -35,6 +35,10 @@ def LatencyModel(space, lut, device="", precision="int8", mode="ave"):
         The distance between fast and slow runs of every candidate: the sum of p90 - p10 over its operators, float64
         ``[L, C]``. It equals the spread of the block's time where its operators slow down together, and is in practice
         an upper bound where they are independent.
+    ``covariance_us2()``, ``noise()``
+        Of a calibrated model: how the candidates, layer by layer, and last the fixed part err together, float64
+        ``[L * C + 1, L * C + 1]``; the scale of the errors of measured times, as a share of them. Others raise ValueError.
+        :func:`latgrad.model_interval` uses both.
     ``valid()``
         Which candidates the space offers: bool ``[L, C]``.
     ``layers()``, ``candidates(layer)``

@@ -87,6 +87,13 @@ class LatencyModel:
         p90 - p10 of each of its operators, summed. The spread of the block's own time where its operators slow down
         together, and in practice an upper bound of it where they are independent.
         """
+    def covariance_us2(self) -> Tensor:
+        """How the candidates, layer by layer, and last the fixed part err together: float64 ``[L * C + 1, L * C + 1]``.
+
+        Raises ValueError for a model that was not calibrated.
+        """
+    def noise(self) -> float:
+        """The scale of the errors of measured times, as a share of them. Raises as :meth:`covariance_us2`."""
     def valid(self) -> Tensor:
         """Where the space offers a candidate: bool ``[L, C]``."""
     def layers(self) -> int:

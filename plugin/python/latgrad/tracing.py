@@ -52,6 +52,10 @@ class _FakeLatencyModel(_Fake):
         table_us = self.contents["table_us"]
         return table_us.new_empty(table_us.shape[:-2] or (1,))
 
+    def covariance_us2(self) -> Tensor:
+        blocks = self.contents["table_us"].numel() + 1
+        return torch.empty(blocks, blocks, dtype=torch.float64)
+
     def valid(self) -> Tensor:
         return torch.empty(self.contents["table_us"].shape[-2:], dtype=torch.bool)
 
@@ -76,7 +80,7 @@ class _FakeLatencyTable(_Fake):
 # The methods that give no tensor.
 _OTHERS = {
     _FakeSearchSpace: "name text input_shape classes layers candidates scaled stem block head classifier format_architecture",
-    _FakeLatencyModel: "text save fixed_us layers layer_names candidates space precision device devices decode netdef init_netdef input_dims",
+    _FakeLatencyModel: "text save fixed_us noise layers layer_names candidates space precision device devices decode netdef init_netdef input_dims",
     _FakeLatencyTable: "size devices find estimate_net",
 }
 

@@ -40,6 +40,10 @@ struct LatencyModel::Impl {
   at::Tensor fixed_us;  // float64 [S, D], contiguous
   at::Tensor table_us;  // float64 [S, D, L, C], contiguous
   at::Tensor valid;     // bool [L, C], contiguous
+  // Of a calibrated model: float64 [R, L * C + 1], of which factor^T factor is the covariance, and float64
+  // [].
+  at::Tensor error_factor_us = {};
+  at::Tensor noise = {};
 
   const search::Space& space_for(const char* what) const {
     TORCH_CHECK_VALUE(space, "a model made of a table has no space, which ", what, " needs");
@@ -116,6 +120,15 @@ at::Tensor state_tensor(const c10::Dict<std::string, at::Tensor>& tensors, const
                     ", got ",
                     tensor.defined() ? c10::str(tensor.scalar_type(), " ", tensor.sizes()) : "nothing");
   return tensor.cpu().contiguous();
+}
+
+// The same of one of finite numbers.
+at::Tensor state_numbers(const c10::Dict<std::string, at::Tensor>& tensors, const char* key,
+                         at::IntArrayRef sizes) {
+  at::Tensor numbers = state_tensor(tensors, key, at::kDouble, sizes);
+  TORCH_CHECK_VALUE(numbers.isfinite().all().item<bool>(), "the entry \"", key,
+                    "\" in the state of a LatencyModel must be finite");
+  return numbers;
 }
 
 // The same of one that holds times.
@@ -269,6 +282,15 @@ LatencyModel::LatencyModel(const State& state)
         TORCH_CHECK_VALUE(valid.equal(offered),
                           "the entry \"valid\" in the state of a LatencyModel must say what "
                           "its space offers, but differs");
+        at::Tensor error_factor_us;
+        at::Tensor noise;
+        if (tensors.contains("error_factor_us")) {
+          const at::Tensor factor = tensors.at("error_factor_us");
+          error_factor_us =
+              state_numbers(tensors, "error_factor_us",
+                            {factor.defined() && factor.dim() > 0 ? factor.size(0) : 0, offered.numel() + 1});
+          noise = state_times(tensors, "noise", {});
+        }
         auto layers = layers_of(space);
         return std::make_unique<const Impl>(Impl{std::move(space),
                                                  search::parse_precision(state_entry(texts, "precision")),
@@ -276,7 +298,9 @@ LatencyModel::LatencyModel(const State& state)
                                                  std::move(layers),
                                                  fixed_us.unsqueeze(1),
                                                  table_us.unsqueeze(1),
-                                                 std::move(valid)});
+                                                 std::move(valid),
+                                                 std::move(error_factor_us),
+                                                 std::move(noise)});
       })) {}
 
 LatencyModel::~LatencyModel() = default;
@@ -300,6 +324,10 @@ LatencyModel::State LatencyModel::state() const {
   texts.insert("device", device());
   tensors.insert("fixed_us", impl_->fixed_us.squeeze(1).clone());
   tensors.insert("table_us", impl_->table_us.squeeze(1).clone());
+  if (impl_->noise.defined()) {
+    tensors.insert("error_factor_us", impl_->error_factor_us.clone());
+    tensors.insert("noise", impl_->noise.clone());
+  }
   return {kStateVersion, texts, tensors};
 }
 
@@ -326,6 +354,9 @@ std::string LatencyModel::text(const at::Tensor& arch, const std::string& statis
   for (int64_t i = 0; i < impl_->table_us.size(0); ++i) {
     const std::string name(impl_->space ? lut::to_string(lut::kStatistics[i]) : "p50");
     saved.figures.push_back({name, values(impl_->fixed_us[i]), values(impl_->table_us[i])});
+  }
+  if (impl_->noise.defined()) {
+    saved.errors = search::SavedModel::Errors{noise(), values(impl_->error_factor_us)};
   }
   if (arch.defined()) {
     index_of(statistic);  // checks it
@@ -395,6 +426,11 @@ c10::intrusive_ptr<LatencyModel> LatencyModel::from_saved(const search::SavedMod
   tensors.insert("fixed_us", fixed_us.squeeze(1));
   tensors.insert("table_us", table_us.squeeze(1));
   tensors.insert("valid", valid);
+  if (saved.errors) {
+    tensors.insert("error_factor_us",
+                   at::tensor(saved.errors->factor_us, at::kDouble).reshape({-1, valid.numel() + 1}));
+    tensors.insert("noise", at::full({}, saved.errors->noise, at::kDouble));
+  }
   return c10::make_intrusive<LatencyModel>(State{kStateVersion, texts, tensors});
 }
 
@@ -430,6 +466,17 @@ at::Tensor LatencyModel::fixed_by_device_us(const std::string& statistic) const 
 }
 
 at::Tensor LatencyModel::spread_us() const { return table_us("p90") - table_us("p10"); }
+
+at::Tensor LatencyModel::covariance_us2() const {
+  TORCH_CHECK_VALUE(impl_->noise.defined(), "the model says nothing of its errors: it was not calibrated");
+  return impl_->error_factor_us.t().mm(impl_->error_factor_us);
+}
+
+double LatencyModel::noise() const {
+  TORCH_CHECK_VALUE(impl_->noise.defined(), "the model says nothing of its errors: it was not calibrated");
+  return impl_->noise.item<double>();
+}
+
 at::Tensor LatencyModel::valid() const { return impl_->valid.clone(); }
 int64_t LatencyModel::layers() const { return impl_->valid.size(0); }
 
@@ -626,6 +673,8 @@ void register_latency_model(torch::Library& library) {
       .def("fixed_us", &LatencyModel::fixed_us, "", {torch::arg("statistic") = "p50"})
       .def("fixed_by_device_us", &LatencyModel::fixed_by_device_us, "", {torch::arg("statistic") = "p50"})
       .def("spread_us", &LatencyModel::spread_us)
+      .def("covariance_us2", &LatencyModel::covariance_us2)
+      .def("noise", &LatencyModel::noise)
       .def("valid", &LatencyModel::valid)
       .def("layers", &LatencyModel::layers)
       .def("candidates", &LatencyModel::candidates, "", {torch::arg("layer")})

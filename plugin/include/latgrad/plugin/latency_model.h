@@ -105,6 +105,11 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
   // float64 [L, C], 0 where not valid. It equals the spread of the block's time where its operators slow down
   // together, and in practice exceeds it where they are independent: docs/risk.md.
   at::Tensor spread_us() const;
+  // How the candidates, layer by layer, and last the fixed part err together: float64 [L * C + 1, L * C + 1];
+  // and the scale of the errors of measured times, as a share of them. docs/calibration.md. Errors: where the
+  // model was not calibrated.
+  at::Tensor covariance_us2() const;
+  double noise() const;
   at::Tensor valid() const;  // bool [L, C], a copy; true where the space offers the candidate
   int64_t layers() const;
   // The names of a layer's candidates by index, including those that are not offered.
