@@ -134,13 +134,15 @@ void add_price(base::Json& json, const ShownArch& shown, const Pricing& pricing)
 
 std::string arch_json(const ShownArch& shown, const Pricing* pricing) {
   const net::ParameterCount params = net::count_parameters(shown.net, shown.shapes);
-  base::Json json = {{"space", shown.space.name()},
-                     {"architecture", shown.arch},
-                     {"blocks", shown.space.format_architecture(shown.arch)},
-                     {"precision", search::to_string(shown.precision)},
-                     {"macs", base::or_null(net::count_macs(shown.shapes).total())},
-                     {"params", params.weights},
-                     {"other_params", params.others}};
+  base::Json json = {
+      {"space", shown.space.name()},
+      {"architecture", shown.arch},
+      {"blocks", shown.space.format_architecture(shown.arch)},
+      {"precision", search::to_string(shown.precision)},
+      {"macs", base::or_null(net::count_macs(shown.shapes).total())},
+      {"params", params.weights},
+      {"other_params", params.others},
+      {"trained_params", search::trained_parameters(shown.space, shown.arch, shown.precision)}};
   add_memory(json, net::memory_use(shown.net, shown.shapes));
   if (pricing != nullptr) add_price(json, shown, *pricing);
   return base::json_text(json);
@@ -172,12 +174,13 @@ std::string price_text(const PricedArch& priced, const Pricing& pricing, const A
 }
 
 std::string arch_text(const ShownArch& shown) {
-  return fmt::format("An architecture of {} in {}:\n{}\n\nMACs        {}\nparameters  {}\nmemory      {}\n",
-                     shown.space.name(), search::to_string(shown.precision),
-                     shown.space.format_architecture(shown.arch),
-                     format_millions(net::count_macs(shown.shapes).macs),
-                     format_millions(net::count_parameters(shown.net, shown.shapes).weights),
-                     memory_text(shown.net, net::memory_use(shown.net, shown.shapes)));
+  return fmt::format(
+      "An architecture of {} in {}:\n{}\n\nMACs        {}\nparameters  {}, {} in training\nmemory      {}\n",
+      shown.space.name(), search::to_string(shown.precision), shown.space.format_architecture(shown.arch),
+      format_millions(net::count_macs(shown.shapes).macs),
+      format_millions(net::count_parameters(shown.net, shown.shapes).weights),
+      format_millions(search::trained_parameters(shown.space, shown.arch, shown.precision)),
+      memory_text(shown.net, net::memory_use(shown.net, shown.shapes)));
 }
 
 int run(const ArchOptions& options) {

@@ -50,9 +50,10 @@ void spell_out_window(net::Operator& pool, const LayerInfo& last) {
 void write_end(NetWriter& writer, const Space& space, const std::string& in, Precision precision) {
   const std::string features = writer.append(head_fragment(space, precision), in);
   Fragment classifier = classifier_fragment(space);
-  spell_out_window(classifier.ops.front(), space.layers().back());
+  if (space.layers().back().tokens == 0) spell_out_window(classifier.ops.front(), space.layers().back());
   const std::string logits = writer.append(classifier, features);
-  writer.output(writer.softmax(logits, "softmax"));
+  writer.output(space.impl().file.head().softmax() ? writer.softmax(logits, "softmax")
+                                                   : writer.dequantize(logits));
 }
 
 std::string net_name(const Space& space, Precision precision) {
@@ -77,7 +78,8 @@ net::Net lower_fixed(const Space& space, Precision precision) {
   writer.output(write_begin(writer, space, precision));
   const LayerInfo& last = space.layers().back();
   const std::string layers_out =
-      writer.activation("layers_out", last.out_channels, last.out_height, last.out_width);
+      last.tokens > 0 ? writer.tokens("layers_out", last.tokens, last.out_channels)
+                      : writer.activation("layers_out", last.out_channels, last.out_height, last.out_width);
   write_end(writer, space, layers_out, precision);
   return writer.finish();
 }
@@ -87,13 +89,34 @@ int64_t peak_activation_bytes(const Space& space, const Architecture& arch, Prec
   return net::memory_use(net, net::infer_shapes(net, {.list_blobs = false})).peak_activation_bytes;
 }
 
+int64_t trained_parameters(const Space& space, const Architecture& arch, Precision precision) {
+  space.check(arch);
+  std::vector<Fragment> fragments = {stem_fragment(space, precision), head_fragment(space, precision),
+                                     classifier_fragment(space)};
+  for (size_t layer = 0; layer < arch.size(); ++layer) {
+    fragments.push_back(block_fragment(space, layer, static_cast<size_t>(arch[layer]), precision));
+  }
+  int64_t count = 0;
+  for (const Fragment& fragment : fragments) {
+    for (const auto& [name, info] : fragment.parameters) count += net::num_elements(info.shape);
+    for (const net::Operator& op : fragment.ops) {
+      if (op.type != "Conv" || fragment.without_norm.contains(op.outputs.front())) continue;
+      const int64_t channels = fragment.parameters.at(op.inputs[1]).shape.front();
+      count += op.inputs.size() > 2 ? channels : 2 * channels;
+    }
+  }
+  return count;
+}
+
 net::Net lower_block(const Space& space, size_t layer, size_t candidate, Precision precision) {
   internal::check_offered(space.impl(), layer, candidate);  // before the layer is read
   const LayerInfo& info = space.layers()[layer];
   const std::string name = layer_name(space, layer);
   NetWriter writer(space.impl(), precision,
                    fmt::format("{}_{}_{}", net_name(space, precision), name, info.candidates[candidate]));
-  const std::string in = writer.activation(name + "_in", info.in_channels, info.in_height, info.in_width);
+  const std::string in =
+      info.tokens > 0 ? writer.tokens(name + "_in", info.tokens, info.in_channels)
+                      : writer.activation(name + "_in", info.in_channels, info.in_height, info.in_width);
   writer.output(write_block(writer, space, in, layer, candidate, precision));
   return writer.finish();
 }

@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "fragment_builder.h"
+#include "latgrad/base/error.h"
+#include "latgrad/net/registry.h"
 
 namespace latgrad::search::internal {
 namespace {
@@ -44,6 +46,11 @@ std::optional<proto::OperatorClass> class_of(const Operator& op) {
   if (op.type == "ChannelShuffle") return proto::CHANNEL_SHUFFLE;
   if (op.type == "Sum") return proto::SUM;
   if (op.type == "AveragePool") return proto::AVERAGE_POOL;
+  if (op.type == "MaxPool") return proto::MAX_POOL;
+  if (op.type == "Mul") return proto::MUL;
+  for (const char* type : {"Clip", "HardSwish", "Swish", "HardSigmoid", "Sigmoid", "Gelu"}) {
+    if (op.type == type) return proto::ACTIVATION;
+  }
   if (op.type == "FC") return proto::FC;
   return std::nullopt;
 }
@@ -87,6 +94,12 @@ std::string NetWriter::activation(const std::string& name, int64_t channels, int
   return name;
 }
 
+std::string NetWriter::tokens(const std::string& name, int64_t tokens, int64_t channels) {
+  net_.inputs[name] = {{space_.file.input().batch(), tokens, channels}, DataType::kFloat};
+  net_.external_inputs.push_back(name);
+  return name;
+}
+
 std::string NetWriter::quantize(const std::string& in) {
   if (!is_int8()) return in;
   write(simple_operator("NCHW2NHWC", in, in + "_nhwc"), proto::LAYOUT_CHANGE);
@@ -101,6 +114,12 @@ std::string NetWriter::softmax(const std::string& in, const std::string& output)
   return output;
 }
 
+std::string NetWriter::dequantize(const std::string& in) {
+  if (!is_int8()) return in;
+  write(simple_operator("Int8Dequantize", in, in + "_float"), proto::DEQUANTIZE);
+  return in + "_float";
+}
+
 std::string NetWriter::append(const Fragment& fragment, const std::string& in, const std::string& prefix) {
   const auto renamed = [&](const std::string& blob) {
     if (blob == fragment.input) return in;
@@ -108,6 +127,7 @@ std::string NetWriter::append(const Fragment& fragment, const std::string& in, c
   };
   for (Operator& op : with_relus_joined(fragment)) {
     const auto operator_class = class_of(op);
+    const bool is_parameter_first = fragment.parameters.contains(op.inputs.front());
     for (size_t i = 0; i < op.inputs.size(); ++i) {
       const auto parameter = fragment.parameters.find(op.inputs[i]);
       op.inputs[i] = renamed(op.inputs[i]);
@@ -116,9 +136,20 @@ std::string NetWriter::append(const Fragment& fragment, const std::string& in, c
       }
     }
     for (std::string& blob : op.outputs) blob = renamed(blob);
+    if (is_parameter_first) repeat_for_batch(op.inputs.front());
     write_in_precision(std::move(op), operator_class);
   }
   return renamed(fragment.output);
+}
+
+// A class token is the same for each image.
+void NetWriter::repeat_for_batch(std::string& parameter) {
+  const int64_t batch = space_.file.input().batch();
+  if (batch == 1) return;
+  Operator op = simple_operator("Tile", parameter, parameter + "_tiled");
+  op.args = {Argument::of_int("tiles", batch), Argument::of_int("axis", 0)};
+  parameter = op.outputs.front();
+  write_in_precision(std::move(op), std::nullopt);
 }
 
 // Where a ReLU has no blob of its own, as it is fused (int8) or in place (fp32), what it reads is written
@@ -126,15 +157,16 @@ std::string NetWriter::append(const Fragment& fragment, const std::string& in, c
 std::vector<Operator> NetWriter::with_relus_joined(const Fragment& fragment) const {
   std::vector<Operator> ops;
   for (const Operator& op : fragment.ops) {
-    const bool follows = op.type == "Relu" && !ops.empty() && ops.back().outputs == op.inputs &&
-                         is_read_once(fragment, op.inputs.front());
+    const bool follows = (op.type == "Relu" || op.type == "Clip") && !ops.empty() &&
+                         ops.back().outputs == op.inputs && is_read_once(fragment, op.inputs.front());
+    // An int8 convolution cuts off at 0, and above where its scale ends: at 6 as well.
     if (follows && is_int8() && ops.back().type == "Conv") {
       ops.back().type = "ConvRelu";
       ops.back().outputs = op.outputs;
       continue;
     }
     ops.push_back(op);
-    if (follows && !is_int8() && space_.file.relu_in_place()) {
+    if (follows && op.type == "Relu" && !is_int8() && space_.file.relu_in_place()) {
       ops[ops.size() - 2].outputs = op.outputs;
       ops.back().inputs = op.outputs;
     }
@@ -171,6 +203,13 @@ void NetWriter::write_in_precision(Operator op, std::optional<proto::OperatorCla
                                    float scale) {
   if (is_int8()) {
     op.type = "Int8" + op.type;
+    if (net::find_operator_type(op.type) == nullptr) {
+      throw ValueError(
+          fmt::format("int8 has no operator {}, which writes {}: lower the space in fp32, or choose "
+                      "another activation or candidate",
+                      op.type, op.outputs.front()),
+          {.file = space_.source});
+    }
     const auto order = std::ranges::find(op.args, "order", &Argument::name);
     if (order != op.args.end()) order->s = "NHWC";
     op.args.push_back(Argument::of_float("Y_scale", scale));

@@ -23,19 +23,24 @@ class NetWriter {
   std::string image();
   // An activation from outside: float32 NCHW, or uint8 NHWC.
   std::string activation(const std::string& name, int64_t channels, int64_t height, int64_t width);
+  // float32 [batch, tokens, channels].
+  std::string tokens(const std::string& name, int64_t tokens, int64_t channels);
 
   // What an int8 net begins with; fp32: the blob itself.
   std::string quantize(const std::string& in);
   // The fragment, reading `in`. Its own blobs are called `<prefix>_<name>`; without a prefix as they are.
   std::string append(const Fragment& fragment, const std::string& in, const std::string& prefix = "");
-  // What every net ends with; int8: dequantized.
+  // What nets end with; int8: dequantized.
   std::string softmax(const std::string& in, const std::string& output);
+  // int8: as float32; fp32: the blob itself.
+  std::string dequantize(const std::string& in);
 
   void output(const std::string& blob) { net_.external_outputs.push_back(blob); }
   net::Net finish() { return std::move(net_); }
 
  private:
   bool is_int8() const { return precision_ == Precision::kInt8; }
+  void repeat_for_batch(std::string& parameter);
   std::vector<net::Operator> with_relus_joined(const Fragment& fragment) const;
   void add_parameter(const std::string& name, net::TensorInfo info, bool is_bias);
   // Appends the operator with the arguments and the engine of the rules.

@@ -11,6 +11,7 @@ namespace latgrad::search::internal {
 constexpr int64_t kMaxBatch = 1 << 12;
 constexpr int64_t kMaxChannels = 1 << 20;
 constexpr int64_t kMaxMapSize = 1 << 14;
+constexpr int64_t kMaxTokens = 1 << 16;
 constexpr int64_t kMaxKernel = 1023;
 constexpr int64_t kMaxStride = 1024;
 constexpr int64_t kMaxPad = 1024;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <string>
 
+#include "channel_rounding.h"
 #include "latgrad/base/error.h"
 #include "space_file.h"
 #include "space_impl.h"
@@ -24,10 +25,7 @@ void check_factor(const char* what, double factor, const std::string& source) {
 }
 
 int64_t scaled_channels(int64_t channels, double width) {
-  const double exact = static_cast<double>(channels) * width;
-  int64_t rounded = std::llround(exact / kChannelMultiple) * kChannelMultiple;
-  if (static_cast<double>(rounded) < 0.9 * exact) rounded += kChannelMultiple;
-  return std::max(rounded, kChannelMultiple);
+  return internal::rounded_channels(static_cast<double>(channels) * width, kChannelMultiple);
 }
 
 void scale_width(proto::Space& file, double width) {

@@ -2,46 +2,73 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-
-#include "fragment_builder.h"
 #include "latgrad/base/error.h"
 #include "range_check.h"
 
 namespace latgrad::search::internal {
 namespace {
 
-int64_t expanded_channels(const proto::Block& block, int64_t in_channels, const std::string& source,
-                          const std::string& field) {
-  if (block.has_expand() && block.has_expand_channels()) {
-    throw ValueError("a block must give expand or expand_channels, got both",
-                     {.file = source, .field = field});
+using net::Argument;
+
+// A map becomes tokens, one for each pixel.
+void write_tokens(FragmentBuilder& builder, const proto::Sequence& sequence, int64_t height, int64_t width) {
+  const int64_t channels = builder.channels();
+  int64_t tokens = height * width;
+  builder.simple("Reshape", {}, {integers("shape", {0, channels, tokens})}, "pixels");
+  builder.simple("Transpose", {}, {integers("axes", {0, 2, 1})}, "tokens");
+  if (sequence.class_token()) {
+    builder.parameter("class_token_w", {1, 1, channels});
+    net::Operator concat;
+    concat.type = "Concat";
+    concat.inputs = {"class_token_w", builder.last()};
+    concat.outputs = {"tokens_with_class"};
+    concat.args = {Argument::of_int("axis", 1)};
+    builder.append(std::move(concat));
+    ++tokens;
   }
-  if (block.has_expand_channels()) {
-    check_range("expand_channels", block.expand_channels(), 1, kMaxChannels, source, field);
-    return block.expand_channels();
+  if (sequence.positions()) {
+    builder.parameter("positions_w", {1, tokens, channels});
+    builder.simple("Add", {"positions_w"}, {}, "positions");
   }
-  if (!block.has_expand()) return in_channels;
-  const double channels = block.expand() * static_cast<double>(in_channels);
-  // Ratios such as 2.3 have no exact double; a hundredth of a channel tells them from a wrong ratio.
-  if (!(std::abs(channels - std::round(channels)) < 0.01) || channels < 0.5 ||
-      channels > static_cast<double>(kMaxChannels)) {
-    throw ValueError(fmt::format("expand must give a whole number of channels from 1 to {}, got {} * {}",
-                                 kMaxChannels, block.expand(), in_channels),
-                     {.file = source, .field = field});
-  }
-  return std::llround(channels);
 }
 
-void check_groups(int64_t groups, int64_t in_channels, int64_t out_channels, const std::string& source,
-                  const std::string& field) {
-  for (const int64_t channels : {in_channels, out_channels}) {
-    if (channels % groups != 0) {
-      throw ValueError(
-          fmt::format("groups must divide the channels, got {} groups of {} channels", groups, channels),
-          {.file = source, .field = field});
+// Behind the pool, or of one token.
+void write_classes(FragmentBuilder& builder, const proto::Space& space) {
+  const proto::Head& head = space.head();
+  if (head.has_hidden()) {
+    const proto::Hidden& hidden = head.hidden();
+    const ActivationKind activation = hidden.has_activation() ? hidden.activation() : space.activation();
+    if (hidden.form() == proto::Hidden::CONV && !space.has_sequence()) {
+      builder.conv("hidden", {.out_channels = hidden.channels(),
+                              .bias = hidden.bias(),
+                              .activation = activation,
+                              .batch_norm = false});
+    } else {
+      const bool activates = activation != proto::Activation::NONE;
+      builder.fully_connected(hidden.channels(), activates ? "hidden_fc" : "hidden");
+      if (activates) builder.activation(activation, "hidden");
     }
   }
+  builder.fully_connected(head.classes(), "logits");
+}
+
+}  // namespace
+
+void BlockPlace::fail(const std::string& message) const {
+  throw ValueError(message, {.file = source, .field = field});
+}
+
+bool BlockPlace::keeps_shape() const {
+  return layer.in_channels == layer.out_channels && layer.in_height == layer.out_height &&
+         layer.in_width == layer.out_width;
+}
+
+bool BlockPlace::may_add_input() const {
+  return layer.stride == 1 && layer.in_channels == layer.out_channels;
+}
+
+ActivationKind BlockPlace::activation() const {
+  return stage.has_activation() ? stage.activation() : space.activation();
 }
 
 bool holds(proto::When when, Precision precision) {
@@ -58,114 +85,88 @@ bool holds(proto::When when, Precision precision) {
   return false;
 }
 
-std::optional<Fragment> generate_skip(const proto::Skip& skip, const LayerInfo& layer, Precision precision) {
-  if (layer.in_channels == layer.out_channels && layer.in_height == layer.out_height &&
-      layer.in_width == layer.out_width) {
-    return Fragment();
-  }
-  if (skip.elsewhere() == proto::Skip::NOT_OFFERED) return std::nullopt;
-  FragmentBuilder builder(layer.in_channels);
-  builder.conv(
-      "project",
-      {.out_channels = layer.out_channels, .stride = layer.stride, .relu = holds(skip.relu(), precision)});
-  return builder.finish();
-}
-
-ConvFields depthwise_conv(const proto::Space& space, const proto::Depthwise& depthwise, int64_t channels,
-                          int64_t stride, Precision precision, const std::string& source,
-                          const std::string& field) {
-  check_range("depthwise kernel", depthwise.kernel(), 1, kMaxKernel, source, field);
-  check_range("depthwise dilation", depthwise.dilation(), 1, kMaxKernel, source, field);
-  if (depthwise.kernel() % 2 == 0) {
-    throw ValueError(fmt::format("depthwise kernel must be odd, got {}", depthwise.kernel()),
-                     {.file = source, .field = field});
-  }
-  return {.out_channels = channels,
-          .kernel = depthwise.kernel(),
-          .stride = stride,
-          .pad = depthwise.dilation() * (depthwise.kernel() - 1) / 2,
-          .dilation = depthwise.dilation(),
-          .groups = channels,
-          .bias = holds(depthwise.has_bias() ? depthwise.bias() : space.depthwise_bias(), precision),
-          .relu = holds(depthwise.has_relu() ? depthwise.relu() : space.depthwise_relu(), precision)};
-}
-
-Fragment generate_convs(const proto::Space& space, const proto::Block& block, const LayerInfo& layer,
-                        Precision precision, const std::string& source, const std::string& field) {
-  const int64_t groups = block.groups();
-  check_range("groups", groups, 1, kMaxChannels, source, field);
-  if (block.depthwise_size() == 0) {
-    throw ValueError("a block must have at least one depthwise convolution, got none",
-                     {.file = source, .field = field});
-  }
-  FragmentBuilder builder(layer.in_channels);
-  const int64_t channels = expanded_channels(block, layer.in_channels, source, field);
-  const bool expands = block.has_expand() || block.has_expand_channels();
-  if (expands && !(space.drop_unit_expansion() && channels == layer.in_channels)) {
-    check_groups(groups, layer.in_channels, channels, source, field);
-    builder.conv("expand", {.out_channels = channels, .groups = groups, .relu = true});
-    if (block.shuffle() && groups > 1) builder.shuffle(groups, "expand_shuffle");
-  }
-  int64_t stride = layer.stride;
-  for (int i = 0; i < block.depthwise_size(); ++i) {
-    const std::string role = block.depthwise_size() == 1 ? std::string(kDepthwiseRole)
-                                                         : fmt::format("{}{}", kDepthwiseRole, i + 1);
-    builder.conv(role, depthwise_conv(space, block.depthwise(i), channels, stride, precision, source, field));
-    stride = 1;
-  }
-  check_groups(groups, channels, layer.out_channels, source, field);
-  builder.conv("project", {.out_channels = layer.out_channels, .groups = groups});
-  if (block.residual() && layer.stride == 1 && layer.in_channels == layer.out_channels) builder.add_input();
-  return builder.finish();
-}
-
-}  // namespace
-
 int64_t convolved_size(int64_t size, int64_t kernel, int64_t stride, int64_t pad) {
   return (size + 2 * pad - kernel) / stride + 1;
 }
 
 int64_t stem_pad(const proto::Stem& stem) { return stem.has_pad() ? stem.pad() : (stem.kernel() - 1) / 2; }
 
-Fragment generate_stem(const proto::Space& space, Precision precision) {
-  FragmentBuilder builder(space.input().channels());
-  if (space.has_stem()) {
-    const proto::Stem& stem = space.stem();
-    builder.conv("stem", {.out_channels = stem.channels(),
-                          .kernel = stem.kernel(),
-                          .stride = stem.stride(),
-                          .pad = stem_pad(stem),
-                          .relu = holds(stem.relu(), precision)});
+std::optional<Fragment> generate_candidate(const proto::Candidate& candidate, const BlockPlace& place) {
+  const bool reads_tokens = place.layer.tokens > 0;
+  const auto kind = candidate.kind_case();
+  if (reads_tokens && (kind == proto::Candidate::kBlock || kind == proto::Candidate::kConv ||
+                       kind == proto::Candidate::kPool)) {
+    place.fail("convolutions and pools read maps, and the layers of a space with a sequence read tokens");
   }
-  return builder.finish();
-}
-
-std::optional<Fragment> generate_block(const proto::Space& space, const proto::Candidate& candidate,
-                                       const LayerInfo& layer, Precision precision, const std::string& source,
-                                       const std::string& field) {
-  switch (candidate.kind_case()) {
+  if (!reads_tokens && kind == proto::Candidate::kTransformer) {
+    place.fail("a transformer reads tokens, which the layers of a space with a sequence have: sequence { }");
+  }
+  switch (kind) {
     case proto::Candidate::kBlock:
-      return generate_convs(space, candidate.block(), layer, precision, source, field);
+      return generate_block(candidate.block(), place);
     case proto::Candidate::kSkip:
-      return generate_skip(candidate.skip(), layer, precision);
+      return generate_skip(candidate.skip(), place);
+    case proto::Candidate::kConv:
+      return generate_conv(candidate.conv(), place);
+    case proto::Candidate::kPool:
+      return generate_pool(candidate.pool(), place);
+    case proto::Candidate::kTransformer:
+      return generate_transformer(candidate.transformer(), place);
+    case proto::Candidate::kOperators:
+      return generate_written(candidate.operators(), place);
     case proto::Candidate::KIND_NOT_SET:
       break;
   }
-  throw ValueError("a candidate must be a block or a skip, got neither", {.file = source, .field = field});
+  place.fail("a candidate must be a block, skip, conv, pool, transformer or operators, got none of them");
 }
 
-Fragment generate_head(const proto::Head& head, const LayerInfo& last, Precision precision) {
+Fragment generate_stem(const proto::Space& space, Precision precision) {
+  FragmentBuilder builder(space.input().channels());
+  int64_t height = space.input().height();
+  int64_t width = space.input().width();
+  if (space.has_stem()) {
+    const proto::Stem& stem = space.stem();
+    const int64_t pad = stem_pad(stem);
+    const ActivationKind activation = stem.has_activation() ? stem.activation() : space.activation();
+    builder.conv("stem", {.out_channels = stem.channels(),
+                          .kernel = {stem.kernel(), stem.kernel()},
+                          .stride = stem.stride(),
+                          .pad = {pad, pad},
+                          .activation = holds(stem.relu(), precision) ? activation : proto::Activation::NONE,
+                          .batch_norm = stem.batch_norm()});
+    height = convolved_size(height, stem.kernel(), stem.stride(), pad);
+    width = convolved_size(width, stem.kernel(), stem.stride(), pad);
+  }
+  if (space.has_sequence()) write_tokens(builder, space.sequence(), height, width);
+  return builder.finish();
+}
+
+Fragment generate_head(const proto::Space& space, const LayerInfo& last, Precision precision) {
+  const proto::Head& head = space.head();
   FragmentBuilder builder(last.out_channels);
-  if (head.has_channels()) {
-    builder.conv("head", {.out_channels = head.channels(), .relu = holds(head.relu(), precision)});
+  if (last.tokens > 0) {
+    builder.layer_norm("head_norm");
+  } else if (head.has_channels()) {
+    const ActivationKind activation = head.has_activation() ? head.activation() : space.activation();
+    builder.conv("head",
+                 {.out_channels = head.channels(),
+                  .activation = holds(head.relu(), precision) ? activation : proto::Activation::NONE});
   }
   return builder.finish();
 }
 
-Fragment generate_classifier(const proto::Head& head, const LayerInfo& last) {
-  FragmentBuilder builder(head.has_channels() ? head.channels() : last.out_channels);
-  builder.average_pool("pool");
-  builder.fully_connected(head.classes(), "logits");
+Fragment generate_classifier(const proto::Space& space, const LayerInfo& last) {
+  const bool reads_tokens = last.tokens > 0;
+  const proto::Head& head = space.head();
+  FragmentBuilder builder(head.has_channels() && !reads_tokens ? head.channels() : last.out_channels);
+  if (!reads_tokens) {
+    builder.average_pool("pool");
+  } else if (space.sequence().class_token()) {
+    builder.simple("Slice", {}, {integers("starts", {0, 0, 0}), integers("ends", {-1, 1, -1})}, "pool");
+  } else {
+    builder.simple("ReduceMean", {}, {integers("axes", {1}), Argument::of_int("keepdims", 0)}, "pool");
+  }
+  write_classes(builder, space);
   return builder.finish();
 }
 

@@ -17,6 +17,7 @@ struct SpaceImpl {
   proto::Space file;
   std::string source;
   std::vector<LayerInfo> layers;
+  std::vector<int> stages;                   // [layers], their places in the file
   std::vector<std::vector<int>> candidates;  // [layers][candidates of the layer], their places in the file
   size_t max_candidates = 0;
   std::vector<std::pair<std::string, Architecture>> architectures;

@@ -17,6 +17,7 @@ struct Map {
   int64_t channels = 0;
   int64_t height = 0;
   int64_t width = 0;
+  int64_t tokens = 0;  // 0: of none
 };
 
 // Names become parts of blob names and of architecture texts, which white space and commas separate.
@@ -68,6 +69,7 @@ bool is_written_by_lowering(proto::OperatorClass operator_class, std::string_vie
     case proto::DEPTHWISE:
       return arg == "group" || std::ranges::find(kWindow, arg) != kWindow.end();
     case proto::AVERAGE_POOL:
+    case proto::MAX_POOL:
       return std::ranges::find(kWindow, arg) != kWindow.end();
     case proto::CHANNEL_SHUFFLE:
       return arg == "group";
@@ -109,6 +111,14 @@ Map plan_input(const SpaceImpl& space) {
   check_range("input width", input.width(), 1, kMaxMapSize, space.source, "input.width");
   check_name("input blob", input.blob(), space.source);
   return {input.channels(), input.height(), input.width()};
+}
+
+// Each pixel becomes a token.
+Map plan_sequence(const SpaceImpl& space, Map map) {
+  if (!space.file.has_sequence()) return map;
+  map.tokens = map.height * map.width + (space.file.sequence().class_token() ? 1 : 0);
+  check_range("the number of tokens", map.tokens, 1, kMaxTokens, space.source, "sequence");
+  return map;
 }
 
 Map plan_stem(const SpaceImpl& space, const Map& in) {
@@ -156,7 +166,7 @@ std::vector<int> candidates_of(const SpaceImpl& space, const proto::Stage& stage
   return chosen;
 }
 
-void plan_layer(SpaceImpl& space, const std::vector<int>& candidates, LayerInfo layer) {
+void plan_layer(SpaceImpl& space, int stage, const std::vector<int>& candidates, LayerInfo layer) {
   // Every candidate reduces the map as a 1x1 convolution of this stride does, whatever its kernel.
   layer.out_height = convolved_size(layer.in_height, /*kernel=*/1, layer.stride, /*pad=*/0);
   layer.out_width = convolved_size(layer.in_width, /*kernel=*/1, layer.stride, /*pad=*/0);
@@ -165,7 +175,12 @@ void plan_layer(SpaceImpl& space, const std::vector<int>& candidates, LayerInfo 
     const std::string field =
         fmt::format("candidate {} in layer {}", candidate.name(), space.layers.size() + 1);
     // What is wrong, and what is offered, is so in every precision.
-    const auto block = generate_block(space.file, candidate, layer, Precision::kFp32, space.source, field);
+    const auto block = generate_candidate(candidate, {.space = space.file,
+                                                      .stage = space.file.stage(stage),
+                                                      .layer = layer,
+                                                      .precision = Precision::kFp32,
+                                                      .source = space.source,
+                                                      .field = field});
     layer.candidates.push_back(candidate.name());
     layer.offered.push_back(block.has_value());
   }
@@ -175,6 +190,7 @@ void plan_layer(SpaceImpl& space, const std::vector<int>& candidates, LayerInfo 
   }
   space.max_candidates = std::max(space.max_candidates, candidates.size());
   space.layers.push_back(std::move(layer));
+  space.stages.push_back(stage);
   space.candidates.push_back(candidates);
 }
 
@@ -182,10 +198,11 @@ void plan_stages(SpaceImpl& space, Map in) {
   check_unique_names("stage", space.file.stage(), space.source);
   int64_t num_layers = 0;
   int64_t widest = 0;
-  for (const proto::Stage& stage : space.file.stage()) {
+  for (int place = 0; place < space.file.stage_size(); ++place) {
+    const proto::Stage& stage = space.file.stage(place);
     const std::string field = "stage " + stage.name();
     check_range("stage channels", stage.channels(), 1, kMaxChannels, space.source, field);
-    check_range("stage stride", stage.stride(), 1, kMaxStride, space.source, field);
+    check_range("stage stride", stage.stride(), 1, in.tokens > 0 ? 1 : kMaxStride, space.source, field);
     check_range("stage layers", stage.layers(), 1, kMaxLayers, space.source, field);
     const auto candidates = candidates_of(space, stage);
     num_layers += stage.layers();
@@ -199,9 +216,10 @@ void plan_stages(SpaceImpl& space, Map in) {
       layer.in_height = in.height;
       layer.in_width = in.width;
       layer.stride = i == 0 ? stage.stride() : 1;
-      plan_layer(space, candidates, std::move(layer));
+      layer.tokens = in.tokens;
+      plan_layer(space, place, candidates, std::move(layer));
       const LayerInfo& planned = space.layers.back();
-      in = {planned.out_channels, planned.out_height, planned.out_width};
+      in = {planned.out_channels, planned.out_height, planned.out_width, planned.tokens};
     }
   }
   if (space.layers.empty()) {
@@ -216,6 +234,9 @@ void check_head(const SpaceImpl& space) {
   if (head.has_channels()) {
     check_range("head channels", head.channels(), 1, kMaxChannels, space.source, "head.channels");
   }
+  if (head.has_hidden()) {
+    check_range("hidden channels", head.hidden().channels(), 1, kMaxChannels, space.source, "head.hidden");
+  }
 }
 
 }  // namespace
@@ -229,7 +250,7 @@ SpaceImpl plan_space(proto::Space file, std::string source) {
   }
   check_candidates(space);
   check_arguments(space);
-  plan_stages(space, plan_stem(space, plan_input(space)));
+  plan_stages(space, plan_sequence(space, plan_stem(space, plan_input(space))));
   check_head(space);
   return space;
 }

@@ -78,7 +78,7 @@ TEST(FragmentModuleTest, RefusesWhatNoModuleComputes) {
       [&] {
         FragmentModule(SearchSpace::Fragment{"x", "y", {unknown}, Shapes()});
       },
-      "no module for operators of type Softplus; there are those of AveragePool, ");
+      "no module for operators of type Softplus; there are those of Add, AveragePool, ");
   const SearchSpace::Operator leaky = make_operator("Relu", {"x"}, "y");
   std::get<3>(leaky).insert("slope", 0.1);
   expect_value_error(
@@ -92,6 +92,58 @@ TEST(FragmentModuleTest, RefusesWhatNoModuleComputes) {
         FragmentModule(SearchSpace::Fragment{"x", "y", {pool}, Shapes()});
       },
       "must be over the whole map");
+}
+
+FragmentModule block_of(const std::string& parts) {
+  const SearchSpace space(SearchSpace::State{SearchSpace::kStateVersion, R"(
+    name: "s" input { height: 12 width: 12 }
+    stage { name: "a" channels: 12 layers: 2 }
+    head { classes: 5 }
+  )" + parts});
+  return FragmentModule(space.block(1, 0, "fp32"));
+}
+
+Tensor convolved(const FragmentModule& block, const std::string& name, const Tensor& x) {
+  const auto child = block->named_children()[name];
+  if (const auto both = std::dynamic_pointer_cast<torch::nn::SequentialImpl>(child)) return both->forward(x);
+  return std::dynamic_pointer_cast<torch::nn::Conv2dImpl>(child)->forward(x);
+}
+
+Tensor linear(const FragmentModule& block, const std::string& name, const Tensor& x) {
+  return std::dynamic_pointer_cast<torch::nn::LinearImpl>(block->named_children()[name])->forward(x);
+}
+
+Tensor normalised(const FragmentModule& block, const std::string& name, const Tensor& x) {
+  return std::dynamic_pointer_cast<torch::nn::LayerNormImpl>(block->named_children()[name])->forward(x);
+}
+
+TEST(FragmentModuleTest, SqueezesAndExcites) {
+  torch::manual_seed(0);
+  FragmentModule block = block_of(R"(
+    candidate { name: "c" block {
+      expand: 2 depthwise { kernel: 3 } activation: HARD_SWISH squeeze_excite { gate: HARD_SIGMOID } } })");
+  block->eval();
+  const Tensor x = torch::randn({2, 12, 6, 6});
+  const Tensor map =
+      torch::hardswish(convolved(block, "dw", torch::hardswish(convolved(block, "expand", x))));
+  const Tensor squeezed = convolved(block, "se_reduce", map.mean({2, 3}, true)).relu();
+  const Tensor gate = torch::hardsigmoid(convolved(block, "se_expand", squeezed));
+  EXPECT_TRUE(torch::allclose(block->forward(x), x + convolved(block, "project", map * gate), 1e-4, 1e-5));
+}
+
+TEST(FragmentModuleTest, Attends) {
+  torch::manual_seed(0);
+  FragmentModule block = block_of(R"(
+    stem { channels: 12 kernel: 4 stride: 4 pad: 0 activation: NONE } sequence { }
+    candidate { name: "c" transformer { heads: 3 } })");
+  const Tensor x = torch::randn({2, 9, 12});
+  const Tensor qkv = linear(block, "qkv", normalised(block, "norm1", x)).reshape({2, 9, 3, 3, 4});
+  const auto part = [&](int64_t i) { return qkv.select(2, i).transpose(1, 2); };
+  const Tensor attention = (part(0).matmul(part(1).transpose(2, 3)) / 2).softmax(-1);
+  const Tensor mixed = attention.matmul(part(2)).transpose(1, 2).reshape({2, 9, 12});
+  const Tensor y = x + linear(block, "proj", mixed);
+  const Tensor mlp = torch::gelu(linear(block, "fc1", normalised(block, "norm2", y)));
+  EXPECT_TRUE(torch::allclose(block->forward(x), y + linear(block, "fc2", mlp), 1e-4, 1e-5));
 }
 
 TEST(MixedLayerTest, IsTheSumOfWeightTimesOutputOverTheOfferedBlocks) {

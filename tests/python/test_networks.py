@@ -2,10 +2,13 @@
 
 import copy
 import math
+import pathlib
 import pickle
+import tempfile
 
 import pytest
 import torch
+from torch import nn
 
 import latgrad
 
@@ -102,15 +105,167 @@ def test_fragment_may_read_a_blob_twice():
 @pytest.mark.parametrize(
     "operator, message",
     [
-        (("Softplus", ["x"], ["y"], {}), "no module for operators of type Softplus; there are those of AveragePool, "),
+        (("Softplus", ["x"], ["y"], {}), "no module for operators of type Softplus; there are those of Add, AveragePool, "),
         (("Relu", ["x"], ["y"], {"slope": 0.1}), "the module for Relu must know every argument, got slope"),
-        (("AveragePool", ["x"], ["y"], {"kernel": 3}), "must know every argument, got kernel"),
-        (("AveragePool", ["x"], ["y"], {}), "must be over the whole map"),
+        (("AveragePool", ["x"], ["y"], {"kernels": [3, 3]}), "must know every argument, got kernels"),
+        (("AveragePool", ["x"], ["y"], {}), "must be over the whole map .* or have a kernel"),
+        (("HardSigmoid", ["x"], ["y"], {"alpha": 0.2}), "must have alpha 1/6"),
+        (("Concat", ["x", "x"], ["y"], {"axis": 1}), "a parameter in front of tokens"),
     ],
 )
 def test_fragment_refuses_what_no_module_computes(operator, message):
     with pytest.raises(ValueError, match=message):
         latgrad.fragments.fragment_module(fragment(operator))
+
+
+def space_of(layers, candidate, stem="stem { channels: 8 kernel: 3 }", channels=8, more=""):
+    text = f"""
+        name: "s" input {{ height: 12 width: 12 }} {stem} {more}
+        candidate {{ name: "c" {candidate} }}
+        stage {{ name: "a" channels: {channels} layers: {layers} }}
+        head {{ classes: 5 }}
+    """
+    return latgrad.SearchSpace(text_file(text))
+
+
+def text_file(text):
+    folder = pathlib.Path(tempfile.mkdtemp())
+    (folder / "s.textproto").write_text(text)
+    return folder / "s.textproto"
+
+
+class SqueezeExciteBlock(nn.Module):
+    """MobileNetV3's block, written by hand."""
+
+    def __init__(self, channels, expanded, squeezed):
+        super().__init__()
+        self.expand = nn.Conv2d(channels, expanded, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(expanded)
+        self.depthwise = nn.Conv2d(expanded, expanded, 5, padding=2, groups=expanded, bias=False)
+        self.norm2 = nn.BatchNorm2d(expanded)
+        self.squeeze = nn.Conv2d(expanded, squeezed, 1)
+        self.excite = nn.Conv2d(squeezed, expanded, 1)
+        self.project = nn.Conv2d(expanded, channels, 1, bias=False)
+        self.norm3 = nn.BatchNorm2d(channels)
+
+    def forward(self, x):
+        y = nn.functional.hardswish(self.norm1(self.expand(x)))
+        y = nn.functional.hardswish(self.norm2(self.depthwise(y)))
+        gate = self.excite(self.squeeze(y.mean([2, 3], keepdim=True)).relu())
+        return x + self.norm3(self.project(y * nn.functional.hardsigmoid(gate)))
+
+
+class TransformerBlock(nn.Module):
+    """The vision transformer's, written by hand."""
+
+    def __init__(self, channels, heads):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(channels, 1e-6), nn.LayerNorm(channels, 1e-6)
+        self.qkv, self.proj = nn.Linear(channels, 3 * channels), nn.Linear(channels, channels)
+        self.fc1, self.fc2 = nn.Linear(channels, 4 * channels), nn.Linear(4 * channels, channels)
+        self.heads = heads
+
+    def forward(self, x):
+        n, tokens, channels = x.shape
+        q, k, v = self.qkv(self.norm1(x)).reshape(n, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        attention = (q @ k.transpose(-2, -1) / (channels // self.heads) ** 0.5).softmax(-1)
+        x = x + self.proj((attention @ v).transpose(1, 2).reshape(n, tokens, channels))
+        return x + self.fc2(nn.functional.gelu(self.fc1(self.norm2(x))))
+
+
+def with_weights_of(reference, module):
+    """The module with the reference's weights, in the order in which both use them."""
+    source, target = list(reference.parameters()), list(module.parameters())
+    assert [p.shape for p in source] == [p.shape for p in target]
+    with torch.no_grad():
+        for one, other in zip(source, target):
+            other.copy_(one)
+    return module
+
+
+def test_a_block_with_squeeze_and_excite_computes_what_the_reference_does():
+    torch.manual_seed(0)
+    space = space_of(
+        1,
+        "block { expand: 4 depthwise { kernel: 5 } activation: HARD_SWISH squeeze_excite { multiple: 8 gate: HARD_SIGMOID } }",
+    )
+    reference = SqueezeExciteBlock(8, 32, 8).train()
+    module = with_weights_of(reference, latgrad.fragments.fragment_module(space.block(0, 0, "fp32"))).train()
+    x = torch.randn(3, 8, 12, 12)
+    for _ in range(3):  # the normalisations learn the same statistics
+        assert torch.allclose(module(x), reference(x), atol=1e-6)
+    assert torch.allclose(module.eval()(x), reference.eval()(x), atol=1e-6)
+    assert torch.allclose(torch.jit.script(module)(x), reference(x), atol=1e-6)
+
+
+def test_a_transformer_computes_what_the_reference_does():
+    torch.manual_seed(0)
+    space = space_of(
+        2,
+        "transformer { heads: 3 }",
+        stem="stem { channels: 12 kernel: 4 stride: 4 pad: 0 activation: NONE batch_norm: false }",
+        channels=12,
+        more="sequence { class_token: true }",
+    )
+    reference = TransformerBlock(12, 3)
+    module = latgrad.fragments.fragment_module(space.block(0, 0, "fp32"))
+    for name in ("norm1", "norm2", "qkv", "proj", "fc1", "fc2"):
+        getattr(module, name).load_state_dict(getattr(reference, name).state_dict())
+    x = torch.randn(2, 10, 12)
+    assert torch.allclose(module(x), reference(x), atol=1e-6)
+    assert torch.allclose(torch.jit.script(module)(x), reference(x), atol=1e-6)
+
+    stem = latgrad.fragments.fragment_module(space.stem("fp32"))
+    assert isinstance(stem.stem, nn.Conv2d) and stem.stem.bias is not None
+    images = torch.randn(2, 3, 12, 12)
+    tokens = stem.stem(images).flatten(2).transpose(1, 2)
+    expected = torch.cat([stem.class_token.weight.expand(2, -1, -1), tokens], 1) + stem.positions.weight
+    assert torch.allclose(stem(images), expected)
+
+    network = latgrad.Network.from_space(space, torch.zeros(2, dtype=torch.int64), "fp32")
+    head, classifier = network.head.head_norm, network.classifier.logits
+    features = network.blocks(network.stem(images))
+    assert torch.allclose(network(images), classifier(head(features)[:, 0]), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "candidate, expected",
+    [
+        ("pool { kernel: 3 }", lambda x: nn.functional.max_pool2d(x, 3, 1, 1)),
+        ("pool { kind: AVERAGE kernel: 3 }", lambda x: nn.functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)),
+        (
+            'operators { op { type: "Swish" input: "in" output: "y" } op { type: "Mul" input: ["y", "in"] output: "z" } }',
+            lambda x: nn.functional.silu(x) * x,
+        ),
+        (
+            'operators { op { type: "Clip" input: "in" output: "y" arg { name: "min" f: 0 } arg { name: "max" f: 6 } } }',
+            nn.functional.relu6,
+        ),
+    ],
+)
+def test_pools_and_written_operators_compute_what_they_say(candidate, expected):
+    space = space_of(1, candidate)
+    x = 5 * torch.randn(2, 8, 6, 6)
+    module = latgrad.fragments.fragment_module(space.block(0, 0, "fp32"))
+    assert torch.allclose(module(x), expected(x), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "space, arch, parameters",
+    [
+        ("mobilenet_v2", "MobileNetV2", 3504872),
+        ("proxylessnas", "ProxylessNAS-mobile", 4080512),
+        ("mobilenet_v3_large", "MobileNetV3-Large", 5483032),
+        ("mobilenet_v3_small", "MobileNetV3-Small", 2542856),
+        ("efficientnet_b0", "EfficientNet-B0", 5288548),
+        ("fbnet_v3", "FBNetV3-B", 8598464),
+        ("vit_tiny", "DeiT-tiny", 5717416),
+    ],
+)
+def test_published_networks_have_as_many_parameters_as_published(space, arch, parameters):
+    space = latgrad.SearchSpace(latgrad.space_file(space))
+    network = latgrad.Network.from_space(space, space.parse_architecture(arch), "fp32")
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
 
 
 def test_space_is_scaled(fbnet_space):

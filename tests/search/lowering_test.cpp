@@ -151,7 +151,8 @@ TEST(LoweringTest, FixedPartHasAGapWithKnownShapes) {
 // Whatever is chosen, a block leaves the shape that the next layer expects.
 TEST(LoweringTest, EveryBlockFitsItsLayer) {
   for (const char* file : {"fbnet", "fbnet_a", "fbnet_c", "fbnet_96", "fbnet_cifar", "chamnet_a", "chamnet_c",
-                           "chamnet_e", "tiny"}) {
+                           "chamnet_e", "tiny", "mobilenet_v2", "proxylessnas", "mobilenet_v3_large",
+                           "mobilenet_v3_small", "once_for_all", "efficientnet_b0", "fbnet_v3", "vit_tiny"}) {
     SCOPED_TRACE(file);
     const Space space = Space::load(source_file(std::string("data/spaces/") + file + ".textproto"));
     for (size_t layer = 0; layer < space.layers().size(); ++layer) {
@@ -162,7 +163,8 @@ TEST(LoweringTest, EveryBlockFitsItsLayer) {
         const net::NetShapes shapes = net::infer_shapes(net);
         const net::Shape out =
             net.ops.empty() ? net.inputs.begin()->second.shape : shapes.ops.back().outputs.at(0).shape;
-        EXPECT_EQ(out, net::Shape({1, info.out_channels, info.out_height, info.out_width}))
+        EXPECT_EQ(out, info.tokens > 0 ? net::Shape({1, info.tokens, info.out_channels})
+                                       : net::Shape({1, info.out_channels, info.out_height, info.out_width}))
             << "layer " << layer + 1 << " " << info.candidates[candidate];
       }
     }

@@ -7,7 +7,10 @@
 #include <iterator>
 #include <regex>
 #include <string>
+#include <vector>
 
+#include "latgrad/net/infer_shapes.h"
+#include "latgrad/search/lowering.h"
 #include "latgrad/search/space.h"
 #include "shared_data.h"
 
@@ -25,23 +28,30 @@ std::string read(const std::string& file) {
 TEST(SpaceFormatPageTest, ExplainsEveryField) {
   const std::string page = read("docs/space-format.md");
   const std::string schema = read("search/proto/latgrad/space.proto");
-  const std::regex field(R"((?:optional|repeated) \w+ (\w+) = \d+|^\s+(?:Block|Skip) (\w+) = \d+)",
+  const std::regex field(R"((?:optional|repeated) [\w.]+ (\w+) = \d+|^    [A-Z]\w+ (\w+) = \d+)",
                          std::regex::multiline);
   int count = 0;
   for (std::sregex_iterator match(schema.begin(), schema.end(), field), end; match != end; ++match, ++count) {
     const std::string name = (*match)[1].matched ? (*match)[1] : (*match)[2];
     EXPECT_THAT(page, HasSubstr("`" + name + "`"));
   }
-  EXPECT_GT(count, 50);
+  EXPECT_GT(count, 100);
 }
 
-TEST(SpaceFormatPageTest, ShowsASpaceThatLoads) {
+TEST(SpaceFormatPageTest, ShowsSpacesThatLower) {
   const std::string page = read("docs/space-format.md");
-  const std::string fence = "```\n";
-  const size_t begin = page.find(fence) + fence.size();
-  const Space space = Space::parse(page.substr(begin, page.find(fence, begin) - begin), "space-format.md");
-  EXPECT_EQ(space.name(), "tiny_example");
-  EXPECT_THAT(space.parse_architecture("light"), ElementsAre(0, 2, 0, 0));
+  const std::string fence = "\n```\n";
+  const std::string opening = fence + "name: \"";
+  std::vector<std::string> names;
+  for (size_t at = page.find(opening); at != page.npos; at = page.find(opening, at + 1)) {
+    const size_t begin = at + fence.size();
+    const Space space = Space::parse(page.substr(begin, page.find(fence, begin) - begin), "space-format.md");
+    ASSERT_EQ(space.architectures().size(), 1U);
+    const net::Net net = lower(space, space.architectures()[0].second, Precision::kFp32);
+    EXPECT_TRUE(net::count_macs(net::infer_shapes(net)).total().has_value());
+    names.push_back(space.name());
+  }
+  EXPECT_THAT(names, ElementsAre("tiny_example", "mobile_example", "transformer_example", "written_example"));
 }
 
 }  // namespace

@@ -167,7 +167,7 @@ TEST(SpaceTest, RefusesMissingParts) {
       "head classes must be from 1 to 1048576, got 0 (s.textproto, field \"head.classes\")");
   expect_refused<ValueError>(
       base_with("block { expand: 1 depthwise { kernel: 3 } }", ""),
-      "a candidate must be a block or a skip, got neither (s.textproto, field \"candidate c in "
+      "a candidate must be a block, skip, conv, pool, transformer or operators, got none of them (s.textproto, field \"candidate c in "
       "layer 1\")");
   expect_refused<ValueError>(
       "name: \"s\" input { height: 8 width: 8 } stage { name: \"a\" channels: 4 } head { classes: 2 }",
@@ -204,7 +204,7 @@ TEST(SpaceTest, RefusesBlocksThatALayerCannotHave) {
   const auto refused = [&](const std::string& replacement, const std::string& message) {
     expect_refused<ValueError>(base_with(block, replacement), message + place);
   };
-  refused("block { expand: 1 }", "a block must have at least one depthwise convolution, got none");
+  refused("block { expand: 1 }", "a block must have at least one depthwise convolution, or conv, got none");
   refused("block { expand: 1 depthwise { kernel: 4 } }", "depthwise kernel must be odd, got 4");
   refused("block { expand: 1 depthwise { } }", "depthwise kernel must be from 1 to 1023, got 0");
   refused("block { expand: 1 depthwise { kernel: 3 dilation: 0 } }",

@@ -34,6 +34,7 @@ SearchSpace::Fragment tuple_of(const search::Fragment& fragment) {
     auto arguments = c10::impl::toTypedDict<std::string, c10::IValue>(
         c10::impl::GenericDict(c10::StringType::get(), c10::AnyType::get()));
     for (const net::Argument& arg : op.args) arguments.insert(arg.name, value_of(arg));
+    if (fragment.without_norm.contains(op.outputs.front())) arguments.insert("norm", int64_t{0});
     operators.emplace_back(op.type, op.inputs, op.outputs, arguments);
   }
   c10::Dict<std::string, std::vector<int64_t>> parameters;

@@ -40,10 +40,10 @@ class LATGRAD_PLUGIN_EXPORT FragmentModuleImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x);
 
  private:
-  // An operator: reads blobs, by their places among those that are written, and writes the next one.
+  // An operator: reads blobs, by their places among those that are written, and writes the next ones.
   struct Step {
     std::vector<size_t> inputs;
-    std::function<torch::Tensor(const std::vector<torch::Tensor>&)> run;
+    std::function<std::vector<torch::Tensor>(const std::vector<torch::Tensor>&)> run;
   };
   std::vector<Step> steps_;
   size_t result_ = 0;  // which of the blobs, counted from the input, is the output

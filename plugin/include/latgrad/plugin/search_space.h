@@ -25,7 +25,8 @@ namespace latgrad {
 
 class LATGRAD_PLUGIN_EXPORT SearchSpace : public torch::CustomClassHolder {
  public:
-  // Type, input blobs, output blobs, arguments: an int, float or string, or a list of them.
+  // Type, input blobs, output blobs, arguments: an int, float or string, or a list of them. A convolution
+  // without batch normalisation in training has `norm: 0` among them.
   using Operator = std::tuple<std::string, std::vector<std::string>, std::vector<std::string>,
                               c10::Dict<std::string, c10::IValue>>;
   // Input blob, output blob, operators in order, shapes of the parameters by blob. An identity has no

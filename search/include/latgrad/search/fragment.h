@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,22 +28,25 @@ struct Fragment {
   std::string output = "in";            // an identity has no operators, and its input is its output
   std::vector<net::Operator> ops = {};  // in execution order
   std::map<std::string, net::TensorInfo, std::less<>> parameters = {};  // of the operators, by blob name
+  // What those convolutions write behind which no batch normalisation stands in training.
+  std::set<std::string, std::less<>> without_norm = {};
 
   bool operator==(const Fragment&) const = default;
 };
 
-// The convolution before the first layer; an identity where the layers read the image itself.
+// The convolution before the first layer, and what makes tokens of its map; an identity where the layers read
+// the image itself.
 Fragment stem_fragment(const Space& space, Precision precision);
 
 // One candidate of one layer, both counted from 0.
 // Errors: ValueError when either is out of range, or the candidate is not offered.
 Fragment block_fragment(const Space& space, size_t layer, size_t candidate, Precision precision);
 
-// The 1x1 convolution behind the last layer; an identity where the space has none.
+// The 1x1 convolution behind the last layer; an identity where the space has none. Of tokens, the norm.
 Fragment head_fragment(const Space& space, Precision precision);
 
-// The average pool over the whole map, and the fully connected layer that writes the logits. The same in
-// every precision.
+// The average pool over the whole map, a hidden layer where the space has one, and the fully connected layer
+// that writes the logits. Of tokens, the class token or their mean, and on. The same in every precision.
 Fragment classifier_fragment(const Space& space);
 
 }  // namespace latgrad::search

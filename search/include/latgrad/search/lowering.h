@@ -20,6 +20,11 @@ namespace latgrad::search {
 // Errors: ValueError as Space::check.
 int64_t peak_activation_bytes(const Space& space, const Architecture& arch, Precision precision);
 
+// The parameters that the architecture has in training: as lowered, but a convolution with batch normalisation
+// has its scale and shift in place of a bias. What papers print.
+// Errors: ValueError as Space::check.
+int64_t trained_parameters(const Space& space, const Architecture& arch, Precision precision);
+
 // The whole network with the shapes of its parameters and input.
 // Errors: ValueError as Space::check.
 net::Net lower(const Space& space, const Architecture& arch, Precision precision);

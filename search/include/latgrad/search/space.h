@@ -39,6 +39,7 @@ struct LayerInfo {
   int64_t out_height = 0;
   int64_t out_width = 0;
   int64_t stride = 1;
+  int64_t tokens = 0;  // of [batch, tokens, channels], what a space with a sequence has; 0: maps
   std::vector<std::string> candidates;  // names, in the order of the indices
   std::vector<bool> offered;            // a candidate can be listed and yet not be offered in this layer
 };
