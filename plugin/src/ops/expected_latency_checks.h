@@ -26,7 +26,7 @@ inline void check_expected_latency_backward(const at::Tensor& grad, const at::Te
   TORCH_CHECK(probs.scalar_type() == table_us.scalar_type(),
               "probs and table_us must have the same dtype in the backward, got ", probs.scalar_type(),
               " and ", table_us.scalar_type());
-  check_latency_gradient(grad, probs, table_us, probs.scalar_type());
+  check_latency_gradient(grad, probs, latency_sizes(probs, table_us), probs.scalar_type());
 }
 
 }  // namespace latgrad::ops

@@ -73,7 +73,9 @@ inline void check_gumbel_latency_backward(const Optional<at::Tensor>& grad_weigh
   };
   check_same("weights", weights);
   if (grad_weights) check_same("grad_weights", *grad_weights);
-  if (grad_latency) check_latency_gradient(*grad_latency, soft, table_us, wider_dtype(soft, table_us));
+  if (grad_latency) {
+    check_latency_gradient(*grad_latency, soft, latency_sizes(soft, table_us), wider_dtype(soft, table_us));
+  }
 }
 
 }  // namespace latgrad::ops

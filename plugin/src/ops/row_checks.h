@@ -17,9 +17,8 @@ inline std::vector<c10::SymInt> latency_sizes(const at::Tensor& rows, const at::
   return result;
 }
 
-// `name` is that of the argument.
-inline void check_rows(const char* name, const at::Tensor& rows, const at::Tensor& table_us) {
-  check_table_form(table_us);
+// What holds beside tables of any number of dimensions. `name` is that of the argument.
+inline void check_rows_kind(const char* name, const at::Tensor& rows, const at::Tensor& table_us) {
   TORCH_CHECK(rows.dim() >= 2, name, " must be [..., layers, candidates], got ", rows.dim(),
               rows.dim() == 1 ? " dimension" : " dimensions");
   TORCH_CHECK(is_supported_float(rows.scalar_type()), name,
@@ -27,6 +26,11 @@ inline void check_rows(const char* name, const at::Tensor& rows, const at::Tenso
   TORCH_CHECK(rows.layout() == at::kStrided, name, " must be a dense tensor, got ", rows.layout());
   TORCH_CHECK(rows.device() == table_us.device(), name, " and table_us must be on the same device, got ",
               rows.device(), " and ", table_us.device());
+}
+
+inline void check_rows(const char* name, const at::Tensor& rows, const at::Tensor& table_us) {
+  check_table_form(table_us);
+  check_rows_kind(name, rows, table_us);
   TORCH_CHECK(rows.sym_size(-2) == table_us.sym_size(-2) && rows.sym_size(-1) == table_us.sym_size(-1), name,
               " and table_us must agree in layers and candidates, their last two dimensions, got ",
               rows.sym_sizes(), " and ", table_us.sym_sizes());
@@ -44,10 +48,9 @@ inline void check_valid(const Optional<at::Tensor>& valid, const at::Tensor& tab
               table_us.sym_sizes());
 }
 
-// A gradient that arrives for a latency.
-inline void check_latency_gradient(const at::Tensor& grad, const at::Tensor& rows, const at::Tensor& table_us,
-                                   at::ScalarType dtype) {
-  const auto expected = latency_sizes(rows, table_us);
+// A gradient that arrives for a latency of the sizes `expected`.
+inline void check_latency_gradient(const at::Tensor& grad, const at::Tensor& rows,
+                                   const std::vector<c10::SymInt>& expected, at::ScalarType dtype) {
   TORCH_CHECK(grad.sym_sizes() == c10::SymIntArrayRef(expected), "grad must have the shape of the latency, ",
               c10::SymIntArrayRef(expected), ", got ", grad.sym_sizes());
   TORCH_CHECK(grad.scalar_type() == dtype, "grad must have the dtype of the latency, ", dtype, ", got ",

@@ -29,7 +29,7 @@ inline void check_softmax_latency_backward(const at::Tensor& grad, const at::Ten
   TORCH_CHECK(logits.scalar_type() == table_us.scalar_type(),
               "logits and table_us must have the same dtype in the backward, got ", logits.scalar_type(),
               " and ", table_us.scalar_type());
-  check_latency_gradient(grad, logits, table_us, logits.scalar_type());
+  check_latency_gradient(grad, logits, latency_sizes(logits, table_us), logits.scalar_type());
 }
 
 }  // namespace latgrad::ops

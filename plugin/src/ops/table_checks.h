@@ -18,10 +18,8 @@ inline bool is_supported_float(at::ScalarType dtype) {
   return dtype == at::kHalf || dtype == at::kBFloat16 || dtype == at::kFloat || dtype == at::kDouble;
 }
 
-inline void check_table_form(const at::Tensor& table_us) {
-  TORCH_CHECK(table_us.dim() == 2 || table_us.dim() == 3,
-              "table_us must be [layers, candidates] or [devices, layers, candidates], got ", table_us.dim(),
-              table_us.dim() == 1 ? " dimension" : " dimensions");
+// What holds for tables of any number of dimensions.
+inline void check_table_kind(const at::Tensor& table_us) {
   TORCH_CHECK(is_supported_float(table_us.scalar_type()),
               "table_us must be float16, bfloat16, float32 or float64, got ", table_us.scalar_type());
   TORCH_CHECK(table_us.layout() == at::kStrided, "table_us must be a dense tensor, got ", table_us.layout());
@@ -29,6 +27,13 @@ inline void check_table_form(const at::Tensor& table_us) {
     TORCH_CHECK(table_us.sym_size(dim) != 0, "table_us must have no empty dimension, got ",
                 table_us.sym_sizes());
   }
+}
+
+inline void check_table_form(const at::Tensor& table_us) {
+  TORCH_CHECK(table_us.dim() == 2 || table_us.dim() == 3,
+              "table_us must be [layers, candidates] or [devices, layers, candidates], got ", table_us.dim(),
+              table_us.dim() == 1 ? " dimension" : " dimensions");
+  check_table_kind(table_us);
 }
 
 // Reads the values: only for tensors on the CPU, where that costs no synchronisation. What is not valid may
