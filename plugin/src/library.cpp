@@ -23,6 +23,13 @@ TORCH_LIBRARY(latgrad, m) {
       " -> (Tensor, Tensor)",
       kOperatorTags);
 
+  // probs [..., L, C], table_us [L, C, C] or [D, L, C, C] -> [...] or [..., D]
+  m.def("chain_latency(Tensor probs, Tensor table_us) -> Tensor", kOperatorTags);
+  m.def(
+      "chain_latency_backward(Tensor grad, Tensor probs, Tensor table_us, bool[2] output_mask)"
+      " -> (Tensor, Tensor)",
+      kOperatorTags);
+
   // logits [..., L, C], table_us [L, C] or [D, L, C], valid bool [L, C] -> [...] or [..., D]
   m.def("softmax_latency(Tensor logits, Tensor table_us, Tensor? valid=None) -> Tensor", kOperatorTags);
   m.def(

@@ -25,6 +25,18 @@ std::tuple<Tensor, Tensor> expected_latency_backward(const Tensor& grad, const T
   return op.call(grad, probs, table_us, output_mask);
 }
 
+Tensor chain_latency(const Tensor& probs, const Tensor& table_us) {
+  static const auto op = find_operator<Tensor(const Tensor&, const Tensor&)>("latgrad::chain_latency");
+  return op.call(probs, table_us);
+}
+
+std::tuple<Tensor, Tensor> chain_latency_backward(const Tensor& grad, const Tensor& probs,
+                                                  const Tensor& table_us, std::array<bool, 2> output_mask) {
+  static const auto op = find_operator<std::tuple<Tensor, Tensor>(
+      const Tensor&, const Tensor&, const Tensor&, std::array<bool, 2>)>("latgrad::chain_latency_backward");
+  return op.call(grad, probs, table_us, output_mask);
+}
+
 Tensor softmax_latency(const Tensor& logits, const Tensor& table_us, const Tensor& valid) {
   static const auto op =
       find_operator<Tensor(const Tensor&, const Tensor&, OptionalTensor)>("latgrad::softmax_latency");

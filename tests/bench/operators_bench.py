@@ -115,6 +115,24 @@ def expected_calls(batch):
     return calls
 
 
+def chain_calls(batch):
+    probs = torch.randn(*batch, LAYERS, CANDIDATES).softmax(-1).requires_grad_()
+    table_us = 1000 * torch.rand(LAYERS, CANDIDATES, CANDIDATES)
+    steps_us = table_us[1:]
+
+    def eager(probs):
+        pairs_us = torch.einsum("...li,lij,...lj->...", probs[..., :-1, :], steps_us, probs[..., 1:, :])
+        return (pairs_us + probs[..., 0, :] @ table_us[0, 0]).sum()
+
+    calls = {
+        "ours": Step(lambda: ops.chain_latency(probs, table_us).sum().backward(), probs) if batch
+        else Step(lambda: ops.chain_latency(probs, table_us).backward(), probs),
+        "eager": Step(lambda: eager(probs).backward(), probs),
+    }
+    with_compiled(calls, "compile", eager, probs)
+    return calls
+
+
 def arch_calls(count):
     arch = torch.randint(0, CANDIDATES, (count, LAYERS), dtype=torch.uint8)
     table_us = 1000 * torch.rand(LAYERS, CANDIDATES)
@@ -139,6 +157,8 @@ def main():
         ("softmax_latency 65536x22x9", softmax_calls(large), 0),
         ("gumbel_latency 65536x22x9", gumbel_calls(large), 0),
         ("expected_latency 65536x22x9", expected_calls(large), 0),
+        ("chain_latency 22x9", chain_calls(()), 0.05),
+        ("chain_latency 65536x22x9", chain_calls(large), 0),
         ("arch_latency 10000000x22", arch_calls(10_000_000), 0),
     ]
     if not arguments.json:

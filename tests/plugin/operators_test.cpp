@@ -36,6 +36,24 @@ TEST(ExpectedLatencyBackwardTest, GivesEmptyTensorsForWhatIsNotAskedFor) {
   EXPECT_EQ(table.numel(), 0);
 }
 
+TEST(ChainLatencyTest, AddsTheLatencyBehindEachPredecessor) {
+  const auto probs = torch::tensor({{0.25, 0.75}, {0.5, 0.5}}, torch::kDouble).requires_grad_();
+  const auto table_us =
+      torch::tensor({{{100.0, 200.0}, {7.0, 7.0}}, {{10.0, 20.0}, {30.0, 40.0}}}, torch::kDouble);
+  const auto latency_us = chain_latency(probs, table_us);
+  EXPECT_EQ(latency_us.item<double>(), 0.25 * 100 + 0.75 * 200 + 0.25 * 15 + 0.75 * 35);
+  latency_us.backward();
+  const auto expected = torch::tensor({{115.0, 235.0}, {25.0, 35.0}}, torch::kDouble);
+  EXPECT_TRUE(torch::equal(probs.grad(), expected));
+}
+
+TEST(ChainLatencyBackwardTest, GivesEmptyTensorsForWhatIsNotAskedFor) {
+  const auto [probs, table] =
+      chain_latency_backward(torch::ones({2}), torch::rand({2, 3, 4}), torch::rand({3, 4, 4}), {false, true});
+  EXPECT_EQ(probs.numel(), 0);
+  EXPECT_EQ(table.sizes(), (std::vector<int64_t>{3, 4, 4}));
+}
+
 TEST(SoftmaxLatencyTest, IsTheExpectedLatencyOfTheSoftmax) {
   const auto logits = torch::randn({5, 3, 4}, torch::kDouble).requires_grad_();
   const auto table_us = torch::rand({3, 4}, torch::kDouble).requires_grad_();
@@ -112,6 +130,14 @@ std::vector<WrongCall> wrong_calls() {
          gumbel_latency(x, torch::rand({2, 4}), 1.0);
        }},
       {"probs " + dtype, [=] { expected_latency(x.to(torch::kLong), table_us); }},
+      {"probs and table_us must agree in layers and candidates, got [2, 3] and [2, 4, 4]",
+       [=] {
+         chain_latency(x, torch::rand({2, 4, 4}));
+       }},
+      {values + "nan",
+       [=] {
+         chain_latency(x, nan_entry.unsqueeze(1).expand({2, 3, 3}));
+       }},
       {"logits " + dtype, [=] { softmax_latency(x.to(torch::kLong), table_us); }},
       {"logits " + dtype, [=] { gumbel_latency(x.to(torch::kLong), table_us, 1.0); }},
       {"must be on the same device, got cpu and meta", [=] { expected_latency(x, meta); }},

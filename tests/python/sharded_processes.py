@@ -58,6 +58,8 @@ def check_placements(mesh):
         assert gradient.placements == (Shard(0),), gradient.placements
         replicated = distribute_tensor(torch.ones(4, 6), mesh, [Replicate()])
         assert function(batch, replicated).placements == (Shard(0),)
+    chain = distribute_tensor(torch.ones(4, 6, 6), mesh, [Replicate()])
+    assert latgrad.chain_latency(batch, chain).placements == (Shard(0),)
 
 
 def check_uneven(mesh):
@@ -107,6 +109,13 @@ def main():
                 [Replicate(), *(Shard(dim) for dim in range(table.ndim))],
             ):
                 check(function, (theta, table), placements, mesh)
+        probs = torch.randn(*batch, 4, 6, dtype=torch.float64).softmax(-1)
+        chain = 1 + 100 * torch.rand(*devices, 4, 6, 6, dtype=torch.float64)
+        for placements in itertools.product(
+            [Replicate(), *(Shard(dim) for dim in range(probs.ndim))],
+            [Replicate(), *(Shard(dim) for dim in range(chain.ndim))],
+        ):
+            check(latgrad.chain_latency, (probs, chain), placements, mesh)
         arch = torch.randint(0, 6, (*batch, 4))
         for placement in [Replicate(), *(Shard(dim) for dim in range(arch.ndim))]:
             check(latgrad.arch_latency, (arch, table), (placement, Replicate()), mesh)

@@ -18,6 +18,7 @@ def test_a_latency_of_100_ms_is_finite_and_in_float32(dtype):
         assert theta.dtype == dtype
         latencies_us = [
             latgrad.expected_latency(theta.softmax(-1), table_us),
+            latgrad.chain_latency(theta.softmax(-1), table_us.unsqueeze(1).expand(4, 5, 5)),
             latgrad.softmax_latency(theta, table_us),
             latgrad.gumbel_latency(theta, table_us, 1.0)[1],
             latgrad.gumbel_latency(theta, table_us, torch.tensor(1.0))[1],
@@ -26,7 +27,7 @@ def test_a_latency_of_100_ms_is_finite_and_in_float32(dtype):
         for latency_us in latencies_us:
             assert latency_us.dtype == torch.float32
             assert latency_us.item() == pytest.approx(100_000, rel=2e-2)
-        loss = latgrad.fbnet_loss(theta.sum(), latencies_us[1])
+        loss = latgrad.fbnet_loss(theta.sum(), latencies_us[2])
         assert loss.dtype == torch.float32
     loss.backward()
     assert linear.weight.grad.dtype == torch.float32 and linear.weight.grad.isfinite().all()

@@ -21,6 +21,7 @@ def operators(theta, table_us, valid, noise, arch):
     hard, hard_us = torch.ops.latgrad.gumbel_latency_sample(theta, table_us, noise, 0.7, valid, True)
     return (
         latgrad.expected_latency(theta.softmax(-1), table_us),
+        latgrad.chain_latency(theta.softmax(-1), table_us.unsqueeze(-2) + table_us.unsqueeze(-1)),
         latgrad.softmax_latency(theta, table_us, valid),
         weights, sample_us, hard, hard_us,
         latgrad.arch_latency(arch, table_us),

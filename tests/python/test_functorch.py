@@ -45,6 +45,8 @@ ARCH = torch.tensor([[0, 1, 2], [3, 2, 0]])
 OPERATORS = {
     "expected_latency": (latgrad.expected_latency, lambda: (probs(2, 3, 4), table(3, 4))),
     "expected_latency of a fleet": (latgrad.expected_latency, lambda: (probs(2, 3, 4), table(2, 3, 4))),
+    "chain_latency": (latgrad.chain_latency, lambda: (probs(2, 3, 4), table(3, 4, 4))),
+    "chain_latency of a fleet": (latgrad.chain_latency, lambda: (probs(2, 3, 2), table(2, 3, 2, 2))),
     "softmax_latency": (latgrad.softmax_latency, lambda: (double(2, 3, 4), table(3, 4))),
     "softmax_latency, ragged": (lambda theta, us: latgrad.softmax_latency(theta, us, VALID), lambda: (double(2, 3, 4), table(2, 3, 4))),
     "gumbel_latency": (seeded(sample), lambda: (double(2, 3, 4), table(3, 4), scalar(0.8))),

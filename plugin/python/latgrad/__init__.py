@@ -38,6 +38,7 @@ from latgrad.networks import Network, PricedNetwork, Supernet  # noqa: E402
 from latgrad.operators import (  # noqa: E402
     arch_latency,
     best_architectures,
+    chain_latency,
     expected_latency,
     gumbel_latency,
     softmax_latency,
@@ -68,6 +69,7 @@ __all__ = [
     "arch_latency",
     "best_architectures",
     "calibrate",
+    "chain_latency",
     "evolve",
     "expected_latency",
     "fbnet_loss",

@@ -22,6 +22,25 @@ def expected_latency(probs: Tensor, table_us: Tensor) -> Tensor:
     return torch.ops.latgrad.expected_latency(probs, table_us)
 
 
+def chain_latency(probs: Tensor, table_us: Tensor) -> Tensor:
+    """The expected latency in microseconds where what a layer takes depends on its predecessor, too.
+
+    For a search over widths, as in FBNetV2 (Wan et al., 2020), where a layer's input channels are what the layer before
+    has chosen. Layers choose independently; with one-hot rows this is the exact latency of that architecture.
+
+    probs: ``[..., L, C]``, float16, bfloat16, float32 or float64; 0 for a candidate that a layer does not offer.
+    table_us: ``[L, C, C]`` or ``[D, L, C, C]``, floating point, on the same device. ``table_us[l, i, j]`` is what
+    candidate j of layer l takes behind candidate i of layer l - 1. Layer 0 has no predecessor: only its row 0 counts;
+    its other rows may hold anything and have gradient 0.
+
+    Returns ``[...]`` or ``[..., D]`` in the wider of the two dtypes. Differentiable in both arguments, any number of
+    times. float16 and bfloat16 are summed in float32; a float16 result cannot exceed 65504 us.
+
+    Raises RuntimeError if a shape, dtype or device does not fit and, on the CPU, if a latency is negative or not finite.
+    """
+    return torch.ops.latgrad.chain_latency(probs, table_us)
+
+
 def softmax_latency(logits: Tensor, table_us: Tensor, valid: Optional[Tensor] = None) -> Tensor:
     """The expected latency of ``softmax(logits)`` in microseconds, fused forward and backward.
 

@@ -1,7 +1,7 @@
 """How the operators are sharded over a DTensor's mesh: FSDP2's parameters, tensor parallelism.
 
 The batch is sharded freely. Layers are sharded with the table, and the latency is then a sum over the mesh; so are candidates,
-but not under a softmax. The devices of a fleet stay where their tables are. A seed stands for the noise of the whole sample,
+but not under a softmax. In a chain neither is: neighbours need each other. The devices of a fleet stay where their tables are. A seed stands for the noise of the whole sample,
 so that a sample from the CPU's generator is replicated, and the ranks must have the same seed.
 
 Registered once ``torch.distributed.tensor`` is imported, which latgrad itself does not.
@@ -68,6 +68,27 @@ def _register(ops: Any) -> None:
             ways.append((leaving, [upstream, rows, us, None]))
         return ways
 
+    def ways_of_chains(probs: Any, table: Any) -> List[Tuple[Any, Any, Any]]:
+        """As ways_of_rows, without a mask. Neighbours need each other's candidates: layers stay together."""
+        latency_dims = probs.ndim - 2 + (table.ndim - 3)
+        ways = [(Replicate(), Replicate(), Replicate())]
+        ways += [(Shard(dim), Shard(dim), Replicate()) for dim in range(probs.ndim - 2)]
+        if table.ndim == 4 and fills(table, 0):
+            ways.append((cut(latency_dims, 1), Replicate(), Shard(0)))
+        return ways
+
+    @register_sharding(ops.chain_latency.default)
+    def chain_latency(probs: Any, table: Any) -> List[_Way]:
+        return [([latency], [rows, us]) for latency, rows, us in ways_of_chains(probs, table)]
+
+    @register_sharding(ops.chain_latency_backward.default)
+    def chain_latency_backward(grad: Any, probs: Any, table: Any, mask: Any) -> List[_Way]:
+        ways = []
+        for latency, rows, us in ways_of_chains(probs, table):
+            upstream, leaving = gradients(latency, rows, us)
+            ways.append((leaving, [upstream, rows, us, None]))
+        return ways
+
     @register_sharding(ops.softmax_latency.default)
     def softmax_latency(logits: Any, table: Any, valid: Any = None) -> List[_Way]:
         return [
@@ -128,6 +149,7 @@ def _register(ops: Any) -> None:
     propagator = DTensor._op_dispatcher.sharding_propagator
     for backward in (
         ops.expected_latency_backward.default,
+        ops.chain_latency_backward.default,
         ops.softmax_latency_backward.default,
         ops.gumbel_latency_backward.default,
     ):

@@ -24,12 +24,26 @@ void in_float32(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
 
 // gumbel_latency arrives here as its sample.
 void register_operators(torch::Library& m) {
-  for (const char* name :
-       {"arch_latency", "expected_latency", "fbnet_loss", "fbnet_loss.Tensor", "fleet_max",
-        "fleet_smooth_max", "fleet_smooth_max.Tensor", "fleet_sum", "gumbel_latency_sample.Tensor",
-        "hinge_penalty", "hinge_penalty.Tensor", "log_latency", "proxylessnas_log_loss",
-        "proxylessnas_log_loss.Tensor", "proxylessnas_loss", "proxylessnas_loss.Tensor", "softmax_latency",
-        "tunas_penalty", "tunas_penalty.Tensor"}) {
+  for (const char* name : {"arch_latency",
+                           "chain_latency",
+                           "expected_latency",
+                           "fbnet_loss",
+                           "fbnet_loss.Tensor",
+                           "fleet_max",
+                           "fleet_smooth_max",
+                           "fleet_smooth_max.Tensor",
+                           "fleet_sum",
+                           "gumbel_latency_sample.Tensor",
+                           "hinge_penalty",
+                           "hinge_penalty.Tensor",
+                           "log_latency",
+                           "proxylessnas_log_loss",
+                           "proxylessnas_log_loss.Tensor",
+                           "proxylessnas_loss",
+                           "proxylessnas_loss.Tensor",
+                           "softmax_latency",
+                           "tunas_penalty",
+                           "tunas_penalty.Tensor"}) {
     m.impl(name, torch::CppFunction::makeFromBoxedFunction<&in_float32>());
   }
 }

@@ -8,7 +8,9 @@
 #ifdef LATGRAD_HAS_BATCHED_DECOMPOSITION
 
 #include "ops/arch_latency_checks.h"
+#include "ops/chain_latency_checks.h"
 #include "ops/composite/arch_latency.h"
+#include "ops/composite/chain_latency.h"
 #include "ops/composite/expected_latency.h"
 #include "ops/composite/gumbel_latency.h"
 #include "ops/composite/softmax_latency.h"
@@ -21,6 +23,11 @@ namespace {
 at::Tensor expected_latency(const at::Tensor& given_probs, const at::Tensor& given_table_us) {
   const auto [probs, table_us] = ExpectedLatencyOperands(given_probs, given_table_us);
   return composite::expected_latency(probs, table_us);
+}
+
+at::Tensor chain_latency(const at::Tensor& given_probs, const at::Tensor& given_table_us) {
+  const auto [probs, table_us] = ChainLatencyOperands(given_probs, given_table_us);
+  return composite::chain_latency(probs, table_us);
 }
 
 at::Tensor softmax_latency(const at::Tensor& given_logits, const at::Tensor& given_table_us,
@@ -39,6 +46,8 @@ at::Tensor arch_latency(const at::Tensor& arch, const at::Tensor& table_us) {
 TORCH_LIBRARY_IMPL(latgrad, FuncTorchBatchedDecomposition, m) {
   m.impl("expected_latency", TORCH_FN(expected_latency));
   m.impl("expected_latency_backward", TORCH_FN(composite::expected_latency_backward));
+  m.impl("chain_latency", TORCH_FN(chain_latency));
+  m.impl("chain_latency_backward", TORCH_FN(composite::chain_latency_backward));
   m.impl("softmax_latency", TORCH_FN(softmax_latency));
   m.impl("softmax_latency_backward", TORCH_FN(composite::softmax_latency_backward));
   m.impl("gumbel_latency_backward", TORCH_FN(composite::gumbel_latency_backward));

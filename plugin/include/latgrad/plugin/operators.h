@@ -50,6 +50,31 @@ LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> expected_latency_backwa
     const at::Tensor& grad, const at::Tensor& probs, const at::Tensor& table_us,
     std::array<bool, 2> output_mask);
 
+// The expected latency where what a layer takes depends on its predecessor, too: a search over widths, in
+// which a layer's input channels are what the layer before has chosen. Layers choose independently.
+//
+//   probs     [..., L, C]                  float16, bfloat16, float32 or float64
+//   table_us  [L, C, C] or [D, L, C, C]    any of these dtypes, the same device. [l, i, j]: what candidate j
+//   of
+//                                          layer l takes behind candidate i of layer l - 1. Layer 0 has no
+//                                          predecessor: of its rows only row 0 counts; the others may hold
+//                                          anything and have gradient 0
+//   result    [...] or [..., D]            the wider dtype of the two, microseconds
+//
+// The sum over j of probs[0, j] * table_us[0, 0, j], plus that over l > 0, i and j of probs[l - 1, i] *
+// probs[l, j] * table_us[l, i, j]: with one-hot rows the exact latency of that architecture. A candidate that
+// a layer does not offer has probability 0 and any finite latency. Differentiable and summed as
+// expected_latency.
+// Cost: O(numel(probs) * C * D) time; memory of the size of the table beside inputs and outputs.
+// Errors: as expected_latency; where the last two dimensions of `table_us` differ.
+// Source: FBNetV2 (Wan et al., 2020), for searches over widths.
+LATGRAD_PLUGIN_EXPORT at::Tensor chain_latency(const at::Tensor& probs, const at::Tensor& table_us);
+
+// The gradients of chain_latency for `probs` and `table_us`; as expected_latency_backward.
+LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> chain_latency_backward(
+    const at::Tensor& grad, const at::Tensor& probs, const at::Tensor& table_us,
+    std::array<bool, 2> output_mask);
+
 // The expected latency of softmax(logits), in one pass forward and one backward. The logits are the only
 // tensor of the size of the batch that is kept in between.
 //
