@@ -65,6 +65,8 @@ TORCH_LIBRARY(latgrad, m) {
 
   // arch [..., L], table_us [L, C] or [D, L, C] -> [...] or [..., D]
   m.def("arch_latency(Tensor arch, Tensor table_us) -> Tensor", kOperatorTags);
+  // arch [..., L], table_us [L, C, C] or [D, L, C, C] -> [...] or [..., D]
+  m.def("chain_arch_latency(Tensor arch, Tensor table_us) -> Tensor", kOperatorTags);
 
   // scores [..., L, C], costs [L, C] or [D, L, C], budgets [...] or [..., D], valid bool [L, C]
   //   -> arch int64 [..., k, L], score float64 [..., k], cost float64 [..., k] or [..., k, D]

@@ -108,6 +108,11 @@ Tensor arch_latency(const Tensor& arch, const Tensor& table_us) {
   return op.call(arch, table_us);
 }
 
+Tensor chain_arch_latency(const Tensor& arch, const Tensor& table_us) {
+  static const auto op = find_operator<Tensor(const Tensor&, const Tensor&)>("latgrad::chain_arch_latency");
+  return op.call(arch, table_us);
+}
+
 std::tuple<Tensor, Tensor, Tensor> best_architectures(const Tensor& scores, const Tensor& costs,
                                                       const Tensor& budgets, int64_t k, const Tensor& valid) {
   static const auto op = find_operator<std::tuple<Tensor, Tensor, Tensor>(

@@ -99,6 +99,12 @@ TEST(ArchLatencyTest, AddsTheChosenCandidates) {
   EXPECT_TRUE(torch::equal(arch_latency(arch, table_us), torch::tensor({24.0, 41.0})));
 }
 
+TEST(ChainArchLatencyTest, AddsTheLatenciesAlongThePath) {
+  const auto table_us = torch::tensor({{{1.0, 2.0}, {7.0, 7.0}}, {{10.0, 20.0}, {30.0, 40.0}}});
+  const auto arch = torch::tensor({{0, 1}, {1, 0}}, torch::kLong);
+  EXPECT_TRUE(torch::equal(chain_arch_latency(arch, table_us), torch::tensor({21.0, 32.0})));
+}
+
 struct WrongCall {
   std::string message;
   std::function<void()> call;

@@ -119,6 +119,8 @@ def main():
         arch = torch.randint(0, 6, (*batch, 4))
         for placement in [Replicate(), *(Shard(dim) for dim in range(arch.ndim))]:
             check(latgrad.arch_latency, (arch, table), (placement, Replicate()), mesh)
+            for of_chain in [Replicate(), *(Shard(dim) for dim in range(chain.ndim))]:
+                check(latgrad.chain_arch_latency, (arch, chain), (placement, of_chain), mesh)
     latency_us = 100 + torch.rand(4, dtype=torch.float64)
     for placement in (Replicate(), Shard(0)):
         check(latgrad.log_latency, (latency_us,), (placement,), mesh)

@@ -23,6 +23,7 @@ def test_a_latency_of_100_ms_is_finite_and_in_float32(dtype):
             latgrad.gumbel_latency(theta, table_us, 1.0)[1],
             latgrad.gumbel_latency(theta, table_us, torch.tensor(1.0))[1],
             latgrad.arch_latency(torch.zeros(4, dtype=torch.long), table_us),
+            latgrad.chain_arch_latency(torch.zeros(4, dtype=torch.long), table_us.unsqueeze(1).expand(4, 5, 5)),
         ]
         for latency_us in latencies_us:
             assert latency_us.dtype == torch.float32

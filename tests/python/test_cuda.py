@@ -25,6 +25,7 @@ def operators(theta, table_us, valid, noise, arch):
         latgrad.softmax_latency(theta, table_us, valid),
         weights, sample_us, hard, hard_us,
         latgrad.arch_latency(arch, table_us),
+        latgrad.chain_arch_latency(arch, table_us.unsqueeze(-2) + table_us.unsqueeze(-1)),
     )
 
 

@@ -53,6 +53,7 @@ OPERATORS = {
     "gumbel_latency, ragged": (
         lambda theta, us, tau: sample(theta, us, tau, torch.tensor(5), VALID), lambda: (double(3, 4), table(2, 3, 4), scalar(1.5))),
     "arch_latency": (lambda us: latgrad.arch_latency(ARCH, us), lambda: (table(3, 4),)),
+    "chain_arch_latency": (lambda us: latgrad.chain_arch_latency(ARCH, us), lambda: (table(3, 4, 4),)),
     "log_latency": (latgrad.log_latency, lambda: (table(5),)),
     "fbnet_loss": (latgrad.fbnet_loss, lambda: (scalar(2.0), table(5), scalar(0.2), scalar(0.6))),
     "proxylessnas_loss": (latgrad.proxylessnas_loss, lambda: (scalar(2.0), table(5), scalar(30.0), scalar(0.6))),

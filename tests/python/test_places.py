@@ -36,6 +36,7 @@ class Latencies(torch.nn.Module):
             + latency_us.sum(-1) + weights.square().sum(dim=[-2, -1])
             + hard_us + (hard * self.table_us).sum(dim=[-2, -1])
             + torch.ops.latgrad.arch_latency(self.arch, self.table_us)
+            + torch.ops.latgrad.chain_arch_latency(self.arch, self.chain_us)
         )
 
 
@@ -143,6 +144,7 @@ def opcheck_cases():
     for mine, upstream in ((chains_us[0], grad), (chains_us, grads)):
         yield "chain_latency", (soft.clone().requires_grad_(), mine.clone().requires_grad_())
         yield "chain_latency_backward", (upstream, soft, mine, [True, True])
+        yield "chain_arch_latency", (torch.tensor([[0, 1, 2, 3]]), mine.clone().requires_grad_())
     temperature = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
     for mine, upstream in ((table_us, grad), (fleet_us, grads)):
         yield "expected_latency", (theta, mine)
@@ -244,3 +246,5 @@ def test_vmap_over_rows_or_tables_needs_no_loop():
     arch = torch.randint(0, 5, (6, 4))
     ours = torch.func.vmap(latgrad.arch_latency, in_dims=(0, None))(arch, tables_us[0])
     torch.testing.assert_close(ours, latgrad.arch_latency(arch, tables_us[0]))
+    ours = torch.func.vmap(latgrad.chain_arch_latency, in_dims=(0, None))(arch, chains_us[0])
+    torch.testing.assert_close(ours, latgrad.chain_arch_latency(arch, chains_us[0]))

@@ -38,6 +38,7 @@ from latgrad.networks import Network, PricedNetwork, Supernet  # noqa: E402
 from latgrad.operators import (  # noqa: E402
     arch_latency,
     best_architectures,
+    chain_arch_latency,
     chain_latency,
     expected_latency,
     gumbel_latency,
@@ -69,6 +70,7 @@ __all__ = [
     "arch_latency",
     "best_architectures",
     "calibrate",
+    "chain_arch_latency",
     "chain_latency",
     "evolve",
     "expected_latency",

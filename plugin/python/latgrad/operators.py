@@ -108,6 +108,20 @@ def arch_latency(arch: Tensor, table_us: Tensor) -> Tensor:
     return torch.ops.latgrad.arch_latency(arch, table_us)
 
 
+def chain_arch_latency(arch: Tensor, table_us: Tensor) -> Tensor:
+    """The exact latency in microseconds of architectures whose layers depend on their predecessors.
+
+    arch: ``[..., L]``, uint8 or int64, the index of a candidate in each layer.
+    table_us: ``[L, C, C]`` or ``[D, L, C, C]``, as in chain_latency, floating point, on the same device.
+
+    Returns ``[...]`` or ``[..., D]`` in the table's dtype. Differentiable in ``table_us``.
+
+    Raises RuntimeError if a shape, dtype or device does not fit and, on the CPU, if an index is not a candidate or a
+    latency is negative or not finite.
+    """
+    return torch.ops.latgrad.chain_arch_latency(arch, table_us)
+
+
 def best_architectures(
     scores: Tensor, costs: Tensor, budgets: Union[Tensor, float], k: int = 1, valid: Optional[Tensor] = None
 ) -> Tuple[Tensor, Tensor, Tensor]:

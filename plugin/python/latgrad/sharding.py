@@ -141,6 +141,15 @@ def _register(ops: Any) -> None:
             ways.append(([Shard(dims)], [Replicate(), Shard(0)]))
         return ways
 
+    @register_sharding(ops.chain_arch_latency.default)
+    def chain_arch_latency(arch: Any, table: Any) -> List[_Way]:
+        dims = arch.ndim - 1
+        ways: List[_Way] = [([Replicate()], [Replicate(), Replicate()])]
+        ways += [([Shard(dim)], [Shard(dim), Replicate()]) for dim in range(dims)]
+        if table.ndim == 4 and fills(table, 0):
+            ways.append(([Shard(dims)], [Replicate(), Shard(0)]))
+        return ways
+
     @register_sharding(ops.log_latency.default)
     def log_latency(latency: Any) -> List[_Way]:
         return [([way], [way]) for way in (Replicate(), *(Shard(dim) for dim in range(latency.ndim)))]

@@ -16,14 +16,19 @@ inline std::vector<c10::SymInt> arch_latency_sizes(const at::Tensor& arch, const
   return result;
 }
 
-inline void check_arch_latency(const at::Tensor& arch, const at::Tensor& table_us) {
-  check_table_form(table_us);
+// What holds beside tables of any number of dimensions.
+inline void check_arch_kind(const at::Tensor& arch, const at::Tensor& table_us) {
   TORCH_CHECK(arch.dim() >= 1, "arch must be [..., layers], got a scalar");
   TORCH_CHECK(arch.scalar_type() == at::kByte || arch.scalar_type() == at::kLong,
               "arch must be uint8 or int64, got ", arch.scalar_type());
   TORCH_CHECK(arch.layout() == at::kStrided, "arch must be a dense tensor, got ", arch.layout());
   TORCH_CHECK(arch.device() == table_us.device(), "arch and table_us must be on the same device, got ",
               arch.device(), " and ", table_us.device());
+}
+
+inline void check_arch_latency(const at::Tensor& arch, const at::Tensor& table_us) {
+  check_table_form(table_us);
+  check_arch_kind(arch, table_us);
   TORCH_CHECK(arch.sym_size(-1) == table_us.sym_size(-2),
               "arch must have one index for each layer of table_us, ", table_us.sym_size(-2), ", got ",
               arch.sym_size(-1));

@@ -25,6 +25,7 @@ void in_float32(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
 // gumbel_latency arrives here as its sample.
 void register_operators(torch::Library& m) {
   for (const char* name : {"arch_latency",
+                           "chain_arch_latency",
                            "chain_latency",
                            "expected_latency",
                            "fbnet_loss",

@@ -10,6 +10,7 @@
 #include "ops/arch_latency_checks.h"
 #include "ops/chain_latency_checks.h"
 #include "ops/composite/arch_latency.h"
+#include "ops/composite/chain_arch_latency.h"
 #include "ops/composite/chain_latency.h"
 #include "ops/composite/expected_latency.h"
 #include "ops/composite/gumbel_latency.h"
@@ -41,6 +42,11 @@ at::Tensor arch_latency(const at::Tensor& arch, const at::Tensor& table_us) {
   return composite::arch_latency(arch, table_us);
 }
 
+at::Tensor chain_arch_latency(const at::Tensor& arch, const at::Tensor& table_us) {
+  check_chain_arch_latency(arch, table_us);
+  return composite::chain_arch_latency(arch, table_us);
+}
+
 }  // namespace
 
 TORCH_LIBRARY_IMPL(latgrad, FuncTorchBatchedDecomposition, m) {
@@ -52,6 +58,7 @@ TORCH_LIBRARY_IMPL(latgrad, FuncTorchBatchedDecomposition, m) {
   m.impl("softmax_latency_backward", TORCH_FN(composite::softmax_latency_backward));
   m.impl("gumbel_latency_backward", TORCH_FN(composite::gumbel_latency_backward));
   m.impl("arch_latency", TORCH_FN(arch_latency));
+  m.impl("chain_arch_latency", TORCH_FN(chain_arch_latency));
 }
 
 }  // namespace latgrad::ops

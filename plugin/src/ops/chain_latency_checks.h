@@ -1,8 +1,9 @@
-// The preconditions of chain_latency and its backward, checked by every kernel: Python reaches kernels
-// directly.
+// The preconditions of chain_latency, its backward and chain_arch_latency, checked by every kernel: Python
+// reaches kernels directly.
 
 #pragma once
 
+#include "ops/arch_latency_checks.h"
 #include "ops/row_checks.h"
 
 namespace latgrad::ops {
@@ -81,6 +82,22 @@ inline void check_chain_latency_backward(const at::Tensor& grad, const at::Tenso
               "probs and table_us must have the same dtype in the backward, got ", probs.scalar_type(),
               " and ", table_us.scalar_type());
   check_latency_gradient(grad, probs, chain_latency_sizes(probs, table_us), probs.scalar_type());
+}
+
+// [...] or [..., D]. Symbolic where the tensors are.
+inline std::vector<c10::SymInt> chain_arch_latency_sizes(const at::Tensor& arch, const at::Tensor& table_us) {
+  const auto sizes = arch.sym_sizes();
+  std::vector<c10::SymInt> result(sizes.begin(), sizes.end() - 1);
+  if (table_us.dim() == 4) result.push_back(table_us.sym_size(0));
+  return result;
+}
+
+inline void check_chain_arch_latency(const at::Tensor& arch, const at::Tensor& table_us) {
+  check_chain_table_form(table_us);
+  check_arch_kind(arch, table_us);
+  TORCH_CHECK(arch.sym_size(-1) == table_us.sym_size(-3),
+              "arch must have one index for each layer of table_us, ", table_us.sym_size(-3), ", got ",
+              arch.sym_size(-1));
 }
 
 }  // namespace latgrad::ops

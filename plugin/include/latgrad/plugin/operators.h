@@ -166,6 +166,17 @@ LATGRAD_PLUGIN_EXPORT std::tuple<at::Tensor, at::Tensor> gumbel_latency_backward
 // On CUDA an index out of range fails a device-side assertion, as in torch.gather.
 LATGRAD_PLUGIN_EXPORT at::Tensor arch_latency(const at::Tensor& arch, const at::Tensor& table_us);
 
+// The exact latency of architectures whose layers depend on their predecessors.
+//
+//   arch      [..., L]                     uint8 or int64, the index of a candidate in each layer
+//   table_us  [L, C, C] or [D, L, C, C]    as in chain_latency, floating point, on the same device
+//   result    [...] or [..., D]            the dtype of table_us, microseconds
+//
+// The CPU kernel adds in float64, layer by layer. Differentiable in `table_us`.
+// Cost: O(numel(arch) * D).
+// Errors: as arch_latency; where the last two dimensions of `table_us` differ.
+LATGRAD_PLUGIN_EXPORT at::Tensor chain_arch_latency(const at::Tensor& arch, const at::Tensor& table_us);
+
 // The architectures with the largest score within budgets, exactly: latgrad/search/exact_search.h.
 //
 //   scores   [..., L, C]               numbers, to be summed; -inf: not offered
