@@ -108,9 +108,9 @@ def test_kernel_of_other_devices_equals_that_of_the_cpu(index, batch, devices, l
     torch.testing.assert_close(forward._op_dk(key, arch, table_us), forward(arch, table_us))
 
 
-@pytest.mark.parametrize("wrong", [[0, 3, 1], [3, 0, 0], [0, 0, -1], [2, -1, 2]])
+@pytest.mark.parametrize("wrong", [[0, 0, 3], [0, 1, -1], [3, 0, 0], [2, -1, 2]])
 def test_kernel_of_other_devices_takes_no_index_out_of_range(wrong):
-    # As pairs some of these would lie in the table, at another place.
+    # As a pair the last choice of the first two would lie in the table, at another place.
     forward = torch.ops.latgrad.chain_arch_latency.default
     with pytest.raises(RuntimeError, match="out of bounds"):
         forward._op_dk(torch._C.DispatchKey.CompositeExplicitAutograd, torch.tensor(wrong), random_table(3, 3, 3))

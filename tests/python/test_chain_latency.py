@@ -210,10 +210,11 @@ def test_takes_strided_and_expanded_tensors():
         torch.testing.assert_close(*(torch.autograd.grad(result.sum(), probs) for result in (ours, theirs)))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("devices", [(), (2,)])
-def test_number_of_threads_does_not_change_a_bit(devices):
-    probs = random_probs(5000, 12, 6, dtype=torch.float32).requires_grad_()
-    table_us = (torch.rand(*devices, 12, 6, 6) * 1000).requires_grad_()
+def test_number_of_threads_does_not_change_a_bit(dtype, devices):
+    probs = random_probs(5000, 12, 6, dtype=dtype).requires_grad_()
+    table_us = (torch.rand(*devices, 12, 6, 6, dtype=dtype) * 1000).requires_grad_()
     before = torch.get_num_threads()
     outcomes = []
     try:
@@ -225,7 +226,7 @@ def test_number_of_threads_does_not_change_a_bit(devices):
         torch.set_num_threads(before)
     for one, two in zip(*outcomes):
         assert torch.equal(one, two)
-    torch.testing.assert_close(outcomes[0][0].double(), obvious(probs, table_us), rtol=2e-6, atol=0)
+    torch.testing.assert_close(outcomes[0][0].double(), obvious(probs, table_us), rtol=TOLERANCE[dtype], atol=0)
 
 
 def test_a_latency_does_not_depend_on_its_neighbours():
