@@ -15,6 +15,7 @@ class Term(torch.nn.Module):
         super().__init__()
         self.register_buffer("table_us", torch.arange(20.0).reshape(4, 5) + 1)
         self.register_buffer("fleet_us", torch.stack([self.table_us, 2 * self.table_us]))
+        self.register_buffer("chain_us", torch.arange(100.0).reshape(4, 5, 5) + 1)
         self.register_buffer("valid", torch.arange(20).reshape(4, 5) % 3 != 1)
         self.register_buffer("noise", torch.linspace(-1, 1, 20).reshape(4, 5))
         self.register_buffer("arch", torch.tensor([0, 1, 2, 3]))
@@ -28,6 +29,8 @@ class Term(torch.nn.Module):
             weights,
             sample_us,
             ops.arch_latency(self.arch, self.table_us),
+            ops.chain_latency(theta.softmax(-1), self.chain_us),
+            ops.chain_arch_latency(self.arch, self.chain_us),
         )
 
 

@@ -26,6 +26,8 @@ TEST(CompiledPackageTest, RunsWithoutPython) {
   // As compile_package.py makes them.
   const auto table_us = torch::arange(20.0f).reshape({4, 5}) + 1;
   const auto fleet_us = torch::stack({table_us, 2 * table_us});
+  const auto chain_us = torch::arange(100.0f).reshape({4, 5, 5}) + 1;
+  const auto arch = torch::tensor({0, 1, 2, 3}, torch::kLong);
   const auto valid = torch::arange(20).reshape({4, 5}).remainder(3) != 1;
   const auto noise = torch::linspace(-1, 1, 20).reshape({4, 5});
   const auto theta = torch::randn({4, 5});
@@ -33,8 +35,12 @@ TEST(CompiledPackageTest, RunsWithoutPython) {
   const auto outputs = package.run({theta});
   const auto [weights, sample_us] = gumbel_latency_sample(theta, fleet_us, noise, 0.7, valid, /*hard=*/false);
   const std::vector<at::Tensor> wanted = {expected_latency(theta.softmax(-1), table_us),
-                                          softmax_latency(theta, table_us, valid), weights, sample_us,
-                                          arch_latency(torch::tensor({0, 1, 2, 3}, torch::kLong), table_us)};
+                                          softmax_latency(theta, table_us, valid),
+                                          weights,
+                                          sample_us,
+                                          arch_latency(arch, table_us),
+                                          chain_latency(theta.softmax(-1), chain_us),
+                                          chain_arch_latency(arch, chain_us)};
   ASSERT_EQ(outputs.size(), wanted.size());
   for (size_t i = 0; i < wanted.size(); ++i)
     EXPECT_TRUE(torch::allclose(outputs[i], wanted[i])) << "output " << i;
