@@ -11,8 +11,8 @@ namespace {
 
 using at::Tensor;
 
-// The operands as the layers see them, in float32 or wider: n elements of the batch, d devices, i candidates
-// of the layer before, j of the layer itself.
+// The operands in float32 or wider: for layer 0, and for the layers l that have a predecessor. In the
+// products, d is a device, i a candidate of the layer before, j one of the layer itself.
 struct Chain {
   Chain(const Tensor& probs, const Tensor& table)
       : wide_probs(in_wide_dtype(probs)),
