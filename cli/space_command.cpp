@@ -115,8 +115,8 @@ Json layers_json(const search::Space& space) {
   for (size_t i = 0; i < space.layers().size(); ++i) {
     const search::LayerInfo& layer = space.layers()[i];
     layers.push_back({{"layer", i},  // from 0, like all indices in JSON
-                      {"input_shape", {layer.in_channels, layer.in_height, layer.in_width}},
-                      {"output_shape", {layer.out_channels, layer.out_height, layer.out_width}},
+                      {"input_shape", layer.in_shape()},
+                      {"output_shape", layer.out_shape()},
                       {"stride", layer.stride},
                       {"candidates", layer.candidates},
                       {"offered", layer.offered}});
@@ -174,9 +174,7 @@ std::string space_json(const ShownSpace& shown, const Pricing* pricing) {
   return base::json_text(json);
 }
 
-std::string shape_text(int64_t channels, int64_t height, int64_t width) {
-  return fmt::format("{}x{}x{}", channels, height, width);
-}
+std::string shape_text(const net::Shape& shape) { return fmt::format("{}", fmt::join(shape, "x")); }
 
 std::string layers_text(const search::Space& space) {
   TextTable table({{"layer", Align::kRight},
@@ -190,8 +188,7 @@ std::string layers_text(const search::Space& space) {
     for (size_t c = 0; c < layer.candidates.size(); ++c) {
       if (layer.offered[c]) names.push_back(layer.candidates[c]);
     }
-    table.add_row({std::to_string(i + 1), shape_text(layer.in_channels, layer.in_height, layer.in_width),
-                   shape_text(layer.out_channels, layer.out_height, layer.out_width),
+    table.add_row({std::to_string(i + 1), shape_text(layer.in_shape()), shape_text(layer.out_shape()),
                    std::to_string(layer.stride), fmt::format("{}", fmt::join(names, " "))});
   }
   return table.text();

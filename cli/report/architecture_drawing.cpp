@@ -21,9 +21,14 @@ constexpr double kLowest = 54;
 constexpr double kMore = 66;
 constexpr size_t kLetters = 11;  // of a name that find room
 
-std::string map_text(int64_t channels, int64_t height, int64_t width) {
-  return fmt::format("{} \u00d7 {}, {}", height, width,
-                     format_count(static_cast<size_t>(channels), "channel"));
+// Of a map or of tokens.
+std::string shape_text(const net::Shape& shape) {
+  if (shape.size() == 2) {
+    return fmt::format("{}, {}", format_count(static_cast<size_t>(shape[0]), "token"),
+                       format_count(static_cast<size_t>(shape[1]), "channel"));
+  }
+  return fmt::format("{} \u00d7 {}, {}", shape[1], shape[2],
+                     format_count(static_cast<size_t>(shape[0]), "channel"));
 }
 
 class Drawing {
@@ -56,14 +61,10 @@ class Drawing {
  private:
   std::string input_text() const {
     const net::Shape input = space_->input_shape();
-    return "input " + map_text(input[1], input[2], input[3]);
+    return "input " + shape_text({input.begin() + 1, input.end()});
   }
-  static std::string input_text_of(const search::LayerInfo& layer) {
-    return map_text(layer.in_channels, layer.in_height, layer.in_width);
-  }
-  static std::string output_text_of(const search::LayerInfo& layer) {
-    return map_text(layer.out_channels, layer.out_height, layer.out_width);
-  }
+  static std::string input_text_of(const search::LayerInfo& layer) { return shape_text(layer.in_shape()); }
+  static std::string output_text_of(const search::LayerInfo& layer) { return shape_text(layer.out_shape()); }
 
   void begin_stage(const std::string& title) {
     title_ = title;

@@ -34,12 +34,21 @@ void scale_width(proto::Space& file, double width) {
     stage.set_channels(scaled_channels(stage.channels(), width));
   }
   for (proto::Candidate& candidate : *file.mutable_candidate()) {
-    if (!candidate.block().has_expand_channels()) continue;
-    proto::Block& block = *candidate.mutable_block();
-    block.set_expand_channels(scaled_channels(block.expand_channels(), width));
+    if (candidate.block().has_expand_channels()) {
+      proto::Block& block = *candidate.mutable_block();
+      block.set_expand_channels(scaled_channels(block.expand_channels(), width));
+    }
+    if (candidate.transformer().has_mlp_channels()) {
+      proto::Transformer& transformer = *candidate.mutable_transformer();
+      transformer.set_mlp_channels(scaled_channels(transformer.mlp_channels(), width));
+    }
   }
   if (file.head().has_channels()) {
     file.mutable_head()->set_channels(scaled_channels(file.head().channels(), width));
+  }
+  if (file.head().has_hidden()) {
+    proto::Hidden& hidden = *file.mutable_head()->mutable_hidden();
+    hidden.set_channels(scaled_channels(hidden.channels(), width));
   }
 }
 

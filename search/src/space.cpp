@@ -39,6 +39,14 @@ std::shared_ptr<const internal::SpaceImpl> make_impl(internal::proto::Space file
 
 }  // namespace
 
+net::Shape LayerInfo::in_shape() const {
+  return tokens > 0 ? net::Shape{tokens, in_channels} : net::Shape{in_channels, in_height, in_width};
+}
+
+net::Shape LayerInfo::out_shape() const {
+  return tokens > 0 ? net::Shape{tokens, out_channels} : net::Shape{out_channels, out_height, out_width};
+}
+
 Space::Space(std::shared_ptr<const internal::SpaceImpl> impl) : impl_(std::move(impl)) {}
 
 Space Space::load(const std::filesystem::path& path) {

@@ -18,18 +18,9 @@ namespace {
 constexpr int kMaxOperators = 1024;
 constexpr int kMaxDimensions = 8;
 
-net::Shape shape_in(const BlockPlace& place) {
-  const LayerInfo& layer = place.layer;
-  const int64_t batch = place.space.input().batch();
-  if (layer.tokens > 0) return {batch, layer.tokens, layer.in_channels};
-  return {batch, layer.in_channels, layer.in_height, layer.in_width};
-}
-
-net::Shape shape_out(const BlockPlace& place) {
-  const LayerInfo& layer = place.layer;
-  const int64_t batch = place.space.input().batch();
-  if (layer.tokens > 0) return {batch, layer.tokens, layer.out_channels};
-  return {batch, layer.out_channels, layer.out_height, layer.out_width};
+net::Shape with_batch(net::Shape shape, const BlockPlace& place) {
+  shape.insert(shape.begin(), place.space.input().batch());
+  return shape;
 }
 
 Variables variables_of(const BlockPlace& place) {
@@ -130,7 +121,7 @@ void check_shapes(const Fragment& fragment, const BlockPlace& place) {
   net.name = place.field;
   net.source = place.source;
   net.ops = fragment.ops;
-  net.inputs[fragment.input] = {shape_in(place), net::DataType::kFloat};
+  net.inputs[fragment.input] = {with_batch(place.layer.in_shape(), place), net::DataType::kFloat};
   net.external_inputs = {fragment.input};
   for (const auto& [name, info] : fragment.parameters) {
     net.parameters[name] = info;
@@ -138,10 +129,12 @@ void check_shapes(const Fragment& fragment, const BlockPlace& place) {
   }
   net.external_outputs = {fragment.output};
   const net::NetShapes shapes = net::infer_shapes(net);
-  const net::Shape result = fragment.ops.empty() ? shape_in(place) : shapes.ops.back().outputs.front().shape;
-  if (result != shape_out(place)) {
+  const net::Shape result = fragment.ops.empty() ? with_batch(place.layer.in_shape(), place)
+                                                 : shapes.ops.back().outputs.front().shape;
+  if (result != with_batch(place.layer.out_shape(), place)) {
     place.fail(fmt::format("the operators must write what the next layer reads, {}, got {}",
-                           net::to_string(shape_out(place)), net::to_string(result)));
+                           net::to_string(with_batch(place.layer.out_shape(), place)),
+                           net::to_string(result)));
   }
 }
 

@@ -42,6 +42,10 @@ struct LayerInfo {
   int64_t tokens = 0;  // of [batch, tokens, channels], what a space with a sequence has; 0: maps
   std::vector<std::string> candidates;  // names, in the order of the indices
   std::vector<bool> offered;            // a candidate can be listed and yet not be offered in this layer
+
+  // Without the batch: [channels, height, width], or [tokens, channels].
+  net::Shape in_shape() const;
+  net::Shape out_shape() const;
 };
 
 namespace internal {
