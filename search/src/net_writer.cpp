@@ -205,7 +205,7 @@ void NetWriter::write_in_precision(Operator op, std::optional<proto::OperatorCla
     op.type = "Int8" + op.type;
     if (net::find_operator_type(op.type) == nullptr) {
       throw ValueError(
-          fmt::format("int8 has no operator {}, which writes {}: lower the space in fp32, or choose "
+          fmt::format("int8 has no operator {}, which writes {}: take precision fp32, or choose "
                       "another activation or candidate",
                       op.type, op.outputs.front()),
           {.file = space_.source});
