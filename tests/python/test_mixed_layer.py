@@ -201,10 +201,10 @@ def test_says_where_weights_must_be():
         latgrad.MixedLayer([nn.Identity()])(torch.rand(2), torch.ones(1, device="meta"))
 
 
-def test_a_single_path_runs_the_chosen_block_alone():
+def test_one_path_runs_the_chosen_block_alone():
     candidates = [Counting(nn.Linear(3, 3)) for _ in range(4)]
     candidates[1] = None
-    layer = latgrad.MixedLayer(candidates, single_path=True)
+    layer = latgrad.MixedLayer(candidates, paths=1)
     theta = torch.zeros(1, 4, requires_grad=True)
     valid, table_us = torch.tensor([[True, False, True, True]]), torch.tensor([[1.0, 0.0, 30.0, 500.0]])
     weights, latency_us = latgrad.gumbel_latency(theta, table_us, 1.0, valid, hard=True)
@@ -224,11 +224,88 @@ def test_a_single_path_runs_the_chosen_block_alone():
     assert (theta.grad[valid] != 0).all()
 
 
-@pytest.mark.parametrize("weights", [[0.5, 0.5], [0.0, 0.0], [1.0, 1.0], [[1.0, 0.0]]])
-def test_a_single_path_needs_one_hot_weights(weights):
-    layer = latgrad.MixedLayer([nn.Identity(), nn.Identity()], single_path=True)
-    with pytest.raises(ValueError, match="where single_path is set"):
+def test_gradient_of_one_path_is_that_of_the_chosen_soft_weight():
+    """Straight-through, by hand: dL/dtheta_i = g_k w_k (1[i = k] - w_i) / temperature, w the soft sample."""
+    layer = latgrad.MixedLayer([nn.Linear(1, 1, bias=False) for _ in range(3)], paths=1)
+    table_us, temperature = torch.tensor([[100.0, 250.0, 500.0]]), 0.7
+    for seed in range(6):
+        theta = torch.randn(1, 3, requires_grad=True)
+
+        def sample(hard):
+            return latgrad.gumbel_latency(theta, table_us, temperature, None, hard, torch.Generator().manual_seed(seed))
+
+        soft = sample(hard=False)[0][0].tolist()
+        weights, latency_us = sample(hard=True)
+        chosen = int(weights.argmax())
+        y = layer(torch.ones(1, 1), weights[0])
+        (y.square().sum() + 0.01 * latency_us).backward()
+        from_blocks = [2 * y.item() ** 2 if k == chosen else 0.0 for k in range(3)]
+        g = [one + 0.01 * us for one, us in zip(from_blocks, table_us[0].tolist())]
+        mean = sum(w * one for w, one in zip(soft, g))
+        assert theta.grad[0].tolist() == pytest.approx([w * (one - mean) / temperature for w, one in zip(soft, g)], rel=1e-3, abs=1e-5)
+
+
+def test_two_paths_run_two_blocks_and_train_one():
+    candidates = [Counting(nn.Linear(3, 3)) for _ in range(5)]
+    candidates[1] = None
+    layer = latgrad.MixedLayer(candidates, paths=2)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
+    for block in layer.blocks.values():  # as after an earlier step, from which momentum is left
+        for parameter in block.parameters():
+            optimizer.state[parameter]["momentum_buffer"] = torch.ones_like(parameter)
+    before = [None if block is None else block.block.weight.detach().clone() for block in candidates]
+    theta = torch.zeros(1, 5, requires_grad=True)
+    weights = latgrad.two_path_sample(theta, torch.tensor([[True, False, True, True, True]]))
+    active, marked = int(weights.argmax()), torch.signbit(weights[0]).tolist()
+    x = torch.rand(2, 3)
+    output = layer(x, weights[0])
+    assert torch.equal(output, candidates[active].block(x))
+    output.square().sum().backward()
+    optimizer.step()
+    for index, block in enumerate(candidates):
+        if block is None:
+            continue
+        moved = not torch.equal(block.block.weight, before[index])
+        trained = index == active
+        assert (block.runs, moved, block.block.weight.grad is not None) == (int(trained or marked[index]), trained, trained)
+        assert (theta.grad[0, index] != 0) == (trained or marked[index])
+
+
+def test_a_number_of_paths_mixes_so_many():
+    layer = latgrad.MixedLayer([Counting(nn.Identity()) for _ in range(4)], paths=3)
+    weights = torch.tensor([0.25, 0.0, 0.5, 0.0])
+    assert layer(torch.ones(2), weights).tolist() == [0.75, 0.75]
+    assert [block.runs for block in layer.blocks.values()] == [1, 0, 1, 0]
+    # A caller may have read the weights already.
+    layer(torch.ones(2), weights, host_weights=torch.tensor([0.0, 1.0, 0.0, 0.0]))
+    assert [block.runs for block in layer.blocks.values()] == [1, 1, 1, 0]
+
+
+def test_the_path_that_is_not_active_may_return_anything_that_is_mixed():
+    layer = latgrad.MixedLayer([Pair(1.0), Pair(2.0, lambda one, other: {"a": one, "b": None})], paths=2)
+    with pytest.raises(ValueError, match="blocks must return the same tuples"):
+        layer(torch.ones(1, 3), torch.tensor([1.0, -0.0]))
+    layer = latgrad.MixedLayer([Pair(1.0, lambda one, _: (one, None)), Pair(2.0, lambda one, _: (one, None))], paths=2)
+    weights = torch.tensor([1.0, -0.0], requires_grad=True)
+    output = layer(torch.ones(1, 3), weights)
+    assert output[0].tolist() == [[1.0] * 3] and output[1] is None
+    output[0].sum().backward()
+    assert weights.grad.tolist() == [3.0, 6.0]
+
+
+@pytest.mark.parametrize("weights, paths", [
+    ([0.5, 0.5, 0.0], 1), ([0.0, 0.0, 0.0], 1), ([[1.0, 0.0, 0.0]], 1), ([1.0, -0.0, 0.0], 1), ([-0.0, -0.0, 0.0], 2),
+    ([1.0, 1.0, 1.0], 2), ([1.0, -0.0, -0.0], 2), ([0.0, 0.0, 1.0], 1)])
+def test_paths_need_a_sample_of_so_many(weights, paths):
+    layer = latgrad.MixedLayer([nn.Identity(), nn.Identity(), None], paths=paths)
+    with pytest.raises(ValueError, match=f"where paths={paths}"):
         layer(torch.ones(1, 2), torch.tensor(weights))
+
+
+@pytest.mark.parametrize("paths", [0, -1, "two", True])
+def test_refuses_other_paths(paths):
+    with pytest.raises(ValueError, match='paths must be "all", or how many candidates run at most, got'):
+        latgrad.MixedLayer([nn.Identity()], paths=paths)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -260,8 +337,8 @@ def test_scripting_leaves_the_layers_as_they_were():
     x, weights = torch.ones(1, 2), torch.tensor([0.5, 0.5])
     assert torch.equal(holder.layer(x, weights), layer(x, weights))
     assert type(holder.layer) is latgrad.MixedLayer
-    with pytest.raises(ValueError, match="a layer with single_path cannot be scripted"):
-        torch.jit.script(latgrad.MixedLayer([nn.Identity()], single_path=True))
+    with pytest.raises(ValueError, match="a layer with paths=1 cannot be scripted"):
+        torch.jit.script(latgrad.MixedLayer([nn.Identity()], paths=1))
 
 
 @pytest.mark.skipif(not hasattr(torch, "compile"), reason="torch.compile came with torch 2.0")

@@ -354,18 +354,39 @@ def test_supernet_with_a_one_hot_sample_is_the_network(tiny):
         assert torch.allclose(supernet(images, one_hot(arch, 4)), expected, atol=1e-5)
 
 
-def test_supernet_of_a_single_path_runs_the_chosen_blocks_alone(tiny):
-    supernet = latgrad.Supernet(tiny, single_path=True).eval()
+def ran_blocks(supernet):
+    """A list that grows by (layer, candidate) of every block that runs."""
     ran = []
-    for layer in supernet.layers:
+    for index, layer in enumerate(supernet.layers):
         for name, block in layer.blocks.items():
-            block.register_forward_hook(lambda *_, name=name: ran.append(int(name)))
+            block.register_forward_hook(lambda *_, place=(index, int(name)): ran.append(place))
+    return ran
+
+
+def test_supernet_of_one_path_runs_the_chosen_blocks_alone(tiny):
+    supernet = latgrad.Supernet(tiny, paths=1).eval()
+    ran = ran_blocks(supernet)
     arch = tiny.parse_architecture("smallest")
     images = torch.randn(2, 3, 32, 32)
     assert torch.allclose(supernet(images, one_hot(arch, 4)), supernet.network(arch).eval()(images), atol=1e-5)
-    assert ran[: len(arch)] == arch.tolist()
-    with pytest.raises(ValueError, match="where single_path is set"):
+    assert ran[: len(arch)] == list(enumerate(arch.tolist()))
+    with pytest.raises(ValueError, match="where paths=1"):
         supernet(images, torch.full((4, 4), 0.25))
+
+
+def test_supernet_of_two_paths_runs_them_and_is_the_active_network(tiny):
+    supernet = latgrad.Supernet(tiny, paths=2).eval()
+    images, theta = torch.randn(2, 3, 32, 32), torch.randn(4, 4, requires_grad=True)
+    weights = latgrad.two_path_sample(theta, tiny.valid())
+    network = supernet.network(weights.argmax(-1)).eval()
+    ran = ran_blocks(supernet)
+    logits = supernet(images, weights)
+    assert [list(place) for place in sorted(ran)] == ((weights != 0) | torch.signbit(weights)).nonzero().tolist()
+    assert torch.allclose(logits, network(images), atol=1e-5)
+    logits.square().sum().backward()
+    trained = {place for place in ran if any(p.grad is not None for p in supernet.layers[place[0]].blocks[str(place[1])].parameters())}
+    assert trained <= set(enumerate(weights.argmax(-1).tolist()))
+    assert theta.grad.ne(0).sum() >= 4
 
 
 def test_supernet_mixes_an_image_of_its_own_each(tiny):

@@ -45,6 +45,7 @@ from latgrad.operators import (  # noqa: E402
     softmax_latency,
 )
 from latgrad.projection import project  # noqa: E402
+from latgrad.sampling import two_path_sample  # noqa: E402
 from latgrad.saving import load_model, save_model, save_network  # noqa: E402
 from latgrad.sharding import register_shardings  # noqa: E402
 from latgrad.spaces import space_file, space_names  # noqa: E402
@@ -98,5 +99,6 @@ __all__ = [
     "space_file",
     "space_names",
     "tunas_penalty",
+    "two_path_sample",
     "validate",
 ]

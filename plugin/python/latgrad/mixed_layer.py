@@ -1,10 +1,10 @@
 """One searched layer of a supernet, as a module."""
 
-from typing import Any, List, Optional, Sequence
+import math
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
-import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_flatten, tree_unflatten
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 
 class MixedLayer(nn.Module):
@@ -18,21 +18,36 @@ class MixedLayer(nn.Module):
     blocks: C modules that take the layer's input and have outputs of the same shape; None where the space offers no
     candidate (a row of ``LatencyModel.valid()``). Block ``k`` is the submodule ``blocks.k``. A candidate that is not
     offered never runs, and its weight is not read.
-    single_path: of one-hot weights, as ``gumbel_latency(..., hard=True)`` gives, only the chosen block runs, in the time and
-    memory of one. The parameters of the others have no gradient (None), so that no optimizer moves them; the weights have
-    that of the chosen block. The choice is read, which waits for the device and breaks torch.compile's graph.
+    paths: ``"all"`` runs every candidate that is offered. A number reads the weights and runs only the candidates whose weight
+    is not 0, of which there may be so many at most. The parameters of the others have no gradient (None), so that neither
+    momentum nor weight decay moves them. What reaches theta is, with ``g_k`` the gradient of the output times the output of ``k``:
+
+    ==========  ================================================  ==========================================================
+    ``paths``   weights                                           gradient
+    ==========  ================================================  ==========================================================
+    ``"all"``   ``gumbel_latency(...)``, soft                     of ``sum_k w_k g_k``, exact for the sample (FBNet)             
+    ``1``       ``gumbel_latency(..., hard=True)``, one-hot       of ``w_k g_k`` of the chosen ``k`` alone, ``w_k`` the soft weight
+                                                                  (straight-through; GDAS)
+    ``2``       ``two_path_sample(theta)``, one-hot               of ``q_i g_i + q_j g_j``, ``q`` the probabilities of two paths,
+                                                                  rescaled to sum to 1 (ProxylessNAS, section 3.2.1, equation 4)
+    ==========  ================================================  ==========================================================
+
+    A weight of minus zero, which ``two_path_sample`` gives to the path that is not active, marks a candidate that runs for its
+    weight's gradient alone: its output is not in the sum, and its parameters have no gradient. To read the weights waits for the
+    device and breaks torch.compile's graph.
 
     A block returns a tensor, or a tuple, list or dictionary of tensors, which are mixed one by one; all blocks return the
     same. In TorchScript a layer takes its input and the weights alone, and mixes tensors.
 
-    Raises TypeError for a block that is neither a module nor None, and ValueError if no candidate is offered.
+    Sources: Wu et al., FBNet, CVPR 2019; Dong and Yang, GDAS, CVPR 2019; Cai et al., ProxylessNAS, ICLR 2019.
+
+    Raises TypeError for a block that is neither a module nor None, and ValueError if no candidate is offered or for other paths.
     """
 
     num_candidates: int
     offered: List[int]
-    single_path = False
 
-    def __init__(self, blocks: Sequence[Optional[nn.Module]], single_path: bool = False) -> None:
+    def __init__(self, blocks: Sequence[Optional[nn.Module]], paths: Union[str, int] = "all") -> None:
         super().__init__()
         for index, block in enumerate(blocks):
             if block is not None and not isinstance(block, nn.Module):
@@ -41,16 +56,21 @@ class MixedLayer(nn.Module):
         self.offered = [index for index, block in enumerate(blocks) if block is not None]
         if not self.offered:
             raise ValueError(f"blocks must offer at least one candidate, got {self.num_candidates}, all of them None")
-        self.single_path = single_path
+        if paths != "all" and (isinstance(paths, (str, bool)) or paths < 1):
+            raise ValueError(f'paths must be "all", or how many candidates run at most, got {paths!r}')
+        self.paths = paths
         # A dictionary, because a list cannot have gaps and, in TorchScript, cannot hold None.
         self.blocks = nn.ModuleDict({str(index): block for index, block in enumerate(blocks) if block is not None})
 
-    def forward(self, x: Any, weights: Tensor, *arguments: Any, **named: Any) -> Any:
+    def forward(
+        self, x: Any, weights: Tensor, *arguments: Any, host_weights: Optional[Tensor] = None, **named: Any
+    ) -> Any:
         """The sum over the offered candidates of weight times output.
 
         x: the input of the blocks, ``[N, ...]`` if there are weights per element of the batch.
         weights: ``[C]``, one sample for the whole batch, or ``[N, C]``, one per element of the batch. They are converted
         to the dtype of the outputs.
+        host_weights: the same on the CPU, from a caller who reads those of all layers at once; only where ``paths`` is a number.
         Further arguments go to every block as they are.
 
         Raises ValueError if a shape or device does not fit, or if blocks return different things; TypeError for a block that
@@ -59,16 +79,22 @@ class MixedLayer(nn.Module):
         _check_weights(weights, self.num_candidates)
         if isinstance(x, Tensor):
             _check_batch(weights, x)
-        candidates = [_chosen(weights, self.offered)] if self.single_path else self.offered
+        if self.paths == "all":
+            candidates, inactive = self.offered, []
+        else:
+            read = weights if host_weights is None else host_weights
+            candidates, inactive = _chosen(read.detach(), self.offered, self.paths)
         total: Any = None
         for candidate in candidates:
             output = self.blocks[str(candidate)](x, *arguments, **named)
+            if candidate in inactive:
+                output = tree_map(lambda leaf: leaf.detach() if isinstance(leaf, Tensor) else leaf, output)
             total = _mixed(total, output, weights, candidate)
         return total
 
     def __prepare_scriptable__(self) -> nn.Module:
-        if self.single_path:
-            raise ValueError("a layer with single_path cannot be scripted: TorchScript would run every block")
+        if self.paths != "all":
+            raise ValueError(f"a layer with paths={self.paths} cannot be scripted: TorchScript would run every block")
         scriptable = _ScriptableMixedLayer.__new__(_ScriptableMixedLayer)
         scriptable.__dict__ = self.__dict__
         return scriptable
@@ -99,6 +125,18 @@ class _ScriptableMixedLayer(MixedLayer):
         return total
 
 
+def mixed_in_turn(layers: nn.ModuleList, x: Any, weights: Tensor) -> Any:
+    """``x`` through the layers, mixed by weights ``[..., L, C]``. The device is waited for once, where layers read theirs."""
+    read = weights.detach().cpu() if any([layer.paths != "all" for layer in layers]) else None
+    for index, layer in enumerate(layers):
+        own = (..., index, slice(layer.num_candidates))
+        if layer.paths == "all":
+            x = layer(x, weights[own])
+        else:
+            x = layer(x, weights[own], host_weights=read[own])
+    return x
+
+
 def _check_weights(weights: Tensor, num_candidates: int) -> None:
     if weights.dim() != 1 and weights.dim() != 2:
         raise ValueError(f"weights must be [candidates] or [batch, candidates], got {list(weights.shape)}")
@@ -116,17 +154,20 @@ def _check_batch(weights: Tensor, x: Tensor) -> None:
         )
 
 
-def _chosen(weights: Tensor, offered: List[int]) -> int:
-    """The candidate that one-hot weights choose."""
+def _chosen(weights: Tensor, offered: List[int], paths: int) -> Tuple[List[int], List[int]]:
+    """The candidates that run, and those of them whose weight is minus zero."""
     if weights.dim() != 1:
-        raise ValueError(f"weights must be [candidates], one sample, where single_path is set, got {list(weights.shape)}")
-    chosen = torch.nonzero(weights.detach()).flatten().tolist()
-    if len(chosen) != 1 or chosen[0] not in offered:
+        raise ValueError(f"weights must be [candidates], one sample, where paths={paths}, got {list(weights.shape)}")
+    values = weights.tolist()
+    active = [candidate for candidate, value in enumerate(values) if value != 0]
+    inactive = [candidate for candidate, value in enumerate(values) if value == 0 and math.copysign(1, value) < 0]
+    if not active or len(active) + len(inactive) > paths or not set(active + inactive) <= set(offered):
+        sample = {1: "; gumbel_latency with hard=True gives such a sample", 2: "; two_path_sample gives such a sample"}
         raise ValueError(
-            "weights must be one-hot and choose a candidate that is offered where single_path is set (hard=True gives such "
-            f"a sample), got {weights.tolist()}; offered: {offered}"
+            f"weights must choose at most {paths} of the candidates {offered}, and be 0 elsewhere, where paths={paths}, "
+            f"got {values}{sample.get(paths, '')}"
         )
-    return chosen[0]
+    return sorted(active + inactive), inactive
 
 
 def _check_leaf(leaf: Any, candidate: int, weights: Tensor) -> None:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from latgrad.classes import LatencyModel
-from latgrad.mixed_layer import MixedLayer
+from latgrad.mixed_layer import MixedLayer, mixed_in_turn
 from latgrad.modules import Net, Operator, Price, _table, described_missing, evaluated, joined, traced
 
 
@@ -28,7 +28,7 @@ class ModuleSpace(nn.Module):
     layers: for each layer a ``MixedLayer``, or a list of modules, with None where a candidate is not offered.
     example: a tensor as the network gets it, ``[N, ...]``: its shape, type and device count, its values do not.
     names: the candidates' names, one list for all layers or one for each; else they are called after their classes.
-    single_path: as in ``MixedLayer``, for layers that are given as lists.
+    paths: as in ``MixedLayer``, for layers that are given as lists.
 
     The candidates of a layer take the tensor that the layer before gives, and all give tensors of one shape. Each is traced
     with that shape, as :func:`read_module` does it: what it costs is known without its neighbours, and the price of an
@@ -48,14 +48,14 @@ class ModuleSpace(nn.Module):
         head: Optional[nn.Module],
         example: Tensor,
         names: Optional[Sequence[Any]] = None,
-        single_path: bool = False,
+        paths: Union[str, int] = "all",
     ) -> None:
         super().__init__()
         if not layers:
             raise ValueError("layers must have at least one layer, got none")
         self.stem = nn.Identity() if stem is None else stem
         self.layers = nn.ModuleList(
-            layer if isinstance(layer, MixedLayer) else MixedLayer(layer, single_path) for layer in layers
+            layer if isinstance(layer, MixedLayer) else MixedLayer(layer, paths) for layer in layers
         )
         self.head = nn.Identity() if head is None else head
         self._names = _candidate_names(self.layers, names)
@@ -90,10 +90,7 @@ class ModuleSpace(nn.Module):
         expected = [len(self.layers), self._widest()]
         if weights.dim() < 2 or list(weights.shape[-2:]) != expected:
             raise ValueError(f"weights must be [..., {expected[0]}, {expected[1]}], got {list(weights.shape)}")
-        x = self.stem(x)
-        for index, layer in enumerate(self.layers):
-            x = layer(x, weights[..., index, : layer.num_candidates])
-        return self.head(x)
+        return self.head(mixed_in_turn(self.layers, self.stem(x), weights))
 
     def _widest(self) -> int:
         return max(layer.num_candidates for layer in self.layers)

@@ -13,21 +13,21 @@ convolution. The twins in C++ (latgrad/plugin/networks.h) have the same names. L
 """
 
 import copy
-from typing import List, Optional
+from typing import List, Optional, Union
 
 import torch
 from torch import Tensor, nn
 
 from latgrad.fragments import Norm, fragment_module
-from latgrad.mixed_layer import MixedLayer
+from latgrad.mixed_layer import MixedLayer, mixed_in_turn
 
 
 class Supernet(nn.Module):
     """Every candidate of every layer, mixed by weights.
 
     space: a ``SearchSpace``. precision: ``int8`` or ``fp32``, that of the latency model, as a space may have other ReLUs in
-    one than in the other. norm: makes the normalisation of so many channels. single_path: as in ``MixedLayer``, for one-hot
-    weights: only the chosen block of each layer runs.
+    one than in the other. norm: makes the normalisation of so many channels. paths: as in ``MixedLayer``, for each layer; the
+    weights of all layers are read at once.
 
     ``stem``, ``layers`` (of ``MixedLayer``), ``head`` and ``classifier`` are its submodules. In each of the space's fragments a
     submodule with parameters is called as these are in the fragment: ``layers.1.blocks.2.expand.conv.weight``.
@@ -40,7 +40,7 @@ class Supernet(nn.Module):
         space: torch.ScriptObject,
         precision: str = "int8",
         norm: Norm = nn.BatchNorm2d,
-        single_path: bool = False,
+        paths: Union[str, int] = "all",
     ) -> None:
         super().__init__()
         self.stem = fragment_module(space.stem(precision), norm)
@@ -53,7 +53,7 @@ class Supernet(nn.Module):
                         fragment_module(space.block(layer, candidate, precision), norm) if offered[candidate] else None
                         for candidate in candidates
                     ],
-                    single_path,
+                    paths,
                 )
             )
         self.head = fragment_module(space.head(precision), norm)
@@ -69,9 +69,7 @@ class Supernet(nn.Module):
         widest = max(layer.num_candidates for layer in self.layers)
         if weights.dim() < 2 or list(weights.shape[-2:]) != [len(self.layers), widest]:
             raise ValueError(f"weights must be [..., {len(self.layers)}, {widest}], got {list(weights.shape)}")
-        x = self.stem(images)
-        for index, layer in enumerate(self.layers):
-            x = layer(x, weights[..., index, : layer.num_candidates])
+        x = mixed_in_turn(self.layers, self.stem(images), weights)
         return self.classifier(self.head(x))
 
     def network(self, arch: Tensor) -> "Network":
