@@ -45,6 +45,7 @@ from latgrad.operators import (  # noqa: E402
     softmax_latency,
 )
 from latgrad.projection import project  # noqa: E402
+from latgrad.recalibration import recalibrate  # noqa: E402
 from latgrad.sampling import two_path_sample  # noqa: E402
 from latgrad.saving import load_model, save_model, save_network  # noqa: E402
 from latgrad.sharding import register_shardings  # noqa: E402
@@ -93,6 +94,7 @@ __all__ = [
     "proxylessnas_log_loss",
     "proxylessnas_loss",
     "read_module",
+    "recalibrate",
     "save_model",
     "save_network",
     "softmax_latency",
