@@ -25,7 +25,7 @@ class MixedLayer(nn.Module):
     ==========  ================================================  ==========================================================
     ``paths``   weights                                           gradient
     ==========  ================================================  ==========================================================
-    ``"all"``   ``gumbel_latency(...)``, soft                     of ``sum_k w_k g_k``, exact for the sample (FBNet)             
+    ``"all"``   ``gumbel_latency(...)``, soft                     of ``sum_k w_k g_k``, exact for the sample (FBNet)
     ``1``       ``gumbel_latency(..., hard=True)``, one-hot       of ``w_k g_k`` of the chosen ``k`` alone, ``w_k`` the soft weight
                                                                   (straight-through; GDAS)
     ``2``       ``two_path_sample(theta)``, one-hot               of ``q_i g_i + q_j g_j``, ``q`` the probabilities of two paths,
