@@ -15,12 +15,14 @@ import argparse
 import json
 import pathlib
 import sys
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Tuple, Union
 
 import torch
 
 import latgrad
 from supernet_search import choice, images, latency, run_folder
+from supernet_search.board import Board
+from supernet_search.execution import Execution
 from supernet_search.retraining import Retraining
 from supernet_search.search import LOSSES, NEED_TARGET, Search
 from supernet_search.training import Stopped, StopRequest
@@ -57,6 +59,12 @@ def count_or_zero(text: str) -> int:
     return number
 
 
+def paths(text: str) -> Union[str, int]:
+    if text not in ("all", "1", "2"):
+        raise argparse.ArgumentTypeError(f"must be all, 1 or 2, got {text}")
+    return text if text == "all" else int(text)
+
+
 def proper_fraction(text: str) -> float:
     number = float(text)
     if not 0 < number < 1:
@@ -72,7 +80,19 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--learning-rate", type=positive, default=0.1)
     group.add_argument("--momentum", type=not_negative, default=0.9)
     group.add_argument("--weight-decay", type=not_negative, default=1e-4)
+    group.add_argument(
+        "--accumulate", type=count, default=1, help="compute a step in so many parts, one after another, in the memory of one"
+    )
+    group.add_argument("--amp", default="none", choices=["none", "bfloat16"], help="precision of torch.autocast")
     group = parser.add_argument_group("running")
+    group.add_argument(
+        "--train-device", default="cpu", choices=["cpu", "cuda", "auto"], help="where to train; auto: on a GPU where there is one"
+    )
+    group.add_argument("--compile", action="store_true", help="by torch.compile: the supernet, or its blocks where not all run")
+    group.add_argument(
+        "--channels-last", action=argparse.BooleanOptionalAction, default=True, help="the layout of images and weights"
+    )
+    group.add_argument("--tensorboard", action="store_true", help="write curves and theta to RUN/tensorboard, too")
     group.add_argument("--seed", type=count_or_zero, default=0)
     group.add_argument(
         "--threads", type=count_or_zero, default=0, help="of torch in each process; 0: torch decides, 1: the same bits always"
@@ -109,14 +129,16 @@ def parse_arguments() -> argparse.Namespace:
         "--statistic", default="p50", choices=["p0", "p10", "p50", "p90", "p100", "mean"], help="of each operator"
     )
     group = search.add_argument_group("images")
-    group.add_argument("--data", default="generated", choices=["generated", "cifar10", "images"], help="what is learnt")
+    group.add_argument(
+        "--data", default="generated", choices=["generated", "digits", "cifar10", "images"], help="what is learnt"
+    )
     group.add_argument(
         "--data-folder", type=pathlib.Path,
         help="of CIFAR-10's binary files, or of images: FOLDER/train/CLASS/*, FOLDER/val/CLASS/*",
     )
     group.add_argument(
         "--train-images", type=count_or_zero, default=0,
-        help="how many are generated (0: 8000), read of CIFAR-10, or read of each class of images (0: all)",
+        help="how many are generated (0: 8000), taken of the digits or CIFAR-10, or of each class of images (0: all)",
     )
     group.add_argument("--test-images", type=count_or_zero, default=0, help="the same of test images (0: 2000 generated)")
     group = search.add_argument_group("loss of theta")
@@ -124,6 +146,10 @@ def parse_arguments() -> argparse.Namespace:
     group.add_argument("--alpha", type=positive, default=0.2, help="of fbnet and proxylessnas_log")
     group.add_argument("--beta", type=positive, default=0.6, help="of fbnet and proxylessnas_log")
     group.add_argument("--weight", type=positive, default=1.0, help="of the latency in proxylessnas, tunas and hinge")
+    group.add_argument(
+        "--entropy-weight", type=not_negative, default=0.0,
+        help="of the entropy of softmax(theta), which is subtracted; falls to 0 in the last epoch",
+    )
     group.add_argument("--target-ms", type=positive, help="needed by " + ", ".join(NEED_TARGET))
     group = search.add_argument_group("training of theta (Adam)")
     group.add_argument("--theta-fraction", type=proper_fraction, default=0.2, help="of the images")
@@ -132,6 +158,11 @@ def parse_arguments() -> argparse.Namespace:
     group.add_argument("--theta-weight-decay", type=not_negative, default=5e-4)
     group.add_argument("--temperature", type=positive, default=5.0, help="of the Gumbel-softmax in the first epoch")
     group.add_argument("--temperature-decay", type=not_negative, default=0.045, help="by exp(-this) each epoch")
+    group.add_argument(
+        "--paths", type=paths, default="all", metavar="{all,1,2}",
+        help="how many blocks of a layer run: all, mixed (FBNet); 1, as --hard, but only the chosen one; 2, the active one and "
+        "another that theta is compared with (ProxylessNAS)",
+    )
     group.add_argument("--hard", action="store_true", help="one block a layer, with the gradient of the soft mixture")
     group.add_argument("--gumbel", default="shared", choices=["shared", "per-rank"], help="sample of several processes")
     group = search.add_argument_group("the end")
@@ -150,7 +181,7 @@ def parse_arguments() -> argparse.Namespace:
     if arguments.command == "search":
         if arguments.loss in NEED_TARGET and arguments.target_ms is None:
             parser.error(f"--loss {arguments.loss} needs --target-ms")
-        if arguments.data != "generated" and arguments.data_folder is None:
+        if arguments.data in ("cifar10", "images") and arguments.data_folder is None:
             parser.error(f"--data {arguments.data} needs --data-folder")
     return arguments
 
@@ -160,6 +191,8 @@ def load_images(settings: Dict[str, Any], size: int) -> Tuple[images.ImageSet, i
     train, test = settings["train_images"], settings["test_images"]
     if settings["data"] == "generated":
         return images.generated(size, train or 8000, test or 2000, settings["seed"])
+    if settings["data"] == "digits":
+        return images.digits(size, train, test, settings["seed"])
     folder = pathlib.Path(settings["data_folder"])
     if settings["data"] == "cifar10":
         return images.cifar10(folder, size, train, test)
@@ -167,8 +200,11 @@ def load_images(settings: Dict[str, Any], size: int) -> Tuple[images.ImageSet, i
 
 
 def check_batch(settings: Dict[str, Any], workers: Workers) -> None:
-    if settings["batch"] % workers.count:
-        raise ValueError(f"--batch must be a multiple of the {workers.count} processes, got {settings['batch']}")
+    if settings["batch"] % (workers.count * settings["accumulate"]):
+        raise ValueError(
+            f"--batch must be a multiple of the {workers.count} processes times --accumulate {settings['accumulate']}, "
+            f"got {settings['batch']}"
+        )
 
 
 def open_prices(run: pathlib.Path, settings: Dict[str, Any]) -> latency.Prices:
@@ -179,7 +215,7 @@ def open_prices(run: pathlib.Path, settings: Dict[str, Any]) -> latency.Prices:
 
 def settings_of(arguments: argparse.Namespace) -> Dict[str, Any]:
     """What config.json holds: all that decides on the result, and so not how the run is executed."""
-    execution = ("command", "run", "threads", "save_every_s")
+    execution = ("command", "run", "threads", "save_every_s", "train_device", "compile", "channels_last", "tensorboard")
     settings = {name: value for name, value in vars(arguments).items() if name not in execution}
     return {name: str(value.resolve()) if isinstance(value, pathlib.Path) else value for name, value in settings.items()}
 
@@ -190,6 +226,14 @@ def open_folder(path: pathlib.Path, settings: Dict[str, Any], workers: Workers) 
         folder = run_folder.RunFolder(path, PROGRAM, settings)
     workers.wait()
     return folder if workers.is_first else run_folder.RunFolder(path, PROGRAM, settings)
+
+
+def execution_of(arguments: argparse.Namespace) -> Execution:
+    return Execution(arguments.channels_last, arguments.compile)
+
+
+def open_board(arguments: argparse.Namespace, folder: pathlib.Path, epoch: int, workers: Workers) -> Optional[Board]:
+    return Board(folder / "tensorboard", epoch) if arguments.tensorboard and workers.is_first else None
 
 
 def search(arguments: argparse.Namespace, workers: Workers, stop: StopRequest) -> None:
@@ -212,7 +256,8 @@ def search(arguments: argparse.Namespace, workers: Workers, stop: StopRequest) -
     prices = open_prices(arguments.run, settings)
     if workers.is_first:
         folder.keep("latency.json", run_folder.json_text(prices.describe()))
-    searched = Search(folder.path, settings, prices, train, workers)
+    searched = Search(folder.path, settings, prices, train, workers, execution_of(arguments))
+    board = open_board(arguments, folder.path, searched.epoch, workers)
     if workers.is_first:
         fastest_us = prices.table_us.masked_fill(~prices.valid, float("inf")).amin(-1).sum().item() + prices.fixed_us
         slowest_us = prices.table_us.amax(-1).sum().item() + prices.fixed_us
@@ -221,7 +266,7 @@ def search(arguments: argparse.Namespace, workers: Workers, stop: StopRequest) -
             f"{fastest_us / 1000:.3f} to {slowest_us / 1000:.3f} ms on {prices.model.device()}",
             flush=True,
         )
-    searched.run(stop, arguments.save_every_s)
+    searched.run(stop, arguments.save_every_s, board)
     if workers.is_first:
         finish(folder, settings, prices, searched)
 
@@ -232,7 +277,9 @@ def finish(folder: run_folder.RunFolder, settings: Dict[str, Any], prices: laten
     result = choice.choose(searched.theta, prices, target_us, settings["samples"], settings["seed"])
     chosen = result["chosen"]
     arch = torch.tensor(chosen["architecture"])
-    result["operators"] = choice.export(folder, searched.supernet.network(arch), prices, arch)
+    network = choice.plain_network(searched.supernet.network(arch), prices, arch)
+    latgrad.recalibrate(network, searched.batches(), batches=100)
+    result["operators"] = choice.export(folder, network, prices, arch)
     run_folder.write_json(folder / "result.json", {"epochs": settings["epochs"], **result})
     print(f"\n{'':8}  {'ms':>9}  {'log-prob.':>9}")
     named = [("arg-max", result["arg_max"]), *(("sample", sample) for sample in result["samples"]), ("chosen", chosen)]
@@ -255,8 +302,8 @@ def retrain(arguments: argparse.Namespace, workers: Workers, stop: StopRequest) 
     prices = open_prices(arguments.run, searched)
     train, test, _ = load_images(searched, prices.space.input_shape()[2])
     folder = open_folder(arguments.run / "retrain", settings, workers)
-    training = Retraining(folder.path, settings, prices, arch, train, test, workers)
-    training.run(stop, arguments.save_every_s)
+    training = Retraining(folder.path, settings, prices, arch, train, test, workers, execution_of(arguments))
+    training.run(stop, arguments.save_every_s, open_board(arguments, folder.path, training.epoch, workers))
     if workers.is_first:
         result = training.export()
         print(f"{result['latency_us'] / 1000:.3f} ms, test accuracy {result['test_accuracy']:.1%}: {' '.join(result['blocks'])}")
@@ -269,7 +316,7 @@ def main() -> int:
     stop = StopRequest()
     workers = Workers()
     try:
-        workers.connect()
+        workers.connect(arguments.train_device)
         (search if arguments.command == "search" else retrain)(arguments, workers, stop)
         # Gloo may abort a process whose group another one has left already.
         workers.wait()

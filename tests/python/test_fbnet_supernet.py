@@ -12,13 +12,16 @@ import time
 import pytest
 import torch
 from search_runs import all_architectures, assert_prefers_fast_candidates, assert_same_bits, read_json, read_log
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import latgrad
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples" / "python"
 sys.path.insert(0, str(EXAMPLES))
 
-from supernet_search import choice, images, latency, run_folder, search, seeds, training  # noqa: E402
+from supernet_search import board, choice, images, latency, run_folder, search, seeds, training  # noqa: E402
+from supernet_search.execution import Execution  # noqa: E402
 from supernet_search.workers import Workers  # noqa: E402
 
 # A search of seconds: 128 images, of which 96 train the weights, three epochs, theta rests in the first.
@@ -349,6 +352,8 @@ def test_refuses_other_settings(whole_run, tiny_options):
         (["--loss", "tunas"], 2, "--loss tunas needs --target-ms"),
         (["--data", "cifar10"], 2, "--data cifar10 needs --data-folder"),
         (["--data", "cifar10", "--data-folder", "nowhere"], 1, "data_batch_1.bin is no file"),
+        (["--batch", "30", "--accumulate", "4"], 1, "a multiple of the 1 processes times --accumulate 4, got 30"),
+        (["--paths", "3"], 2, "must be all, 1 or 2, got 3"),
         (["--batch", "4096"], 1, "must fill a batch of 4096"),
         (["--space", "nothing"], 1, "a space must be a file or one of"),
         (["--theta-fraction", "1"], 2, "must be between 0 and 1, got 1"),
@@ -460,22 +465,244 @@ def test_latency_term_moves_theta(tiny_options, prices, tmp_path):
     assert_prefers_fast_candidates(read_log(tmp_path / "run")[0], prices.model)
 
 
+def test_entropy_keeps_theta_from_settling(tiny_options, prices, tmp_path):
+    theta = torch.tensor([[1.0, -1.0, 0.0, 0.5]] * 4, requires_grad=True)
+    probs = [torch.softmax(row[ok].detach().double(), 0) for row, ok in zip(theta, prices.valid)]
+    entropies = [-(p * p.log()).sum().item() for p in probs]
+    found = latency.entropy(theta, prices.valid)
+    found.backward()
+    assert found.item() == pytest.approx(sum(entropies) / 4)
+    # dH/dtheta_k = -p_k (ln p_k + H), by hand.
+    for row, ok, p, h in zip(theta.grad, prices.valid, probs, entropies):
+        assert row[ok].tolist() == pytest.approx((-p * (p.log() + h) / 4).tolist(), abs=1e-6) and (row[~ok] == 0).all()
+    options = [*tiny_options, *SHORT, "--epochs", "4", "--warm-up-epochs", "0", "--theta-learning-rate", "0.5"]
+    succeed("search", tmp_path / "without", *options)
+    succeed("search", tmp_path / "with", *options, "--entropy-weight", "1e6")
+    assert read_log(tmp_path / "with")[2]["theta_entropy"] > read_log(tmp_path / "without")[2]["theta_entropy"] + 0.1
+
+
+def test_entropy_weight_falls_to_nothing(prices, tmp_path):
+    searched = search_of(tmp_path, prices, {"epochs": 4, "entropy_weight": 2.0})
+    weights = []
+    for searched.epoch in range(4):
+        weights.append(searched.entropy_weight)
+    assert weights == [2.0, 1.5, 1.0, 0.5]
+
+
 def test_hard_sample_is_an_architecture(tiny_options, prices, tmp_path):
     succeed("search", tmp_path / "run", *tiny_options, *ONE_STEP, "--hard")
     times = prices.model.estimate(all_architectures())
     assert (times - read_log(tmp_path / "run")[0]["sampled_us"]).abs().min() < 1e-3
 
 
-def test_theta_learns_from_images_that_the_weights_never_see(prices, tmp_path):
-    settings = {
-        "epochs": 1, "batch": 10, "loss": "fbnet", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.0,
-        "seed": 3, "precision": "int8", "synchronise_batch_norm": False,
-        "theta_fraction": 0.2, "theta_learning_rate": 0.01, "theta_weight_decay": 0.0,
-    }  # fmt: skip
+# As config.json has them. A test changes some.
+SETTINGS = {
+    "epochs": 1, "batch": 10, "loss": "fbnet", "alpha": 0.2, "beta": 0.6, "weight": 1.0, "target_ms": None, "learning_rate": 0.1,
+    "momentum": 0.9, "weight_decay": 0.0, "seed": 3, "precision": "int8", "synchronise_batch_norm": False, "theta_fraction": 0.2,
+    "theta_learning_rate": 0.01, "theta_weight_decay": 0.0, "warm_up_epochs": 0, "temperature": 5.0, "temperature_decay": 0.0,
+    "hard": False, "gumbel": "shared", "paths": "all", "accumulate": 1, "amp": "none",
+    "entropy_weight": 0.0,
+}  # fmt: skip
+
+
+def search_of(folder, prices, changes=None, execution=Execution()):
+    """A search of 100 images, whose steps a test takes by itself: eight of the weights and two of theta."""
     train, _, _ = images.generated(32, 100, 1, seed=3)
-    parts = search.Search(tmp_path, settings, prices, train, Workers()).parts
+    folder.mkdir(exist_ok=True)
+    return search.Search(folder, {**SETTINGS, **(changes or {})}, prices, train, Workers(), execution)
+
+
+def take_steps(searched, until):
+    while searched.step < until:
+        searched.take_step()
+        searched.step += 1
+    return {**searched.supernet.state_dict(), "theta": searched.theta.detach()}
+
+
+def test_theta_learns_from_images_that_the_weights_never_see(prices, tmp_path):
+    parts = search_of(tmp_path, prices).parts
     assert len(parts["theta"]) == 20
     assert sorted([*parts["theta"].tolist(), *parts["weights"].tolist()]) == list(range(100))
+
+
+def test_parts_of_a_step_add_up_to_the_step(prices, tmp_path, monkeypatch):
+    """Up to rounding, where no batch normalisation looks at a part alone."""
+    monkeypatch.setattr(nn, "BatchNorm2d", lambda channels: nn.GroupNorm(1, channels))
+    whole = take_steps(search_of(tmp_path / "whole", prices), 10)
+    searched = search_of(tmp_path / "parts", prices, {"accumulate": 5})
+    sizes = []
+    searched.supernet.register_forward_hook(lambda _, inputs, __: sizes.append(len(inputs[0])))
+    parts = take_steps(searched, 10)
+    assert sizes == [2] * 50
+    for name, tensor in whole.items():
+        assert torch.allclose(tensor, parts[name], rtol=1e-2, atol=1e-4), name
+    assert searched.sums["weights"].over_all(Workers())["images"] == 80
+
+
+@pytest.mark.parametrize("changes", [
+    {"amp": "bfloat16"}, {"paths": 1}, {"paths": 2}, {"amp": "bfloat16", "paths": 1, "accumulate": 2}])
+def test_training_of_today_continues_to_the_same_bits(changes, prices, tmp_path):
+    whole = take_steps(search_of(tmp_path / "whole", prices, changes), 10)
+    stopped = search_of(tmp_path / "stopped", prices, changes)
+    take_steps(stopped, 9)
+    stopped.save()
+    continued = search_of(tmp_path / "stopped", prices, changes)
+    assert continued.step == 9
+    for name, tensor in take_steps(continued, 10).items():
+        assert torch.equal(tensor, whole[name]) and tensor.isfinite().all(), name
+
+
+def test_bfloat16_is_that_of_the_blocks_and_not_of_the_parameters(prices, tmp_path):
+    searched = search_of(tmp_path, prices, {"amp": "bfloat16"})
+    dtypes = []
+    searched.supernet.stem.register_forward_hook(lambda *called: dtypes.append(called[-1].dtype))
+    parameters = take_steps(searched, 10)
+    assert set(dtypes) == {torch.bfloat16}
+    assert {tensor.dtype for tensor in parameters.values()} == {torch.float32, torch.int64}  # num_batches_tracked
+
+
+@pytest.mark.parametrize("paths, of_theta", [(1, 1), (2, 2)])
+def test_few_blocks_run_in_a_step(paths, of_theta, prices, tmp_path):
+    searched = search_of(tmp_path, prices, {"paths": paths, "weight_decay": 0.1})
+    before = {name: parameter.detach().clone() for name, parameter in searched.supernet.named_parameters()}
+    ran = set()
+    for index, layer in enumerate(searched.supernet.layers):
+        for name, block in layer.blocks.items():
+            block.register_forward_hook(lambda *_, place=f"layers.{index}.blocks.{name}.": ran.add(place))
+    take_steps(searched, 1)
+    assert len(ran) == 4
+    for name, parameter in searched.supernet.named_parameters():
+        runs = not name.startswith("layers") or any(name.startswith(place) for place in ran)
+        assert torch.equal(parameter, before[name]) != runs, name
+    searched.step = searched.steps["weights"]
+    ran.clear()
+    take_steps(searched, searched.step + 1)
+    assert len(ran) == sum(min(of_theta, int(row.sum())) for row in prices.valid)
+
+
+class Reads(TorchDispatchMode):
+    """Counts what waits for a device: numbers that are read from it."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), named=None):
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*arguments, **(named or {}))
+
+
+def test_a_step_reads_nothing_from_the_device(prices, tmp_path):
+    searched = search_of(tmp_path, prices, {"accumulate": 2})
+    for optimizer in (searched.weights_optimizer, searched.theta_optimizer):
+        optimizer.step = lambda: None  # Adam's count of its steps is on the host.
+    with Reads() as reads:
+        take_steps(searched, 10)
+        assert reads.count == 0
+        searched.sums["theta"].values[0].item()
+        assert reads.count == 1
+
+
+@pytest.mark.skipif(not hasattr(nn.Module, "compile"), reason="nn.Module.compile came with torch 2.2")
+@pytest.mark.parametrize("paths, graphs", [("all", 1), (1, None)])
+def test_compiled_search_gives_the_same(paths, graphs, prices, tmp_path, monkeypatch):
+    compiled = []
+    compile_module = nn.Module.compile
+
+    def compile_quickly(module):
+        compiled.append(module)
+        compile_module(module, backend="eager", fullgraph=True)
+
+    plain = take_steps(search_of(tmp_path / "plain", prices, {"paths": paths}), 1)
+    monkeypatch.setattr(nn.Module, "compile", compile_quickly)
+    searched = search_of(tmp_path / "compiled", prices, {"paths": paths}, Execution(compile=True))
+    for name, tensor in take_steps(searched, 1).items():
+        assert torch.allclose(tensor, plain[name], rtol=1e-3, atol=1e-5), name
+    # Stem, head, classifier and nine blocks, or the supernet; and a network of it is an ordinary one again.
+    assert len(compiled) == (graphs or 3 + int(prices.valid.sum()))
+    searched.supernet.network(torch.tensor([0, 0, 0, 0]))(torch.zeros(2, 3, 32, 32))
+
+
+def test_layout_is_that_which_was_asked_for(prices, tmp_path):
+    for channels_last in (True, False):
+        searched = search_of(tmp_path / str(channels_last), prices, {}, Execution(channels_last=channels_last))
+        layouts = []
+        searched.supernet.register_forward_hook(
+            lambda _, inputs, __: layouts.append(inputs[0].is_contiguous(memory_format=torch.channels_last)))
+        take_steps(searched, 1)
+        assert layouts == [channels_last]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_device_to_train_on():
+    workers = Workers()
+    for device in ("cpu", "auto"):
+        workers.connect(device)
+        assert workers.device == torch.device("cpu")
+    with pytest.raises(RuntimeError, match="--train-device cuda needs a GPU"):
+        workers.connect("cuda")
+
+
+def test_exported_network_has_figures_of_its_own(tiny_options, tmp_path):
+    succeed("search", tmp_path / "run", *tiny_options, *ONE_STEP)
+    supernet = read_checkpoint(tmp_path / "run")
+    network = torch.jit.load(str(tmp_path / "run" / "chosen" / "network.pt")).state_dict()
+    assert torch.equal(network["network.stem.stem.conv.weight"], supernet["supernet.stem.stem.conv.weight."])
+    assert not torch.equal(network["network.stem.stem.norm.running_mean"], supernet["supernet.stem.stem.norm.running_mean."])
+    assert network["network.stem.stem.norm.num_batches_tracked"] == 3  # 96 images
+
+
+def test_tensorboard_shows_what_the_log_says(tiny_options, tmp_path):
+    pytest.importorskip("tensorboard", reason="curves need the package tensorboard")
+    pytest.importorskip("PIL", reason="images of theta need Pillow")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    succeed("search", tmp_path / "run", *tiny_options, *SHORT, "--tensorboard")
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    for name in ["cross_entropy", "accuracy", "theta_accuracy", "expected_us", "temperature"]:
+        logged = [entry[name] for entry in read_log(tmp_path / "run")]
+        assert [event.value for event in events.Scalars(name)] == pytest.approx(logged, rel=1e-6)
+    assert [event.step for event in events.Scalars("sampled_us")] == [1, 2]  # null while theta rests
+    shown = events.Images("softmax(theta)")
+    assert [image.step for image in shown] == [0, 1, 2] and (shown[0].width, shown[0].height) == (4 * 16, 4 * 16)
+    succeed("search", tmp_path / "without", *tiny_options, *ONE_STEP)
+    assert not (tmp_path / "without" / "tensorboard").exists()
+
+
+def test_says_that_tensorboard_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ImportError, match="--tensorboard needs two packages: pip install tensorboard pillow"):
+        board.Board(tmp_path, 0)
+
+
+def test_digits_are_split_by_the_seed():
+    pytest.importorskip("sklearn", reason="the digits come with scikit-learn")
+    train, test, classes = images.digits(16, 0, 0, seed=1)
+    assert (len(train), len(test), classes) == (1438, 359, 10)
+    pixels, labels = train.load(torch.arange(1438))
+    assert pixels.shape == (1438, 3, 16, 16) and sorted(set(labels.tolist())) == list(range(10))
+    assert abs(pixels.mean().item()) < 0.05 and torch.equal(pixels[:, 0], pixels[:, 2])
+    assert train.images.float().std().item() / train.spread == pytest.approx(1, abs=0.05)
+    # Together they are all digits, as the seed says.
+    again, _, _ = images.digits(16, 0, 0, seed=1)
+    other, _, _ = images.digits(16, 100, 50, seed=2)
+    assert torch.equal(train.images, again.images) and not torch.equal(train.images[:100], other.images) and len(other) == 100
+    seen = torch.cat([train.images[:, 0], test.images[:, 0]]).flatten(1)
+    every = torch.cat([part.images[:, 0] for part in images.digits(16, 0, 0, seed=2)[:2]]).flatten(1)
+    assert sorted(seen.tolist()) == sorted(every.tolist())
+
+
+def test_says_that_scikit_learn_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(ImportError, match="--data digits needs scikit-learn, .*: pip install scikit-learn"):
+        images.digits(16, 0, 0, seed=1)
+
+
+@needs_distributed
+def test_two_processes_of_one_path_stay_in_step(tiny_options, tmp_path):
+    options = [*tiny_options, *SHORT, "--paths", "1", "--accumulate", "2", "--amp", "bfloat16", "--gumbel", "per-rank"]
+    ranks = search_together(tmp_path / "two", options)
+    assert_equal_parameters([{k: v for k, v in rank.items() if "running" not in k and "num_batches" not in k} for rank in ranks])
 
 
 def test_generated_images_repeat_at_the_offset_of_their_class():

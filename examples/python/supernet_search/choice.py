@@ -36,7 +36,7 @@ def choose(theta: Tensor, prices: Prices, target_us: Optional[float], samples: i
     Chosen is the most probable architecture that takes at most the target, by exact search: the arg-max where it does, or where
     there is no target. Where none takes so little, it is the fastest.
     """
-    theta = theta.detach()
+    theta = theta.detach().cpu()
     first = describe(arg_max(theta, prices.valid), theta, prices)
     drawn = draw(theta, prices, samples, seeds.generator(seed, "draws"))
     result = {"target_us": target_us, "arg_max": first, "samples": [describe(arch, theta, prices) for arch in drawn]}
@@ -49,7 +49,7 @@ def choose(theta: Tensor, prices: Prices, target_us: Optional[float], samples: i
         arch, _, latency_us = prices.model.search(logits, target_us, 1, prices.statistic)
         why = "the most probable within the target, proven; the arg-max is above it"
         if latency_us.isinf():
-            arch = prices.model.table_us(prices.statistic).masked_fill(~prices.valid.cpu(), float("inf")).argmin(-1)[None]
+            arch = prices.model.table_us(prices.statistic).masked_fill(~prices.valid, float("inf")).argmin(-1)[None]
             why = "the fastest: no architecture is within the target"
         result["chosen"] = {**describe(arch[0], theta, prices), "why": why}
     return result
@@ -58,7 +58,7 @@ def choose(theta: Tensor, prices: Prices, target_us: Optional[float], samples: i
 def export(folder: run_folder.RunFolder, network: nn.Module, prices: Prices, arch: Tensor) -> List[Dict[str, Any]]:
     """Writes chosen/ and returns the operators of the network with their times, for result.json.
 
-    network: the chosen architecture with the weights that the supernet has left it.
+    network: the chosen architecture with the weights that the supernet has left it, its normalisations measured anew.
     """
     chosen = folder / "chosen"
     chosen.mkdir(exist_ok=True)
@@ -78,11 +78,16 @@ def export(folder: run_folder.RunFolder, network: nn.Module, prices: Prices, arc
     ]
 
 
-def save_network(network: nn.Module, prices: Prices, arch: Tensor, path: pathlib.Path) -> None:
-    """A TorchScript module that classifies images and knows its own latency."""
-    # As trained, its normalisation may be that of several processes, which no script can hold.
+def plain_network(network: nn.Module, prices: Prices, arch: Tensor) -> nn.Module:
+    """The same on the CPU with torch's own normalisations: as trained, these may be of several processes, which no script can hold."""
     plain = latgrad.Network.from_space(prices.space, arch, prices.model.precision())
     plain.load_state_dict(network.state_dict())
+    return plain
+
+
+def save_network(network: nn.Module, prices: Prices, arch: Tensor, path: pathlib.Path) -> None:
+    """A TorchScript module that classifies images and knows its own latency."""
+    plain = plain_network(network, prices, arch)
     priced = torch.jit.script(latgrad.PricedNetwork(plain, prices.model, arch, prices.statistic).eval())
     temporary = path.with_name(path.name + ".tmp")
     torch.jit.save(priced, str(temporary))

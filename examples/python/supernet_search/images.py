@@ -19,13 +19,20 @@ OFFSETS = [(0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (2, 2), (2, -2)]
 
 
 class ImageSet:
-    """Images in memory: uint8 ``[N, 3, H, W]`` and the indices of their classes, int64 ``[N]``."""
+    """Images in memory: uint8 ``[N, 3, H, W]`` and the indices of their classes, int64 ``[N]``.
 
-    def __init__(self, images: Tensor, labels: Tensor, size: int, augment: bool) -> None:
+    mean, spread: of the pixels, by which they are normalised.
+    """
+
+    def __init__(
+        self, images: Tensor, labels: Tensor, size: int, augment: bool, mean: float = 127.5, spread: float = 64.0
+    ) -> None:
         self.images = images
         self.labels = labels
         self.size = size
         self.augment = augment
+        self.mean = mean
+        self.spread = spread
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -46,7 +53,7 @@ class ImageSet:
 
     def load(self, indices: Tensor, shifts: Optional[Tensor] = None) -> Tuple[Tensor, Tensor]:
         """A batch and its labels; shifted and mirrored as was drawn, one row for each image."""
-        batch = self.pixels(indices).to(torch.float32).sub_(127.5).div_(64.0)
+        batch = self.pixels(indices).to(torch.float32).sub_(self.mean).div_(self.spread)
         if batch.shape[-2:] != (self.size, self.size):
             batch = functional.interpolate(batch, size=[self.size, self.size], mode="bilinear", align_corners=False)
         if shifts is not None and shifts.shape[1]:
@@ -106,6 +113,32 @@ def generated(size: int, train: int, test: int, seed: int) -> Tuple[ImageSet, Im
         ImageSet(images[train:], labels[train:], size, augment=False),
         len(OFFSETS),
     )
+
+
+def digits(size: int, train: int, test: int, seed: int) -> Tuple[ImageSet, ImageSet, int]:
+    """The 1,797 handwritten digits of 8 x 8 pixels that come with scikit-learn: real images, and nothing to download.
+
+    A fifth, 359, are test images; the seed decides which. train, test: the first so many of each; 0 takes all.
+
+    Raises ImportError without scikit-learn.
+    """
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise ImportError("--data digits needs scikit-learn, which holds the images: pip install scikit-learn") from None
+    found = load_digits()
+    labels = torch.tensor(found.target.tolist())
+    grey = torch.tensor(found.images.tolist()).mul_(255 / 16).round_().to(torch.uint8)
+    pixels = grey[:, None].expand(-1, 3, -1, -1)
+    order = torch.randperm(len(labels), generator=seeds.generator(seed, "digits"))
+    test_count = len(order) // 5
+
+    def take(chosen: Tensor, limit: int) -> ImageSet:
+        chosen = chosen[: limit or len(chosen)]
+        # A mirrored digit is none.
+        return ImageSet(pixels[chosen], labels[chosen], size, augment=False, mean=78.0, spread=96.0)
+
+    return take(order[test_count:], train), take(order[:test_count], test), 10
 
 
 def cifar10(folder: pathlib.Path, size: int, train: int, test: int) -> Tuple[ImageSet, ImageSet, int]:

@@ -101,7 +101,8 @@ def arg_max(theta: Tensor, valid: Tensor) -> Tensor:
     return masked(theta.detach(), valid).argmax(-1)
 
 
-def entropy(theta: Tensor, valid: Tensor) -> float:
-    """The mean over the layers of the entropy of softmax(theta), nats."""
-    probs = torch.softmax(masked(theta.detach().double(), valid), -1)
-    return -torch.special.xlogy(probs, probs).sum(-1).mean().item()
+def entropy(theta: Tensor, valid: Tensor) -> Tensor:
+    """The mean over the layers of the entropy of softmax(theta), nats. Differentiable."""
+    log_probs = torch.log_softmax(masked(theta.double(), valid), -1)
+    # Where nothing is offered, nothing times minus infinity is nothing, in the gradient, too.
+    return -(log_probs.exp() * log_probs.masked_fill(~valid, 0)).sum(-1).mean()

@@ -11,6 +11,7 @@ import latgrad
 
 from . import checkpoint, run_folder, seeds
 from .choice import save_network
+from .execution import Execution
 from .images import ImageSet
 from .latency import Prices
 from .progress import duration
@@ -20,12 +21,12 @@ from .workers import SynchronisedBatchNorm2d, Workers
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, images: ImageSet, batch: int) -> Dict[str, float]:
+def evaluate(network: nn.Module, images: ImageSet, batch: int, device: torch.device) -> Dict[str, float]:
     """test_accuracy and test_cross_entropy over all images."""
     network.eval()
-    sums = Sums()
+    sums = Sums(device)
     for first in range(0, len(images), batch):
-        pixels, labels = images.load(torch.arange(first, min(first + batch, len(images))))
+        pixels, labels = (part.to(device) for part in images.load(torch.arange(first, min(first + batch, len(images)))))
         logits = network(pixels)
         sums.add(logits, labels, functional.cross_entropy(logits, labels))
     count, correct, cross_entropy = sums.values[:3].tolist()
@@ -33,7 +34,7 @@ def evaluate(network: nn.Module, images: ImageSet, batch: int) -> Dict[str, floa
 
 
 class Retraining(Training):
-    """settings: batch, epochs, learning_rate, momentum, weight_decay, seed, precision, synchronise_batch_norm."""
+    """settings: batch, epochs, learning_rate, momentum, weight_decay, seed, precision, synchronise_batch_norm, accumulate, amp."""
 
     def __init__(
         self,
@@ -44,18 +45,17 @@ class Retraining(Training):
         train: ImageSet,
         test: ImageSet,
         workers: Workers,
+        execution: Execution = Execution(),
     ) -> None:
-        super().__init__(folder, settings["epochs"], ["training"], workers)
-        self.settings = settings
+        super().__init__(folder, settings, ["training"], workers, execution)
         self.prices = prices
         self.arch = arch
         self.train_images = train
         self.test_images = test
         torch.manual_seed(settings["seed"])
         norm = SynchronisedBatchNorm2d if settings["synchronise_batch_norm"] else nn.BatchNorm2d
-        self.network = latgrad.Network.from_space(prices.space, arch, settings["precision"], norm).to(
-            memory_format=torch.channels_last
-        )
+        self.network = latgrad.Network.from_space(prices.space, arch, settings["precision"], norm)
+        execution.prepare(self.network, self.device)
         self.trained = workers.wrap(self.network)
         self.optimizer = torch.optim.SGD(
             self.network.parameters(),
@@ -90,17 +90,20 @@ class Retraining(Training):
         chosen = order[self.step * size : (self.step + 1) * size]
         random = seeds.generator(seed, "augmentation", "retraining", self.epoch, self.step)
         shifts = self.train_images.draw_shifts(size, random)
-        images, labels = self.train_images.load(self.workers.part(chosen), self.workers.part(shifts))
+        batch = self.train_images.load(self.workers.part(chosen), self.workers.part(shifts))
         self.network.train()
-        logits = self.trained(images)
-        cross_entropy = functional.cross_entropy(logits, labels)
         self.optimizer.zero_grad()
-        cross_entropy.backward()
+        for images, labels, is_last in self.parts_of(*batch):
+            with self.workers.averaging(self.trained, now=is_last):
+                with self.autocast():
+                    logits = self.trained(images)
+                    cross_entropy = functional.cross_entropy(logits, labels)
+                (cross_entropy / self.settings["accumulate"]).backward()
+            self.sums["training"].add(logits, labels, cross_entropy)
         self.optimizer.step()
-        self.sums["training"].add(logits, labels, cross_entropy)
 
     def evaluate(self) -> Dict[str, float]:
-        return evaluate(self.network, self.test_images, self.settings["batch"])
+        return evaluate(self.network, self.test_images, self.settings["batch"], self.device)
 
     def entry(self, seconds: float) -> Dict[str, Any]:
         sums = self.sums["training"].over_all(self.workers)

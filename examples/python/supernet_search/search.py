@@ -9,7 +9,7 @@ Source: FBNet (Wu et al., CVPR 2019), section 4 and its experiments.
 
 import math
 import pathlib
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Iterator, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from torch.nn import functional
 import latgrad
 
 from . import checkpoint, latency, seeds
+from .execution import Execution
 from .images import ImageSet
 from .progress import duration
 from .training import Training
@@ -59,17 +60,19 @@ class Search(Training):
         prices: latency.Prices,
         images: ImageSet,
         workers: Workers,
+        execution: Execution = Execution(),
     ) -> None:
-        super().__init__(folder, settings["epochs"], ["weights", "theta"], workers)
-        self.settings = settings
+        super().__init__(folder, settings, ["weights", "theta"], workers, execution)
         self.prices = prices
+        self.table_us, self.valid = prices.table_us.to(self.device), prices.valid.to(self.device)
         self.images = images
         self.seed = settings["seed"]
         torch.manual_seed(self.seed)  # the first weights, in every process the same
         norm = SynchronisedBatchNorm2d if settings["synchronise_batch_norm"] else nn.BatchNorm2d
-        self.supernet = latgrad.Supernet(prices.space, settings["precision"], norm).to(memory_format=torch.channels_last)
-        self.trained = workers.wrap(self.supernet)
-        self.theta = nn.Parameter(torch.zeros(prices.table_us.shape))
+        self.supernet = latgrad.Supernet(prices.space, settings["precision"], norm, settings["paths"])
+        execution.prepare(self.supernet, self.device)
+        self.trained = workers.wrap(self.supernet, all_parts_run=settings["paths"] == "all")
+        self.theta = nn.Parameter(torch.zeros(prices.table_us.shape, device=self.device))
         self.weights_optimizer = torch.optim.SGD(
             self.supernet.parameters(),
             lr=settings["learning_rate"],
@@ -121,6 +124,14 @@ class Search(Training):
         return cosine(self.settings["learning_rate"], self.epoch, self.epochs)
 
     @property
+    def entropy_weight(self) -> float:
+        """Falls along a line, to nothing after the last epoch, so that theta may decide then.
+
+        Source: Mnih et al., ICML 2016, whose entropy bonus keeps a policy from settling early; ENAS searches with one.
+        """
+        return self.settings["entropy_weight"] * (1 - self.epoch / self.epochs)
+
+    @property
     def theta_moves(self) -> bool:
         return self.epoch >= self.settings["warm_up_epochs"]
 
@@ -155,59 +166,75 @@ class Search(Training):
         return self.images.load(self.workers.part(chosen), self.workers.part(shifts))
 
     def _sample(self, theta: Tensor, phase: str, step: int) -> Tuple[Tensor, Tensor]:
-        """The weights that mix the blocks, and the latency of just these."""
+        """The weights that mix the blocks, and the latency of just these. The same for all parts of a step."""
         rank = self.workers.rank if self.settings["gumbel"] == "per-rank" else 0
-        random = seeds.generator(self.seed, "gumbel", phase, self.epoch, step, rank)
-        weights, sampled_us = latgrad.gumbel_latency(
-            theta, self.prices.table_us, self.temperature, self.prices.valid, self.settings["hard"], random
-        )
+        random = seeds.generator(self.seed, "gumbel", phase, self.epoch, step, rank, device=self.device)
+        paths = self.settings["paths"]
+        # ProxylessNAS trains the weights of one path, and theta by two.
+        if paths == 2 and phase == "theta":
+            weights = latgrad.two_path_sample(theta, self.valid, random)
+            return weights, latgrad.expected_latency(weights, self.table_us) + self.prices.fixed_us
+        hard = self.settings["hard"] or paths != "all"
+        weights, sampled_us = latgrad.gumbel_latency(theta, self.table_us, self.temperature, self.valid, hard, random)
         return weights, sampled_us + self.prices.fixed_us
 
     def _train_weights(self, step: int) -> None:
-        images, labels = self._batch("weights", step)
-        weights, _ = self._sample(self.theta.detach(), "weights", step)
-        logits = self.trained(images, weights)
-        cross_entropy = functional.cross_entropy(logits, labels)
-        self.weights_optimizer.zero_grad()
-        cross_entropy.backward()
+        # A block that does not run must have no gradient, where torch 1 would leave zeros.
+        self.weights_optimizer.zero_grad(set_to_none=True)
+        for images, labels, is_last in self.parts_of(*self._batch("weights", step)):
+            weights, _ = self._sample(self.theta.detach(), "weights", step)
+            with self.workers.averaging(self.trained, now=is_last):
+                with self.autocast():
+                    logits = self.trained(images, weights)
+                    cross_entropy = functional.cross_entropy(logits, labels)
+                (cross_entropy / self.settings["accumulate"]).backward()
+            self.sums["weights"].add(logits, labels, cross_entropy)
         self.weights_optimizer.step()
-        self.sums["weights"].add(logits, labels, cross_entropy)
 
     def _train_theta(self, step: int) -> None:
-        images, labels = self._batch("theta", step)
-        weights, latency_us = self._sample(self.theta, "theta", step)
-        logits = self.supernet(images, weights)
-        cross_entropy = functional.cross_entropy(logits, labels)
-        loss = loss_of(self.settings, cross_entropy, latency_us)
         self.theta_optimizer.zero_grad()
-        loss.backward(inputs=[self.theta])
+        for images, labels, _ in self.parts_of(*self._batch("theta", step)):
+            weights, latency_us = self._sample(self.theta, "theta", step)
+            with self.autocast():
+                logits = self.supernet(images, weights)
+                cross_entropy = functional.cross_entropy(logits, labels)
+                loss = loss_of(self.settings, cross_entropy, latency_us)
+                if self.entropy_weight:
+                    loss = loss - self.entropy_weight * latency.entropy(self.theta, self.valid)
+            (loss / self.settings["accumulate"]).backward(inputs=[self.theta])
+            self.sums["theta"].add(logits, labels, cross_entropy, loss, latency_us)
         self.workers.average([self.theta.grad])
         self.theta_optimizer.step()
         if self.settings["loss"] == "project":
             self._keep_to_target()
-        self.sums["theta"].add(logits, labels, cross_entropy, loss.item(), latency_us.item())
 
     @torch.no_grad()
     def _keep_to_target(self) -> None:
         """Theta becomes the nearest one whose expected latency is at most the target."""
-        prices, target_us = self.prices, self.settings["target_ms"] * 1000
-        probs = latgrad.project(self.theta.double(), prices.table_us, target_us - prices.fixed_us, prices.valid)
+        target_us = self.settings["target_ms"] * 1000
+        probs = latgrad.project(self.theta.double(), self.table_us, target_us - self.prices.fixed_us, self.valid)
         # A probability that is nothing in float32 must not become a logit that never comes back.
-        self.theta[prices.valid] = probs.log().clamp_min(-60)[prices.valid].to(self.theta.dtype)
+        self.theta.copy_(torch.where(self.valid, probs.log().clamp_min(-60).to(self.theta.dtype), self.theta))
 
     @torch.no_grad()
     def _measure(self, step: int) -> None:
         """What theta would train on, while it rests."""
-        images, labels = self._batch("theta", step)
-        weights, _ = self._sample(self.theta, "theta", step)
-        logits = self.supernet(images, weights)
-        self.sums["theta"].add(logits, labels, functional.cross_entropy(logits, labels))
+        for images, labels, _ in self.parts_of(*self._batch("theta", step)):
+            weights, _ = self._sample(self.theta, "theta", step)
+            with self.autocast():
+                logits = self.supernet(images, weights)
+                cross_entropy = functional.cross_entropy(logits, labels)
+            self.sums["theta"].add(logits, labels, cross_entropy)
+
+    def batches(self) -> Iterator[Tuple[Tensor, Tensor]]:
+        """Those that would train the weights in the next epoch."""
+        return (self._batch("weights", step) for step in range(self.steps["weights"]))
 
     # Lines ---------------------------------------------------------------------------------------------------------
 
     def entry(self, seconds: float) -> Dict[str, Any]:
         sums = {phase: sums.over_all(self.workers) for phase, sums in self.sums.items()}
-        theta = self.theta.detach()
+        theta = self.theta.detach().cpu()
         valid = self.prices.valid
         arg_max = latency.arg_max(theta, valid)
         expected_us = self.prices.expected_us(theta)
@@ -229,7 +256,7 @@ class Search(Training):
             "expected_us": expected_us,
             "arg_max_us": arg_max_us,
             "gap_us": expected_us - arg_max_us,
-            "theta_entropy": latency.entropy(theta, valid),
+            "theta_entropy": latency.entropy(theta, valid).item(),
             "arg_max": arg_max.tolist(),
             "theta": [
                 [value if offered else None for value, offered in zip(values, row)]

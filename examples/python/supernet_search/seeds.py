@@ -8,7 +8,10 @@ import hashlib
 import torch
 
 
-def generator(seed: int, *place) -> torch.Generator:
+CPU = torch.device("cpu")
+
+
+def generator(seed: int, *place, device: torch.device = CPU) -> torch.Generator:
     """A generator of its own for a place: ``generator(seed, "order", epoch)``."""
     digest = hashlib.blake2b(repr((seed, *place)).encode(), digest_size=8).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
+    return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)

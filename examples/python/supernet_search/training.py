@@ -3,12 +3,14 @@
 import pathlib
 import signal
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, ContextManager, Dict, Iterator, List, Optional, Tuple, Union
 
 import torch
 from torch import Tensor
 
 from . import checkpoint
+from .board import Board
+from .execution import Execution
 from .progress import Progress
 from .run_folder import Log
 from .workers import Workers
@@ -38,18 +40,26 @@ class StopRequest:
 
 
 class Sums:
-    """Sums over the steps of a phase."""
+    """Sums over the steps of a phase. They stay on the device, which nothing waits for until they are read."""
 
     NAMES = ["images", "correct", "cross_entropy", "steps", "loss", "sampled_us"]
 
-    def __init__(self) -> None:
-        self.values = torch.zeros(len(self.NAMES), dtype=torch.float64)
+    def __init__(self, device: torch.device = torch.device("cpu")) -> None:
+        self.values = torch.zeros(len(self.NAMES), dtype=torch.float64, device=device)
 
-    def add(self, logits: Tensor, labels: Tensor, cross_entropy: Tensor, loss: float = 0.0, sampled_us: float = 0.0) -> None:
+    @torch.no_grad()
+    def add(
+        self,
+        logits: Tensor,
+        labels: Tensor,
+        cross_entropy: Tensor,
+        loss: Union[Tensor, float] = 0.0,
+        sampled_us: Union[Tensor, float] = 0.0,
+    ) -> None:
         count = len(labels)
-        correct = (logits.argmax(1) == labels).sum().item()
-        step = [count, correct, cross_entropy.item() * count, 1, loss, sampled_us]
-        self.values += torch.tensor(step, dtype=torch.float64)
+        correct = (logits.argmax(1) == labels).sum()
+        for index, value in enumerate([count, correct, cross_entropy.double() * count, 1, loss, sampled_us]):
+            self.values[index] += value
 
     def over_all(self, workers: Workers) -> Dict[str, float]:
         """Means over the processes, whose ratios are those of the sums."""
@@ -61,19 +71,38 @@ class Sums:
 class Training:
     """Epochs of steps. What differs between trainings is in the methods that raise NotImplementedError here.
 
-    folder: has log.jsonl and checkpoint.pt. phases: names of the sums that an epoch keeps.
+    folder: has log.jsonl and checkpoint.pt. settings: epochs, accumulate, amp. phases: names of the sums that an epoch keeps.
     """
 
-    def __init__(self, folder: pathlib.Path, epochs: int, phases: List[str], workers: Workers) -> None:
+    def __init__(
+        self, folder: pathlib.Path, settings: Dict[str, Any], phases: List[str], workers: Workers, execution: Execution
+    ) -> None:
         self.folder = folder
-        self.epochs = epochs
+        self.settings = settings
+        self.epochs = settings["epochs"]
+        self.device = workers.device
+        self.execution = execution
         self.workers = workers
         self.log = Log(folder / "log.jsonl")
         self.phases = phases
         self.epoch = 0
         self.step = 0  # within the epoch
         self.seconds = 0.0  # of the epoch, in earlier processes
-        self.sums = {phase: Sums() for phase in phases}
+        self.sums = self._no_sums()
+
+    def _no_sums(self) -> Dict[str, Sums]:
+        return {phase: Sums(self.device) for phase in self.phases}
+
+    def autocast(self) -> ContextManager[None]:
+        """In which the forward pass and the loss are computed, in the precision of --amp."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings["amp"] == "bfloat16")
+
+    def parts_of(self, images: Tensor, labels: Tensor) -> Iterator[Tuple[Tensor, Tensor, bool]]:
+        """The batch in the parts of --accumulate, on the device, and whether a part is the last."""
+        count = self.settings["accumulate"]
+        for index, (image_part, label_part) in enumerate(zip(images.chunk(count), labels.chunk(count))):
+            image_part = image_part.to(self.device, memory_format=self.execution.memory_format, non_blocking=True)
+            yield image_part, label_part.to(self.device, non_blocking=True), index == count - 1
 
     def steps_per_epoch(self) -> int:
         raise NotImplementedError
@@ -124,7 +153,7 @@ class Training:
 
     def save(self) -> None:
         """Every process must call it: each has sums of its own."""
-        sums = {phase: self.workers.gather(sums.values) for phase, sums in self.sums.items()}
+        sums = {phase: self.workers.gather(sums.values).cpu() for phase, sums in self.sums.items()}
         if self.workers.is_first:
             state = {
                 **self.state(),
@@ -135,8 +164,8 @@ class Training:
             }
             checkpoint.save(self.folder / "checkpoint.pt", state)
 
-    def run(self, stop: StopRequest, save_every_s: float) -> None:
-        """Trains to the last epoch.
+    def run(self, stop: StopRequest, save_every_s: float, board: Optional[Board] = None) -> None:
+        """Trains to the last epoch. board: takes the line of each epoch, too.
 
         Raises Stopped where a process was asked to stop; the checkpoint is then that of the last step.
         """
@@ -164,10 +193,12 @@ class Training:
             entry = self.entry(self.seconds + time.monotonic() - began)
             if self.workers.is_first:
                 self.log.append(entry)
+                if board:
+                    board.add(entry)
             progress.line(self.describe(entry))
             self.epoch += 1
             self.step = 0
             self.seconds = 0.0
-            self.sums = {phase: Sums() for phase in self.phases}
+            self.sums = self._no_sums()
             began = saved = time.monotonic()
             self.save()

@@ -1,11 +1,13 @@
 """One process, or several that train one supernet together, as ``torchrun`` starts them.
 
 Several processes share every batch: rank ``r`` of ``W`` takes the ``r``-th part. Gradients are averaged, of the weights by
-DistributedDataParallel and of theta here, so all keep the same parameters. The backend is gloo: CPUs, any machine.
+DistributedDataParallel and of theta here, so all keep the same parameters. The backend is nccl where they train on GPUs, one
+each, and else gloo: CPUs, any machine.
 """
 
+import contextlib
 import os
-from typing import List
+from typing import ContextManager, List
 
 import torch
 import torch.distributed
@@ -18,16 +20,34 @@ class Workers:
     def __init__(self) -> None:
         self.count = int(os.environ.get("WORLD_SIZE", "1"))
         self.rank = int(os.environ.get("RANK", "0"))
+        self.device = torch.device("cpu")
+        self._host = None
 
-    def connect(self) -> None:
-        """Waits for the others.
+    def connect(self, device: str = "cpu") -> None:
+        """Takes the device to train on, ``cpu``, ``cuda`` or ``auto``, and waits for the others.
 
-        Raises RuntimeError where this torch cannot, or they do not come.
+        Raises RuntimeError where there is no such device, where this torch cannot, or where they do not come.
         """
+        self.device = self._own(device)
         if self.count > 1:
             if not torch.distributed.is_available():
                 raise RuntimeError("several processes need a torch that is built with torch.distributed")
-            torch.distributed.init_process_group("gloo")
+            on_gpu = self.device.type == "cuda"
+            torch.distributed.init_process_group("nccl" if on_gpu else "gloo")
+            # What the hosts agree on does not wait for their GPUs.
+            self._host = torch.distributed.new_group(backend="gloo") if on_gpu else None
+
+    def _own(self, device: str) -> torch.device:
+        """This process's device: of GPUs the one of its number on its machine."""
+        if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
+            return torch.device("cpu")
+        if not torch.cuda.is_available():
+            raise RuntimeError("--train-device cuda needs a GPU and a torch that is built for it, got none: take cpu or auto")
+        index = int(os.environ.get("LOCAL_RANK", "0"))
+        if index >= torch.cuda.device_count():
+            raise RuntimeError(f"every process needs a GPU of its own, got {torch.cuda.device_count()} for process {index}")
+        torch.cuda.set_device(index)
+        return torch.device("cuda", index)
 
     @property
     def is_first(self) -> bool:
@@ -38,9 +58,16 @@ class Workers:
         """What this process takes of a batch, whose size the number of processes divides."""
         return batch.chunk(self.count)[self.rank]
 
-    def wrap(self, module: nn.Module) -> nn.Module:
+    def wrap(self, module: nn.Module, all_parts_run: bool = True) -> nn.Module:
         """The module, with the gradients of its parameters averaged in every backward."""
-        return module if self.count == 1 else nn.parallel.DistributedDataParallel(module)
+        if self.count == 1:
+            return module
+        devices = [self.device.index] if self.device.type == "cuda" else None
+        return nn.parallel.DistributedDataParallel(module, devices, find_unused_parameters=not all_parts_run)
+
+    def averaging(self, module: nn.Module, now: bool) -> ContextManager[None]:
+        """In which a wrapped module's gradients are averaged over the processes; if not now, only added up in each."""
+        return contextlib.nullcontext() if self.count == 1 or now else module.no_sync()
 
     def average(self, tensors: List[Tensor]) -> None:
         """Sets each tensor, in place, to its mean over all processes."""
@@ -55,7 +82,7 @@ class Workers:
         if self.count == 1:
             return flags
         votes = torch.tensor(flags, dtype=torch.int64)
-        torch.distributed.all_reduce(votes)
+        torch.distributed.all_reduce(votes, group=self._host)
         return (votes > 0).tolist()
 
     def gather(self, tensor: Tensor) -> Tensor:
@@ -75,7 +102,7 @@ class Workers:
     def wait(self) -> None:
         """Returns when all processes have come here."""
         if self.count > 1:
-            torch.distributed.barrier()
+            torch.distributed.barrier(group=self._host)
 
     def close(self) -> None:
         if self.count > 1 and torch.distributed.is_available() and torch.distributed.is_initialized():
