@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
-"""Shows what the latency term does: searches with and without it, to a target by a penalty and by projection, each retrained,
-over several seeds.
+"""Shows what the latency term does: searches with and without it, to a target by a penalty and by projection, by exact search and
+at random, each retrained, over several seeds.
 
     examples/python/compare_losses.py OUT --lut mine.json [--seeds 5] [--target-ms T] [-- OPTIONS OF fbnet_supernet.py search]
 
-Everything lies in OUT, one run folder for each search; interrupted, the same command continues. At the end stands a table:
+Everything lies in OUT, one run folder for each search; interrupted, the same command continues. At the end stand tables:
 latency of the arg-max architecture of each search and, of those with a target, the expected one in the last epoch and that of the
 architecture which was chosen; accuracy on the test images after retraining what was chosen.
+
+Two baselines have the target, too, and the same budget of training. Exact search takes the most probable architecture within the
+target from the theta that was searched without the term. Random search trains architectures that take from 97 to 100 % of the
+target (in a small space: the slowest within it), drawn uniformly, for as long as a search and its retraining take together: as many
+as fit, one at least. The one that is best on the test images counts, which is in its favour.
 """
 
 import argparse
@@ -16,6 +21,10 @@ import pathlib
 import statistics
 import subprocess
 import sys
+
+import torch
+
+import latgrad
 
 PROGRAM = pathlib.Path(__file__).resolve().parent / "fbnet_supernet.py"
 
@@ -56,13 +65,46 @@ def search_and_retrain(arguments: argparse.Namespace, name: str, seed: int, *los
     common = ["--seed", seed, "--threads", arguments.threads]
     if not (folder / "result.json").exists():
         step("search", folder, "--lut", arguments.lut, *common, *arguments.search, *loss)
+    train(arguments, folder, seed)
+    return folder
+
+
+def train(arguments: argparse.Namespace, folder: pathlib.Path, seed: int, *which) -> None:
+    """From scratch, what was chosen or the architecture that is named."""
     settings = read(folder / "config.json")["settings"]
     # Continues, or says that another --retrain-epochs made it.
     step(
         "retrain", folder, "--epochs", arguments.retrain_epochs, "--batch", settings["batch"],
-        "--learning-rate", settings["learning_rate"], *common,
+        "--learning-rate", settings["learning_rate"], "--seed", seed, "--threads", arguments.threads, *which,
     )  # fmt: skip
-    return folder
+
+
+def seconds_of(log: pathlib.Path) -> float:
+    return sum(json.loads(line)["seconds"] for line in log.read_text().splitlines())
+
+
+def search_at_random(arguments: argparse.Namespace, like: pathlib.Path, seed: int, target_ms: float) -> list:
+    """Figures of the architectures that were drawn and trained in the time that a search took with its retraining.
+
+    like: the folder of that search, whose images and prices are taken.
+    """
+    settings = read(like / "config.json")["settings"]
+    model = latgrad.LatencyModel(like / "space.textproto", arguments.lut, settings["device"], settings["precision"])
+    valid = model.valid()
+    random = torch.Generator().manual_seed(seed)
+    archs = torch.multinomial(valid.double(), 100_000, replacement=True, generator=random).T
+    latencies_us = model.estimate(archs, settings["statistic"])
+    within = latencies_us <= max(1000 * target_ms, latencies_us.min().item())
+    near = archs[within & (latencies_us >= min(970 * target_ms, latencies_us[within].max().item()))]
+    budget_s = seconds_of(like / "log.jsonl") + seconds_of(like / "retrain" / "log.jsonl")
+    found, spent_s = [], 0.0
+    while not found or spent_s + spent_s / len(found) <= budget_s:
+        name = f"random-{len(found)}"
+        train(arguments, like, seed, "--architecture", " ".join(model.decode(near[len(found) % len(near)])), "--name", name)
+        result = read(like / name / "result.json")
+        spent_s += seconds_of(like / name / "log.jsonl")
+        found.append({"chosen_ms": result["latency_us"] / 1000, "accuracy": 100 * result["test_accuracy"]})
+    return found
 
 
 def figures(folder: pathlib.Path) -> dict:
@@ -79,7 +121,7 @@ def figures(folder: pathlib.Path) -> dict:
 def main() -> int:
     arguments = parse_arguments()
     target_ms = arguments.target_ms
-    rows = []
+    rows, drawn = [], []
     for seed in range(arguments.seeds):
         without = search_and_retrain(arguments, "none", seed, "--loss", "none")
         term = search_and_retrain(arguments, "term", seed)
@@ -91,12 +133,14 @@ def main() -> int:
             "--target-ms", target_ms,
         )  # fmt: skip
         projected = search_and_retrain(arguments, "project", seed, "--loss", "project", "--target-ms", target_ms)
-        rows.append([figures(folder) for folder in (without, term, target, projected)])
+        exact = search_and_retrain(arguments, "exact", seed, "--loss", "none", "--target-ms", target_ms)
+        rows.append([figures(folder) for folder in (without, term, target, projected, exact)])
+        drawn.append(search_at_random(arguments, target, seed, target_ms))
 
     print("\nms: of the arg-max architecture")
     print("| seed | no term: ms | accuracy | with it: ms | faster by | accuracy |\n" + "|---" * 6 + "|")
     faster, gained = [], []
-    for seed, (none, term, _, _) in enumerate(rows):
+    for seed, (none, term, *_) in enumerate(rows):
         faster.append(100 * (1 - term["arg_max_ms"] / none["arg_max_ms"]))
         gained.append(term["accuracy"] - none["accuracy"])
         print(
@@ -111,7 +155,7 @@ def main() -> int:
     print("| seed | penalty: expected ms | off by | chosen ms | accuracy | projection: expected ms | off by | chosen ms | accuracy |")
     print("|---" * 9 + "|")
     off = {"penalty": [], "projection": []}
-    for seed, (_, _, *with_target) in enumerate(rows):
+    for seed, (_, _, *with_target, _) in enumerate(rows):
         cells = []
         for name, found in zip(off, with_target):
             off[name].append(100 * (found["expected_ms"] / target_ms - 1))
@@ -121,6 +165,16 @@ def main() -> int:
         print(f"| {seed} | " + " | ".join(cells) + " |")
     for name, misses in off.items():
         print(f"{name}: the expected latency misses the target by at most {max(map(abs, misses)):.2f} %")
+
+    print("\nWith the same budget of training:")
+    print("| seed | penalty: accuracy | projection | exact search: ms | accuracy | random search: ms | accuracy | trained |")
+    print("|---" * 8 + "|")
+    for seed, ((_, _, penalty, projection, exact), at_random) in enumerate(zip(rows, drawn)):
+        best = max(at_random, key=lambda one: one["accuracy"])
+        print(
+            f"| {seed} | {penalty['accuracy']:.1f} % | {projection['accuracy']:.1f} % | {exact['chosen_ms']:.3f} | "
+            f"{exact['accuracy']:.1f} % | {best['chosen_ms']:.3f} | {best['accuracy']:.1f} % | {len(at_random)} |"
+        )
     return 0
 
 

@@ -171,10 +171,12 @@ def parse_arguments() -> argparse.Namespace:
 
     retrain = commands.add_parser(
         "retrain", help="train what was found from scratch",
-        description="Train the architecture that a search has chosen from scratch, on all training images.",
+        description="Train the architecture that a search has chosen, or another one of its space, from scratch, on all training images.",
         formatter_class=Formatter,
     )
     retrain.add_argument("run", type=pathlib.Path, metavar="RUN", help="folder of a search that has ended")
+    retrain.add_argument("--architecture", metavar="TEXT", help="of the space, by its name or blocks (default: the one that was chosen)")
+    retrain.add_argument("--name", default="retrain", help="of the folder in RUN")
     add_training_options(retrain)
 
     arguments = parser.parse_args()
@@ -215,7 +217,7 @@ def open_prices(run: pathlib.Path, settings: Dict[str, Any]) -> latency.Prices:
 
 def settings_of(arguments: argparse.Namespace) -> Dict[str, Any]:
     """What config.json holds: all that decides on the result, and so not how the run is executed."""
-    execution = ("command", "run", "threads", "save_every_s", "train_device", "compile", "channels_last", "tensorboard")
+    execution = ("command", "run", "name", "threads", "save_every_s", "train_device", "compile", "channels_last", "tensorboard")
     settings = {name: value for name, value in vars(arguments).items() if name not in execution}
     return {name: str(value.resolve()) if isinstance(value, pathlib.Path) else value for name, value in settings.items()}
 
@@ -298,10 +300,13 @@ def retrain(arguments: argparse.Namespace, workers: Workers, stop: StopRequest) 
         raise ValueError(f"the search in {arguments.run} has not ended: continue it by its own command")
     settings = {**settings_of(arguments), "precision": searched["precision"]}
     check_batch(settings, workers)
-    arch = torch.tensor(json.loads((arguments.run / "result.json").read_text())["chosen"]["architecture"])
     prices = open_prices(arguments.run, searched)
+    if arguments.architecture is None:
+        arch = torch.tensor(json.loads((arguments.run / "result.json").read_text())["chosen"]["architecture"])
+    else:
+        arch = prices.space.parse_architecture(arguments.architecture)
     train, test, _ = load_images(searched, prices.space.input_shape()[2])
-    folder = open_folder(arguments.run / "retrain", settings, workers)
+    folder = open_folder(arguments.run / arguments.name, settings, workers)
     training = Retraining(folder.path, settings, prices, arch, train, test, workers, execution_of(arguments))
     training.run(stop, arguments.save_every_s, open_board(arguments, folder.path, training.epoch, workers))
     if workers.is_first:

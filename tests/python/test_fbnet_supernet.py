@@ -188,6 +188,16 @@ def test_retrains_what_was_chosen(whole_run, tmp_path):
     assert (network(pixels).argmax(1) == labels).double().mean().item() == result["test_accuracy"]
 
 
+def test_retrains_another_architecture(whole_run):
+    folder, _ = whole_run
+    arguments = ["--epochs", "1", "--batch", "32", "--threads", "1", "--name", "largest"]
+    succeed("retrain", folder, *arguments, "--architecture", "largest")
+    result = read_json(folder / "largest" / "result.json")
+    assert result["architecture"] == latgrad.SearchSpace(latgrad.space_file("tiny")).parse_architecture("largest").tolist()
+    refused = run("retrain", folder, *arguments, "--architecture", "smallest")
+    assert "holds a run of other settings: architecture 'largest' is now 'smallest'" in refused.stderr
+
+
 def test_comparison_prints_what_its_runs_found(tiny_options, tmp_path):
     space, lut = tiny_options[:2], tiny_options[2:]
     comparison = [tmp_path, *lut, "--seeds", "1", "--retrain-epochs", "1"]
@@ -195,7 +205,7 @@ def test_comparison_prints_what_its_runs_found(tiny_options, tmp_path):
     program = [sys.executable, EXAMPLES / "compare_losses.py", *comparison, "--", *options]
     printed = subprocess.run(list(map(str, program)), capture_output=True, text=True, timeout=300)
     assert printed.returncode == 0, printed.stderr
-    none, term, target, projected = (tmp_path / f"{name}-0" for name in ("none", "term", "target", "project"))
+    none, term, target, projected, exact = (tmp_path / f"{name}-0" for name in ("none", "term", "target", "project", "exact"))
 
     def ms(folder, which="arg_max"):
         return read_json(folder / "result.json")[which]["latency_us"] / 1000
@@ -211,9 +221,19 @@ def test_comparison_prints_what_its_runs_found(tiny_options, tmp_path):
     target_ms = math.ceil(500 * (ms(none) + ms(term))) / 1000
     faster = 100 * (1 - ms(term) / ms(none))
     rows = [line for line in printed.stdout.splitlines() if line.startswith("| 0 |")]
-    first, second = ([cell.strip() for cell in row.strip("|").split("|")] for row in rows)
+    first, second, third = ([cell.strip() for cell in row.strip("|").split("|")] for row in rows)
     assert first == ["0", f"{ms(none):.3f}", accuracy(none), f"{ms(term):.3f}", f"{faster:.0f} %", accuracy(term)]
     assert second == ["0", *with_target(target), *with_target(projected)]
+    # The exact search has the theta of the one without the term, and the target.
+    assert read_log(exact) == read_log(none) and ms(exact, "chosen") <= target_ms
+    drawn = sorted(target.glob("random-*"))
+    results = [read_json(folder / "result.json") for folder in drawn]
+    best = max(results, key=lambda result: result["test_accuracy"])
+    assert all(result["latency_us"] <= 1000 * target_ms for result in results)
+    assert third == [
+        "0", accuracy(target), accuracy(projected), f"{ms(exact, 'chosen'):.3f}", accuracy(exact),
+        f"{best['latency_us'] / 1000:.3f}", f"{100 * best['test_accuracy']:.1f} %", str(len(drawn)),
+    ]  # fmt: skip
     assert f"To {target_ms:g} ms, by a penalty (tunas) and by projection" in printed.stdout
     assert f"With the term {faster:.0f} % faster" in printed.stdout
 
