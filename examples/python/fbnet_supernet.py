@@ -148,7 +148,7 @@ def parse_arguments() -> argparse.Namespace:
     group.add_argument("--weight", type=positive, default=1.0, help="of the latency in proxylessnas, tunas and hinge")
     group.add_argument(
         "--entropy-weight", type=not_negative, default=0.0,
-        help="of the entropy of softmax(theta), which is subtracted; falls to 0 in the last epoch",
+        help="of the entropy of softmax(theta), which is subtracted; falls to nothing after the last epoch",
     )
     group.add_argument("--target-ms", type=positive, help="needed by " + ", ".join(NEED_TARGET))
     group = search.add_argument_group("training of theta (Adam)")
