@@ -20,6 +20,7 @@ struct SpaceImpl {
   std::vector<int> stages;                   // [layers], their places in the file
   std::vector<std::vector<int>> candidates;  // [layers][candidates of the layer], their places in the file
   size_t max_candidates = 0;
+  int64_t num_operators = 0;  // of all candidates of all layers
   std::vector<std::pair<std::string, Architecture>> architectures;
 };
 

@@ -181,6 +181,9 @@ void plan_layer(SpaceImpl& space, int stage, const std::vector<int>& candidates,
                                                       .precision = Precision::kFp32,
                                                       .source = space.source,
                                                       .field = field});
+    if (block) space.num_operators += static_cast<int64_t>(block->ops.size());
+    check_range("the number of operators of all candidates", space.num_operators, 0, kMaxOperators,
+                space.source, field);
     layer.candidates.push_back(candidate.name());
     layer.offered.push_back(block.has_value());
   }

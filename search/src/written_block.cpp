@@ -15,7 +15,7 @@
 namespace latgrad::search::internal {
 namespace {
 
-constexpr int kMaxOperators = 1024;
+constexpr int kMaxWrittenOperators = 1024;
 constexpr int kMaxDimensions = 8;
 
 net::Shape with_batch(net::Shape shape, const BlockPlace& place) {
@@ -141,8 +141,8 @@ void check_shapes(const Fragment& fragment, const BlockPlace& place) {
 }  // namespace
 
 Fragment generate_written(const proto::Operators& operators, const BlockPlace& place) {
-  if (operators.op_size() > kMaxOperators) {
-    place.fail(fmt::format("a candidate must have at most {} operators, got {}", kMaxOperators,
+  if (operators.op_size() > kMaxWrittenOperators) {
+    place.fail(fmt::format("a candidate must have at most {} operators, got {}", kMaxWrittenOperators,
                            operators.op_size()));
   }
   try {

@@ -276,6 +276,16 @@ TEST(BlocksTest, WrittenOperatorsThatDoNotFitAreRefused) {
       "candidate c in layer 1");
 }
 
+TEST(BlocksTest, TheWorkThatASpaceAsksForIsBounded) {
+  std::string operators;
+  for (int i = 0; i < 200; ++i) {
+    operators += "op { type: \"Relu\" input: \"in\" output: \"o" + std::to_string(i) + "\" } ";
+  }
+  LATGRAD_EXPECT_ERROR(with_candidate("operators { " + operators + " }", "channels: 8 layers: 4096"),
+                       ValueError,
+                       HasSubstr("the number of operators of all candidates must be from 0 to 262144"));
+}
+
 TEST(BlocksTest, CandidatesThatDoNotFitAreRefused) {
   const auto refused = [](const std::string& candidate, const std::string& message) {
     LATGRAD_EXPECT_ERROR(with_candidate(candidate), ValueError, HasSubstr(message));
