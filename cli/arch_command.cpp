@@ -103,14 +103,16 @@ PricedArch price(const ShownArch& shown, const Pricing& pricing) {
       estimated.emplace(lut::canonical(lut::operator_key(shown.net.ops[i], shown.shapes.ops[i])), op);
     }
   }
-  priced.fixed = price_part("fixed", "", search::lower_fixed(shown.space, shown.precision), pricing,
+  const auto last = static_cast<size_t>(shown.arch.back());
+  priced.fixed = price_part("fixed", "", search::lower_fixed(shown.space, shown.precision, last), pricing,
                             estimated, priced.missing);
   for (size_t i = 0; i < shown.arch.size(); ++i) {
     const auto choice = static_cast<size_t>(shown.arch[i]);
     const std::string& candidate = shown.space.layers()[i].candidates[choice];
-    priced.layers.push_back(price_part(fmt::format("layer {} {}", i + 1, candidate), candidate,
-                                       search::lower_block(shown.space, i, choice, shown.precision), pricing,
-                                       estimated, priced.missing));
+    const size_t predecessor = i == 0 ? 0 : static_cast<size_t>(shown.arch[i - 1]);
+    const net::Net block = search::lower_block(shown.space, i, choice, shown.precision, predecessor);
+    priced.layers.push_back(price_part(fmt::format("layer {} {}", i + 1, candidate), candidate, block,
+                                       pricing, estimated, priced.missing));
   }
   return priced;
 }

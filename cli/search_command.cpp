@@ -144,6 +144,7 @@ void check_layers(const Question& question) {
 
 Question ask(const SearchOptions& options) {
   const search::Space space = load_space(options.space);
+  search::refuse_chain(space, "a space that is searched");
   const search::Precision precision = search::parse_precision(options.precision);
   Question question{
       .query = {.space = space,

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "command.h"
+#include "latgrad/base/error.h"
 #include "latgrad/base/json.h"
 #include "latgrad/base/replace_file.h"
 #include "latgrad/lut/missing_json.h"
@@ -73,9 +74,37 @@ struct PricedArchitecture {
   double total_us;
 };
 
-// The number of architectures in decimal: 9^22 is beyond 64 bits.
+// Numbers in decimal, the lowest digit first: 9^22 is beyond 64 bits.
+void add_digits(std::string& sum, const std::string& digits) {
+  int carry = 0;
+  for (size_t i = 0; i < digits.size() || carry > 0; ++i) {
+    if (i == sum.size()) sum += '0';
+    carry += sum[i] - '0' + (i < digits.size() ? digits[i] - '0' : 0);
+    sum[i] = static_cast<char>('0' + carry % 10);
+    carry /= 10;
+  }
+}
+
+std::string count_chain(const search::Space& space) {
+  std::vector<std::string> paths = {"1"};  // to each candidate of the layer before
+  for (size_t layer = 0; layer < space.layers().size(); ++layer) {
+    std::vector<std::string> next(space.layers()[layer].candidates.size());
+    for (size_t predecessor = 0; predecessor < paths.size(); ++predecessor) {
+      for (size_t c = 0; c < next.size(); ++c) {
+        if (space.fits(layer, predecessor, c)) add_digits(next[c], paths[predecessor]);
+      }
+    }
+    paths = std::move(next);
+  }
+  std::string sum;
+  for (const std::string& digits : paths) add_digits(sum, digits);
+  std::ranges::reverse(sum);
+  return sum;
+}
+
 std::string count_architectures(const search::Space& space) {
-  std::string digits = "1";  // the lowest first
+  if (space.is_chain()) return count_chain(space);
+  std::string digits = "1";
   for (const search::LayerInfo& layer : space.layers()) {
     const auto offered = static_cast<uint64_t>(std::ranges::count(layer.offered, true));
     uint64_t carry = 0;
@@ -114,12 +143,14 @@ Json layers_json(const search::Space& space) {
   Json layers = Json::array();
   for (size_t i = 0; i < space.layers().size(); ++i) {
     const search::LayerInfo& layer = space.layers()[i];
-    layers.push_back({{"layer", i},  // from 0, like all indices in JSON
-                      {"input_shape", layer.in_shape()},
-                      {"output_shape", layer.out_shape()},
-                      {"stride", layer.stride},
-                      {"candidates", layer.candidates},
-                      {"offered", layer.offered}});
+    Json& shown = layers.emplace_back();
+    shown = {{"layer", i},  // from 0, like all indices in JSON
+             {"input_shape", layer.in_shape()},
+             {"output_shape", layer.out_shape()},
+             {"stride", layer.stride},
+             {"candidates", layer.candidates},
+             {"offered", layer.offered}};
+    if (space.is_chain()) shown["channels"] = layer.channels;
   }
   return layers;
 }
@@ -191,7 +222,9 @@ std::string layers_text(const search::Space& space) {
     table.add_row({std::to_string(i + 1), shape_text(layer.in_shape()), shape_text(layer.out_shape()),
                    std::to_string(layer.stride), fmt::format("{}", fmt::join(names, " "))});
   }
-  return table.text();
+  return table.text() + (space.is_chain()
+                             ? "\nA chain: layers choose their channels, of which the shapes have the most\n"
+                             : "");
 }
 
 std::string heading(const ShownSpace& shown) {
@@ -286,6 +319,12 @@ int run(const SpaceOptions& options) {
   ShownSpace shown{.space = std::move(space), .precision = precision, .num_operators = num_operators};
   std::optional<Pricing> pricing;
   if (!options.pricing.lut.empty()) {
+    if (shown.space.is_chain()) {
+      throw ValueError(fmt::format(
+          "--lut must be of a space with one time for each candidate, got {}, a chain: latgrad arch prices "
+          "its architectures",
+          shown.space.name()));
+    }
     pricing = load_pricing(options.pricing);
     shown.statistic = pricing->options.statistic;
     shown.model = search::build_latency_model(

@@ -63,6 +63,7 @@ void Carriers::add_net(std::string name, const net::Net& net) {
 }
 
 void Carriers::add_space(const search::Space& space, search::Precision precision) {
+  refuse_chain(space, "a profiled space");
   SpaceCarrier carrier{space, precision, {}, places(search::lower_fixed(space, precision))};
   for (size_t layer = 0; layer < space.layers().size(); ++layer) {
     const std::vector<bool>& is_offered = space.layers()[layer].offered;

@@ -61,6 +61,7 @@ Reference net_reference(std::string name, const net::Net& net) {
 }
 
 search::Architecture reference_architecture(const search::Space& space, search::Precision precision) {
+  refuse_chain(space, "a profiled space");
   search::Architecture arch;
   for (size_t layer = 0; layer < space.layers().size(); ++layer) {
     const std::vector<bool>& offered = space.layers()[layer].offered;

@@ -73,6 +73,9 @@ void check_architecture(const SpaceImpl& space, const Architecture& arch, LayerC
   }
   for (size_t layer = 0; layer < arch.size(); ++layer) {
     check_choice(space, layer, arch[layer], count, place);
+    const int predecessor = layer == 0 ? 0 : arch[layer - 1];
+    check_fits(space, layer, static_cast<size_t>(predecessor), static_cast<size_t>(arch[layer]), count,
+               place);
   }
 }
 
@@ -97,6 +100,35 @@ void check_offered(const SpaceImpl& space, size_t layer, size_t candidate) {
                      {.file = space.source});
   }
   check_choice(space, layer, static_cast<int64_t>(candidate), LayerCount::kFromZero, {.file = space.source});
+}
+
+void check_fits(const SpaceImpl& space, size_t layer, size_t predecessor, size_t candidate, LayerCount count,
+                const Place& place) {
+  if (!space.is_chain || layer == 0) return;
+  const LayerInfo& before = space.layers[layer - 1];
+  const LayerInfo& info = space.layers[layer];
+  if (predecessor >= before.candidates.size()) {
+    throw ValueError(fmt::format("the predecessor in {} must be one of {}; got {}",
+                                 layer_name(layer - 1, count), choices(before), predecessor),
+                     place);
+  }
+  if (fits(space, layer, predecessor, candidate)) return;
+  throw ValueError(
+      fmt::format("{} must choose what fits behind {} of {} channels, got {} of {} channels",
+                  layer_name(layer, count), before.candidates[predecessor], before.channels[predecessor],
+                  info.candidates[candidate], info.channels[candidate]),
+      place);
+}
+
+void check_pair(const SpaceImpl& space, size_t layer, size_t predecessor, size_t candidate) {
+  check_offered(space, layer, candidate);
+  check_fits(space, layer, predecessor, candidate, LayerCount::kFromZero, {.file = space.source});
+}
+
+int64_t last_channels(const SpaceImpl& space, size_t last) {
+  if (!space.is_chain) return space.layers.back().out_channels;
+  check_offered(space, space.layers.size() - 1, last);
+  return space.layers.back().channels[last];
 }
 
 Architecture parse_choices(const SpaceImpl& space, std::string_view text, const Place& place) {

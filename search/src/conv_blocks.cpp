@@ -35,13 +35,15 @@ int64_t expanded_channels(const proto::Block& block, const BlockPlace& place) {
   return std::llround(channels);
 }
 
-void check_groups(int64_t groups, int64_t in_channels, int64_t out_channels, const BlockPlace& place) {
+// False only in a chain.
+bool groups_fit(int64_t groups, int64_t in_channels, int64_t out_channels, const BlockPlace& place) {
   for (const int64_t channels : {in_channels, out_channels}) {
-    if (channels % groups != 0) {
-      place.fail(
-          fmt::format("groups must divide the channels, got {} groups of {} channels", groups, channels));
-    }
+    if (channels % groups == 0) continue;
+    if (place.is_chain) return false;
+    place.fail(
+        fmt::format("groups must divide the channels, got {} groups of {} channels", groups, channels));
   }
+  return true;
 }
 
 // Of a Depthwise or a Conv: `kernel`, or `kernel_h` and `kernel_w`.
@@ -113,31 +115,34 @@ class BlockWriter {
         channels_(expanded_channels(block, place)),
         squeeze_(squeeze_excite_of(block, place)) {}
 
-  Fragment write() {
+  std::optional<Fragment> write() {
     check_range("groups", block_.groups(), 1, kMaxChannels, place_.source, place_.field);
+    if (!groups_fit(block_.groups(), channels_, place_.layer.out_channels, place_)) return std::nullopt;
     if (block_.has_conv()) {
       if (block_.depthwise_size() > 0) place_.fail("a block must have conv or depthwise, got both");
-      write_fused();
+      if (!write_fused()) return std::nullopt;
     } else if (block_.depthwise_size() == 0) {
       place_.fail("a block must have at least one depthwise convolution, or conv, got none");
     } else {
-      write_expansion();
+      if (!write_expansion()) return std::nullopt;
       write_depthwise();
     }
-    check_groups(block_.groups(), channels_, place_.layer.out_channels, place_);
     builder_.conv("project", {.out_channels = place_.layer.out_channels, .groups = block_.groups()});
     if (block_.residual() && place_.may_add_input()) builder_.add(builder_.input(), "sum");
     return builder_.finish();
   }
 
  private:
-  void write_expansion() {
+  // Whether its groups fit.
+  bool write_expansion() {
     const bool expands = block_.has_expand() || block_.has_expand_channels();
-    if (!expands || (place_.space.drop_unit_expansion() && channels_ == place_.layer.in_channels)) return;
-    check_groups(block_.groups(), place_.layer.in_channels, channels_, place_);
+    if (!expands || (place_.space.drop_unit_expansion() && channels_ == place_.layer.in_channels))
+      return true;
+    if (!groups_fit(block_.groups(), place_.layer.in_channels, channels_, place_)) return false;
     builder_.conv("expand",
                   {.out_channels = channels_, .groups = block_.groups(), .activation = activation_});
     if (block_.shuffle() && block_.groups() > 1) builder_.shuffle(block_.groups(), "expand_shuffle");
+    return true;
   }
 
   void write_depthwise() {
@@ -168,11 +173,13 @@ class BlockWriter {
                  squeeze);
   }
 
-  void write_fused() {
+  // Whether its groups fit.
+  bool write_fused() {
     const proto::Conv& conv = block_.conv();
     if (conv.residual()) place_.fail("the conv of a block must not have a residual: the block has one");
     const KernelSize kernel = kernel_of(conv, "conv", place_);
-    check_groups(conv.groups(), place_.layer.in_channels, channels_, place_);
+    check_range("conv groups", conv.groups(), 1, kMaxChannels, place_.source, place_.field);
+    if (!groups_fit(conv.groups(), place_.layer.in_channels, channels_, place_)) return false;
     with_squeeze("expand",
                  {.out_channels = channels_,
                   .kernel = kernel,
@@ -182,6 +189,7 @@ class BlockWriter {
                   .groups = conv.groups(),
                   .activation = conv.has_activation() ? conv.activation() : activation_},
                  squeeze_);
+    return true;
   }
 
   // The convolution, and squeeze-and-excite behind it or before its activation.
@@ -207,15 +215,15 @@ class BlockWriter {
 
 }  // namespace
 
-Fragment generate_block(const proto::Block& block, const BlockPlace& place) {
+std::optional<Fragment> generate_block(const proto::Block& block, const BlockPlace& place) {
   return BlockWriter(block, place).write();
 }
 
-Fragment generate_conv(const proto::Conv& conv, const BlockPlace& place) {
+std::optional<Fragment> generate_conv(const proto::Conv& conv, const BlockPlace& place) {
   const LayerInfo& layer = place.layer;
   const KernelSize kernel = kernel_of(conv, "conv", place);
   check_range("conv groups", conv.groups(), 1, kMaxChannels, place.source, place.field);
-  check_groups(conv.groups(), layer.in_channels, layer.out_channels, place);
+  if (!groups_fit(conv.groups(), layer.in_channels, layer.out_channels, place)) return std::nullopt;
   FragmentBuilder builder(layer.in_channels);
   builder.conv("conv", {.out_channels = layer.out_channels,
                         .kernel = kernel,

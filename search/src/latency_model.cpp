@@ -2,60 +2,26 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
 
 #include "latgrad/base/error.h"
 #include "latgrad/base/parallel_for.h"
 #include "latgrad/search/lowering.h"
 #include "layer_name.h"
 #include "operator_collection.h"
+#include "part_price.h"
 
 namespace latgrad::search {
-namespace {
-
-struct Price {
-  std::array<double, lut::kStatistics.size()> found_us{};  // one for each of lut::kStatistics
-  std::vector<lut::OperatorKey> missing;
-};
-
-Price price(const net::Net& net, const lut::Table& table, const lut::EstimateOptions& options) {
-  const net::NetShapes shapes = net::infer_shapes(net);
-  const lut::Estimate estimate = lut::estimate(net, shapes, table, options);
-  Price result;
-  for (size_t i = 0; i < net.ops.size(); ++i) {
-    const std::vector<uint32_t>& records = estimate.ops[i].records;
-    if (records.empty()) {
-      result.missing.push_back(lut::operator_key(net.ops[i], shapes.ops[i]));
-      continue;
-    }
-    for (size_t s = 0; s < lut::kStatistics.size(); ++s) {
-      result.found_us[s] += lut::joined_time_us(records, table, options.mode, lut::kStatistics[s]);
-    }
-  }
-  return result;
-}
-
-}  // namespace
 
 using internal::layer_name;
 using internal::LayerCount;
+using internal::Price;
 
 double LatencyModel::estimate_us(const Architecture& arch, lut::Statistic statistic) const {
-  if (!fixed_complete) {
-    throw ValueError(
-        "an architecture has no price while operators outside the layers are missing from the table");
-  }
-  if (arch.size() != num_layers) {
-    throw ValueError(
-        fmt::format("an architecture must choose for {} layers, got {}", num_layers, arch.size()));
-  }
+  internal::check_choices(arch, num_layers, num_candidates, fixed_complete);
   double total_us = by(statistic).fixed_us;
   for (size_t layer = 0; layer < num_layers; ++layer) {
     const int choice = arch[layer];
-    if (choice < 0 || static_cast<size_t>(choice) >= num_candidates) {
-      throw ValueError(fmt::format("{} must choose a candidate from 0 to {}, got {}",
-                                   layer_name(layer, LayerCount::kFromZero), num_candidates - 1, choice));
-    }
     if (!is_valid(layer, static_cast<size_t>(choice))) {
       throw ValueError(fmt::format("{} must choose a candidate that is offered and priced, got {}",
                                    layer_name(layer, LayerCount::kFromZero), choice));
@@ -74,6 +40,12 @@ std::vector<double> LatencyModel::spread_us() const {
 
 LatencyModel build_latency_model(const Space& space, const lut::Table& table,
                                  const LatencyModelOptions& options) {
+  if (space.is_chain()) {
+    throw ValueError(fmt::format(
+        "the latency model of a chain must be a chain model (build_chain_model), as in {} the time of a "
+        "candidate depends on the channels that the layer before chose",
+        space.name()));
+  }
   const std::vector<LayerInfo>& layers = space.layers();
   LatencyModel model;
   model.num_layers = layers.size();
@@ -85,7 +57,7 @@ LatencyModel build_latency_model(const Space& space, const lut::Table& table,
 
   const lut::EstimateOptions estimate_options{
       .device = model.device, .mode = options.mode, .matching = lut::Matching::kMeaning};
-  const Price fixed = price(lower_fixed(space, options.precision), table, estimate_options);
+  const Price fixed = internal::price(lower_fixed(space, options.precision), table, estimate_options);
   for (size_t s = 0; s < model.prices.size(); ++s) {
     model.prices[s] = {.fixed_us = fixed.found_us[s], .table_us = std::vector<double>(num_choices)};
   }
@@ -99,7 +71,8 @@ LatencyModel build_latency_model(const Space& space, const lut::Table& table,
     const size_t layer = i / model.num_candidates;
     const size_t candidate = i % model.num_candidates;
     if (!is_offered(layer, candidate)) return;
-    prices[i] = price(lower_block(space, layer, candidate, options.precision), table, estimate_options);
+    prices[i] =
+        internal::price(lower_block(space, layer, candidate, options.precision), table, estimate_options);
   });
 
   internal::OperatorCollection missing;
@@ -122,21 +95,27 @@ LatencyModel build_latency_model(const Space& space, const lut::Table& table,
 
 std::vector<MissingOperator> required_operators(const Space& space, Precision precision) {
   internal::OperatorCollection collection;
-  const auto add = [&](const net::Net& net, const std::string& user) {
+  const auto add = [&](const net::Net& net, const std::string& user, const std::vector<bool>& left_out = {}) {
     const net::NetShapes shapes = net::infer_shapes(net);
     for (size_t i = 0; i < net.ops.size(); ++i) {
-      collection.add(lut::operator_key(net.ops[i], shapes.ops[i]), user);
+      if (left_out.empty() || !left_out[i])
+        collection.add(lut::operator_key(net.ops[i], shapes.ops[i]), user);
     }
   };
-  add(lower_fixed(space, precision), internal::kFixedPart);
-  for (size_t layer = 0; layer < space.layers().size(); ++layer) {
+  const LayerInfo& last = space.layers().back();
+  const std::vector<bool> depends = internal::depends_on_last(space, precision);
+  std::vector<bool> does_not_depend = depends;
+  does_not_depend.flip();
+  const auto any_last = std::ranges::find(last.offered, true) - last.offered.begin();
+  add(lower_fixed(space, precision, static_cast<size_t>(any_last)), internal::kFixedPart, depends);
+  internal::for_each_block(space, [&](size_t layer, size_t predecessor, size_t candidate) {
     const LayerInfo& info = space.layers()[layer];
-    for (size_t candidate = 0; candidate < info.candidates.size(); ++candidate) {
-      if (!info.offered[candidate]) continue;
-      add(lower_block(space, layer, candidate, precision),
-          internal::user_name(layer, info.candidates[candidate]));
+    const std::string user = internal::user_name(layer, info.candidates[candidate]);
+    add(lower_block(space, layer, candidate, precision, predecessor), user);
+    if (layer + 1 == space.layers().size() && space.is_chain()) {
+      add(lower_fixed(space, precision, candidate), user, does_not_depend);
     }
-  }
+  });
   return collection.take();
 }
 

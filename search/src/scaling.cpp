@@ -34,6 +34,7 @@ void scale_width(proto::Space& file, double width) {
     stage.set_channels(scaled_channels(stage.channels(), width));
   }
   for (proto::Candidate& candidate : *file.mutable_candidate()) {
+    if (candidate.has_channels()) candidate.set_channels(scaled_channels(candidate.channels(), width));
     if (candidate.block().has_expand_channels()) {
       proto::Block& block = *candidate.mutable_block();
       block.set_expand_channels(scaled_channels(block.expand_channels(), width));

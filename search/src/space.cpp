@@ -63,6 +63,12 @@ const std::vector<LayerInfo>& Space::layers() const { return impl_->layers; }
 
 size_t Space::max_candidates() const { return impl_->max_candidates; }
 
+bool Space::is_chain() const { return impl_->is_chain; }
+
+bool Space::fits(size_t layer, size_t predecessor, size_t candidate) const {
+  return internal::fits(*impl_, layer, predecessor, candidate);
+}
+
 net::Shape Space::input_shape() const {
   const internal::proto::Input& input = impl_->file.input();
   return {input.batch(), input.channels(), input.height(), input.width()};
@@ -94,6 +100,13 @@ std::string Space::format_architecture(const Architecture& arch) const {
 
 void Space::check(const Architecture& arch) const {
   internal::check_architecture(*impl_, arch, internal::LayerCount::kFromZero, {.file = impl_->source});
+}
+
+void refuse_chain(const Space& space, std::string_view what) {
+  if (!space.is_chain()) return;
+  throw ValueError(fmt::format("{} must have layers whose channels do not depend on choices, got {}, a chain",
+                               what, space.name()),
+                   {.file = space.impl().source});
 }
 
 Precision parse_precision(std::string_view text) {

@@ -141,10 +141,10 @@ Fragment generate_stem(const proto::Space& space, Precision precision) {
   return builder.finish();
 }
 
-Fragment generate_head(const proto::Space& space, const LayerInfo& last, Precision precision) {
+Fragment generate_head(const proto::Space& space, int64_t channels, Precision precision) {
   const proto::Head& head = space.head();
-  FragmentBuilder builder(last.out_channels);
-  if (last.tokens > 0) {
+  FragmentBuilder builder(channels);
+  if (space.has_sequence()) {
     builder.layer_norm("head_norm");
   } else if (head.has_channels()) {
     const ActivationKind activation = head.has_activation() ? head.activation() : space.activation();
@@ -155,10 +155,10 @@ Fragment generate_head(const proto::Space& space, const LayerInfo& last, Precisi
   return builder.finish();
 }
 
-Fragment generate_classifier(const proto::Space& space, const LayerInfo& last) {
-  const bool reads_tokens = last.tokens > 0;
+Fragment generate_classifier(const proto::Space& space, int64_t channels) {
+  const bool reads_tokens = space.has_sequence();
   const proto::Head& head = space.head();
-  FragmentBuilder builder(head.has_channels() && !reads_tokens ? head.channels() : last.out_channels);
+  FragmentBuilder builder(head.has_channels() && !reads_tokens ? head.channels() : channels);
   if (!reads_tokens) {
     builder.average_pool("pool");
   } else if (space.sequence().class_token()) {

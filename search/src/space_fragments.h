@@ -27,6 +27,9 @@ struct BlockPlace {
   Precision precision;
   std::string source;
   std::string field;
+  // In a chain, what does not go with the channels of the layer before is not offered behind them, and no
+  // error.
+  bool is_chain;
 
   [[noreturn]] void fail(const std::string& message) const;
   bool keeps_shape() const;
@@ -41,20 +44,20 @@ struct BlockPlace {
 std::optional<Fragment> generate_candidate(const proto::Candidate& candidate, const BlockPlace& place);
 
 // conv_blocks.cpp
-Fragment generate_block(const proto::Block& block, const BlockPlace& place);
-Fragment generate_conv(const proto::Conv& conv, const BlockPlace& place);
+std::optional<Fragment> generate_block(const proto::Block& block, const BlockPlace& place);
+std::optional<Fragment> generate_conv(const proto::Conv& conv, const BlockPlace& place);
 std::optional<Fragment> generate_pool(const proto::Pool& pool, const BlockPlace& place);
 std::optional<Fragment> generate_skip(const proto::Skip& skip, const BlockPlace& place);
 // transformer_block.cpp
 std::optional<Fragment> generate_transformer(const proto::Transformer& transformer, const BlockPlace& place);
 // written_block.cpp
-Fragment generate_written(const proto::Operators& operators, const BlockPlace& place);
+std::optional<Fragment> generate_written(const proto::Operators& operators, const BlockPlace& place);
 
 bool holds(proto::When when, Precision precision);
 
 Fragment generate_stem(const proto::Space& space, Precision precision);
-// The convolution behind the last layer; of tokens the norm.
-Fragment generate_head(const proto::Space& space, const LayerInfo& last, Precision precision);
-Fragment generate_classifier(const proto::Space& space, const LayerInfo& last);
+// The convolution behind the last layer, which writes so many channels; of tokens the norm.
+Fragment generate_head(const proto::Space& space, int64_t channels, Precision precision);
+Fragment generate_classifier(const proto::Space& space, int64_t channels);
 
 }  // namespace latgrad::search::internal

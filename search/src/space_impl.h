@@ -21,8 +21,17 @@ struct SpaceImpl {
   std::vector<std::vector<int>> candidates;  // [layers][candidates of the layer], their places in the file
   size_t max_candidates = 0;
   int64_t num_operators = 0;  // of all candidates of all layers
+  bool is_chain = false;
+  // Of a chain: [layers][candidates of the layer before (1 of the first), candidates], row-major.
+  std::vector<std::vector<bool>> fits;
   std::vector<std::pair<std::string, Architecture>> architectures;
 };
+
+// As Space::fits.
+bool fits(const SpaceImpl& space, size_t layer, size_t predecessor, size_t candidate);
+
+// A layer as a candidate has it behind a predecessor, without a list of candidates.
+LayerInfo layer_behind(const SpaceImpl& space, size_t layer, size_t predecessor, size_t candidate);
 
 // Checks and plans everything but the architectures.
 // Errors: ValueError naming the field.

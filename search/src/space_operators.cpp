@@ -23,6 +23,7 @@ std::vector<uint32_t> OperatorNumbers::add(const net::Net& net) {
 }
 
 SpaceOperators::SpaceOperators(const Space& space, Precision precision) {
+  refuse_chain(space, "a calibrated space");
   fixed_ = numbers_.add(lower_fixed(space, precision));
   for (size_t layer = 0; layer < space.layers().size(); ++layer) {
     const LayerInfo& info = space.layers()[layer];

@@ -54,6 +54,10 @@ void check_candidates(const SpaceImpl& space) {
                                    candidate.name()),
                        {.file = space.source, .field = "candidate name"});
     }
+    if (candidate.has_channels()) {
+      check_range("candidate channels", candidate.channels(), 1, kMaxChannels, space.source,
+                  "candidate " + candidate.name());
+    }
   }
 }
 
@@ -166,39 +170,127 @@ std::vector<int> candidates_of(const SpaceImpl& space, const proto::Stage& stage
   return chosen;
 }
 
+// Whether a candidate of the last planned layer fits behind one of the layer before it. What is wrong, and
+// what fits, is so in every precision.
+bool generates(SpaceImpl& space, size_t predecessor, size_t candidate) {
+  const size_t layer = space.layers.size() - 1;
+  const proto::Candidate& written = space.file.candidate(space.candidates[layer][candidate]);
+  std::string field = fmt::format("candidate {} in layer {}", written.name(), layer + 1);
+  if (space.is_chain && layer > 0) {
+    field += fmt::format(" behind {}", space.layers[layer - 1].candidates[predecessor]);
+  }
+  const LayerInfo info = layer_behind(space, layer, predecessor, candidate);
+  const auto block = generate_candidate(written, {.space = space.file,
+                                                  .stage = space.file.stage(space.stages[layer]),
+                                                  .layer = info,
+                                                  .precision = Precision::kFp32,
+                                                  .source = space.source,
+                                                  .field = field,
+                                                  .is_chain = space.is_chain});
+  if (!block) return false;
+  space.num_operators += static_cast<int64_t>(block->ops.size());
+  check_range("the number of operators of all candidates", space.num_operators, 0, kMaxOperators,
+              space.source, field);
+  return true;
+}
+
+// Of the last planned layer: those that fit behind any that the layer before offers.
+void plan_fits(SpaceImpl& space) {
+  const size_t layer = space.layers.size() - 1;
+  LayerInfo& info = space.layers[layer];
+  const size_t num_candidates = info.candidates.size();
+  const std::vector<bool> before = layer == 0 ? std::vector<bool>{true} : space.layers[layer - 1].offered;
+  std::vector<bool>& fits = space.fits.emplace_back(before.size() * num_candidates);
+  for (size_t predecessor = 0; predecessor < before.size(); ++predecessor) {
+    if (!before[predecessor]) continue;
+    for (size_t candidate = 0; candidate < num_candidates; ++candidate) {
+      if (!generates(space, predecessor, candidate)) continue;
+      fits[predecessor * num_candidates + candidate] = true;
+      info.offered[candidate] = true;
+    }
+  }
+}
+
+void check_offers(const SpaceImpl& space, size_t layer) {
+  const std::vector<bool>& offered = space.layers[layer].offered;
+  if (std::ranges::find(offered, true) != offered.end()) return;
+  throw ValueError("a layer must offer at least one candidate, got none that fits",
+                   {.file = space.source, .field = fmt::format("layer {}", layer + 1)});
+}
+
 void plan_layer(SpaceImpl& space, int stage, const std::vector<int>& candidates, LayerInfo layer) {
   // Every candidate reduces the map as a 1x1 convolution of this stride does, whatever its kernel.
   layer.out_height = convolved_size(layer.in_height, /*kernel=*/1, layer.stride, /*pad=*/0);
   layer.out_width = convolved_size(layer.in_width, /*kernel=*/1, layer.stride, /*pad=*/0);
   for (const int place : candidates) {
     const proto::Candidate& candidate = space.file.candidate(place);
-    const std::string field =
-        fmt::format("candidate {} in layer {}", candidate.name(), space.layers.size() + 1);
-    // What is wrong, and what is offered, is so in every precision.
-    const auto block = generate_candidate(candidate, {.space = space.file,
-                                                      .stage = space.file.stage(stage),
-                                                      .layer = layer,
-                                                      .precision = Precision::kFp32,
-                                                      .source = space.source,
-                                                      .field = field});
-    if (block) space.num_operators += static_cast<int64_t>(block->ops.size());
-    check_range("the number of operators of all candidates", space.num_operators, 0, kMaxOperators,
-                space.source, field);
     layer.candidates.push_back(candidate.name());
-    layer.offered.push_back(block.has_value());
+    layer.channels.push_back(candidate.has_channels() ? candidate.channels() : layer.out_channels);
   }
-  if (std::ranges::find(layer.offered, true) == layer.offered.end()) {
-    throw ValueError("a layer must offer at least one candidate, got none that fits",
-                     {.file = space.source, .field = fmt::format("layer {}", space.layers.size() + 1)});
-  }
+  layer.offered.assign(candidates.size(), false);
   space.max_candidates = std::max(space.max_candidates, candidates.size());
   space.layers.push_back(std::move(layer));
   space.stages.push_back(stage);
   space.candidates.push_back(candidates);
+  if (space.is_chain) {
+    plan_fits(space);
+  } else {
+    for (size_t candidate = 0; candidate < candidates.size(); ++candidate) {
+      space.layers.back().offered[candidate] = generates(space, 0, candidate);
+    }
+  }
+  check_offers(space, space.layers.size() - 1);
+}
+
+// A candidate of a chain is offered where an architecture can choose it: something must fit behind it, too.
+void drop_dead_ends(SpaceImpl& space) {
+  for (size_t layer = space.layers.size() - 1; layer > 0; --layer) {
+    LayerInfo& before = space.layers[layer - 1];
+    const std::vector<bool>& offered = space.layers[layer].offered;
+    for (size_t predecessor = 0; predecessor < before.offered.size(); ++predecessor) {
+      bool leads_on = false;
+      for (size_t candidate = 0; candidate < offered.size(); ++candidate) {
+        const size_t pair = predecessor * offered.size() + candidate;
+        space.fits[layer][pair] = space.fits[layer][pair] && offered[candidate];
+        leads_on = leads_on || space.fits[layer][pair];
+      }
+      before.offered[predecessor] = leads_on;
+    }
+  }
+  std::vector<bool>& first = space.fits.front();
+  for (size_t candidate = 0; candidate < first.size(); ++candidate) {
+    first[candidate] = space.layers.front().offered[candidate];
+  }
+}
+
+int64_t most_channels(const LayerInfo& layer) {
+  int64_t most = 0;
+  for (size_t candidate = 0; candidate < layer.channels.size(); ++candidate) {
+    if (layer.offered[candidate]) most = std::max(most, layer.channels[candidate]);
+  }
+  return most;
+}
+
+void plan_chain(SpaceImpl& space) {
+  drop_dead_ends(space);
+  for (size_t layer = 0; layer < space.layers.size(); ++layer) {
+    LayerInfo& info = space.layers[layer];
+    info.out_channels = most_channels(info);
+    if (layer > 0) info.in_channels = space.layers[layer - 1].out_channels;
+  }
+}
+
+// Whether any candidate that a stage lists has channels of its own.
+bool has_widths(const SpaceImpl& space) {
+  return std::ranges::any_of(space.file.stage(), [&](const proto::Stage& stage) {
+    return std::ranges::any_of(candidates_of(space, stage),
+                               [&](int place) { return space.file.candidate(place).has_channels(); });
+  });
 }
 
 void plan_stages(SpaceImpl& space, Map in) {
   check_unique_names("stage", space.file.stage(), space.source);
+  space.is_chain = has_widths(space);
   int64_t num_layers = 0;
   int64_t widest = 0;
   for (int place = 0; place < space.file.stage_size(); ++place) {
@@ -212,6 +304,10 @@ void plan_stages(SpaceImpl& space, Map in) {
     widest = std::max(widest, static_cast<int64_t>(candidates.size()));
     check_range("the number of layers times candidates", num_layers * widest, 1, kMaxChoices, space.source,
                 field);
+    if (space.is_chain) {
+      check_range("the number of layers times pairs of candidates", num_layers * widest * widest, 1,
+                  kMaxChoices, space.source, field);
+    }
     for (int64_t i = 0; i < stage.layers(); ++i) {
       LayerInfo layer;
       layer.in_channels = in.channels;
@@ -229,6 +325,7 @@ void plan_stages(SpaceImpl& space, Map in) {
     throw ValueError("a space must have at least one stage, got none",
                      {.file = space.source, .field = "stage"});
   }
+  if (space.is_chain) plan_chain(space);
 }
 
 void check_head(const SpaceImpl& space) {
@@ -243,6 +340,28 @@ void check_head(const SpaceImpl& space) {
 }
 
 }  // namespace
+
+bool fits(const SpaceImpl& space, size_t layer, size_t predecessor, size_t candidate) {
+  const std::vector<bool>& offered = space.layers[layer].offered;
+  if (space.is_chain) return space.fits[layer][predecessor * offered.size() + candidate];
+  return offered[candidate] && (layer == 0 || space.layers[layer - 1].offered[predecessor]);
+}
+
+LayerInfo layer_behind(const SpaceImpl& space, size_t layer, size_t predecessor, size_t candidate) {
+  const LayerInfo& info = space.layers[layer];
+  const bool depends = space.is_chain && layer > 0;
+  return {.in_channels = depends ? space.layers[layer - 1].channels[predecessor] : info.in_channels,
+          .out_channels = info.channels[candidate],
+          .in_height = info.in_height,
+          .in_width = info.in_width,
+          .out_height = info.out_height,
+          .out_width = info.out_width,
+          .stride = info.stride,
+          .tokens = info.tokens,
+          .candidates = {},
+          .offered = {},
+          .channels = {}};
+}
 
 SpaceImpl plan_space(proto::Space file, std::string source) {
   SpaceImpl space;

@@ -13,6 +13,7 @@ namespace latgrad::search {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr const char* kSearched = "a space that is searched";
 
 // Calls visit(layer, candidate, cell) for what the space offers.
 template <typename Visit>
@@ -27,6 +28,7 @@ void for_each_offered(const Space& space, const Visit& visit) {
 
 template <typename Count>
 AdditiveCost counted(const Space& space, Precision precision, const Count& count) {
+  refuse_chain(space, "the space of additive costs");
   AdditiveCost cost{.table = std::vector<double>(space.layers().size() * space.max_candidates()),
                     .budget = kInfinity};
   const auto of = [&count](const net::Net& net) {
@@ -71,6 +73,7 @@ int64_t fixed_peak_bytes(const Space& space, Precision precision) {
 struct Problem {
   explicit Problem(const SpaceQuery& query)
       : num_layers(query.space.layers().size()), num_candidates(query.space.max_candidates()) {
+    refuse_chain(query.space, kSearched);
     const size_t cells = num_layers * num_candidates;
     valid.assign(cells, 0);
     for_each_offered(query.space, [&](size_t layer, size_t candidate, size_t cell) {
@@ -188,6 +191,7 @@ std::vector<SpaceSearch> search_space(const SpaceQuery& query, std::span<const d
 }
 
 int64_t least_peak_bytes(const Space& space, Precision precision) {
+  refuse_chain(space, kSearched);
   int64_t least = fixed_peak_bytes(space, precision);
   std::vector<int64_t> of_layers(space.layers().size(), std::numeric_limits<int64_t>::max());
   for_each_offered(space, [&](size_t layer, size_t candidate, size_t) {

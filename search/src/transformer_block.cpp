@@ -85,6 +85,7 @@ void write_attention(FragmentBuilder& builder, const proto::Transformer& transfo
 }  // namespace
 
 std::optional<Fragment> generate_transformer(const proto::Transformer& transformer, const BlockPlace& place) {
+  if (place.is_chain && !place.keeps_shape()) return std::nullopt;
   const int64_t mlp_channels = mlp_channels_of(transformer, place);
   FragmentBuilder builder(place.layer.in_channels);
   write_attention(builder, transformer, place);

@@ -115,8 +115,9 @@ Fragment written_fragment(const proto::Operators& operators, const BlockPlace& p
   return fragment;
 }
 
+// False in a chain where the operators keep other channels than the layer is to write.
 // Errors: where shapes do not fit together, or the result is not what the next layer reads.
-void check_shapes(const Fragment& fragment, const BlockPlace& place) {
+bool shapes_fit(const Fragment& fragment, const BlockPlace& place) {
   net::Net net;
   net.name = place.field;
   net.source = place.source;
@@ -131,23 +132,24 @@ void check_shapes(const Fragment& fragment, const BlockPlace& place) {
   const net::NetShapes shapes = net::infer_shapes(net);
   const net::Shape result = fragment.ops.empty() ? with_batch(place.layer.in_shape(), place)
                                                  : shapes.ops.back().outputs.front().shape;
-  if (result != with_batch(place.layer.out_shape(), place)) {
-    place.fail(fmt::format("the operators must write what the next layer reads, {}, got {}",
-                           net::to_string(with_batch(place.layer.out_shape(), place)),
-                           net::to_string(result)));
-  }
+  if (result == with_batch(place.layer.out_shape(), place)) return true;
+  LayerInfo kept = place.layer;
+  kept.out_channels = kept.in_channels;
+  if (place.is_chain && result == with_batch(kept.out_shape(), place)) return false;
+  place.fail(fmt::format("the operators must write what the next layer reads, {}, got {}",
+                         net::to_string(with_batch(place.layer.out_shape(), place)), net::to_string(result)));
 }
 
 }  // namespace
 
-Fragment generate_written(const proto::Operators& operators, const BlockPlace& place) {
+std::optional<Fragment> generate_written(const proto::Operators& operators, const BlockPlace& place) {
   if (operators.op_size() > kMaxWrittenOperators) {
     place.fail(fmt::format("a candidate must have at most {} operators, got {}", kMaxWrittenOperators,
                            operators.op_size()));
   }
   try {
     Fragment fragment = written_fragment(operators, place);
-    check_shapes(fragment, place);
+    if (!shapes_fit(fragment, place)) return std::nullopt;
     return fragment;
   } catch (const Error& error) {
     if (error.place().field == place.field) throw;

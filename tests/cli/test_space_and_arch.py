@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import assert_fails, relu_record, run, run_json, shared, with_times, write_lut
+from conftest import assert_fails, record, relu_record, run, run_json, shared, with_times, write_lut
 
 
 def test_space_without_a_table():
@@ -27,6 +27,52 @@ def test_space_for_people():
 
 def test_number_of_architectures_is_exact_beyond_64_bits():
     assert run_json("space", "fbnet", "--json")["num_architectures"] == 9**22
+
+
+CHAIN = """
+name: "chain"
+input { height: 8 width: 8 }
+candidate { name: "narrow" channels: 4 conv { kernel: 3 } }
+candidate { name: "wide" channels: 6 conv { kernel: 1 } }
+candidate { name: "skip" channels: 4 skip { } }
+stage { name: "a" channels: 4 layers: 3 }
+head { classes: 2 }
+"""
+
+
+def test_a_chain_counts_the_architectures_whose_neighbours_fit(tmp_path):
+    chain = tmp_path / "chain.textproto"
+    chain.write_text(CHAIN)
+    shown = run_json("space", chain, "--json")
+    # The first layer reads 3 channels. Behind 4 channels fit all three, behind 6 all but the skip; of the first two
+    # layers' choices 3 end in 4 channels and 2 in 6.
+    assert shown["layers"][0]["offered"] == [True, True, False]
+    assert shown["layers"][0]["channels"] == [4, 6, 4]
+    assert shown["num_architectures"] == 3 * 3 + 2 * 2
+    text = run("space", chain).stdout
+    assert "A chain: layers choose their channels, of which the shapes have the most\n" in text
+
+
+def test_arch_of_a_chain_is_the_sum_of_its_parts(tmp_path):
+    chain = tmp_path / "chain.textproto"
+    chain.write_text(CHAIN)
+    arch = "narrow skip wide"
+    nearly_empty = write_lut(tmp_path / "nearly_empty.json", [relu_record(1)])
+    missing = run_json("arch", chain, arch, "--lut", nearly_empty, "--json", rc=3)["missing"]
+    lut = write_lut(tmp_path / "lut.json", [
+        record(op["op_type"], op["input_shapes"], op["input_dtypes"], 10.0 + i, op["op_args"])
+        for i, op in enumerate(missing)])
+    priced = run_json("arch", chain, arch, "--lut", lut, "--json")
+    assert priced["layers"][1]["us"] == 0
+    parts = priced["fixed_us"] + sum(layer["us"] for layer in priced["layers"])
+    assert priced["total_us"] == pytest.approx(parts)
+
+
+def test_a_chain_has_no_table_of_candidates_and_no_exact_search(tmp_path):
+    lut = write_lut(tmp_path / "lut.json", [relu_record(1)])
+    assert_fails(run("space", "fbnet_v2_like", "--lut", lut), 1, "latgrad arch prices its architectures")
+    assert_fails(run("search", "fbnet_v2_like", "--lut", lut, "--budget", "20ms"), 1,
+                 "a space that is searched must have layers whose channels do not depend on choices")
 
 
 def test_scaled_space_is_written_as_a_file(tmp_path):

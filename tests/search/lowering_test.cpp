@@ -150,21 +150,26 @@ TEST(LoweringTest, FixedPartHasAGapWithKnownShapes) {
 
 // Whatever is chosen, a block leaves the shape that the next layer expects.
 TEST(LoweringTest, EveryBlockFitsItsLayer) {
-  for (const char* file : {"fbnet", "fbnet_a", "fbnet_c", "fbnet_96", "fbnet_cifar", "chamnet_a", "chamnet_c",
-                           "chamnet_e", "tiny", "mobilenet_v2", "proxylessnas", "mobilenet_v3_large",
-                           "mobilenet_v3_small", "once_for_all", "efficientnet_b0", "fbnet_v3", "vit_tiny"}) {
+  for (const char* file :
+       {"fbnet", "fbnet_a", "fbnet_c", "fbnet_96", "fbnet_cifar", "chamnet_a", "chamnet_c", "chamnet_e",
+        "tiny", "mobilenet_v2", "proxylessnas", "mobilenet_v3_large", "mobilenet_v3_small", "once_for_all",
+        "efficientnet_b0", "fbnet_v3", "vit_tiny", "fbnet_v2_like"}) {
     SCOPED_TRACE(file);
     const Space space = Space::load(source_file(std::string("data/spaces/") + file + ".textproto"));
     for (size_t layer = 0; layer < space.layers().size(); ++layer) {
       const LayerInfo& info = space.layers()[layer];
-      for (size_t candidate = 0; candidate < info.candidates.size(); ++candidate) {
-        if (!info.offered[candidate]) continue;
-        const net::Net net = lower_block(space, layer, candidate, Precision::kFp32);
+      const size_t num_predecessors = layer == 0 ? 1 : space.layers()[layer - 1].candidates.size();
+      for (size_t pair = 0; pair < num_predecessors * info.candidates.size(); ++pair) {
+        const size_t predecessor = pair / info.candidates.size();
+        const size_t candidate = pair % info.candidates.size();
+        if (!space.fits(layer, predecessor, candidate)) continue;
+        const net::Net net = lower_block(space, layer, candidate, Precision::kFp32, predecessor);
         const net::NetShapes shapes = net::infer_shapes(net);
         const net::Shape out =
             net.ops.empty() ? net.inputs.begin()->second.shape : shapes.ops.back().outputs.at(0).shape;
-        EXPECT_EQ(out, info.tokens > 0 ? net::Shape({1, info.tokens, info.out_channels})
-                                       : net::Shape({1, info.out_channels, info.out_height, info.out_width}))
+        const int64_t channels = info.channels[candidate];
+        EXPECT_EQ(out, info.tokens > 0 ? net::Shape({1, info.tokens, channels})
+                                       : net::Shape({1, channels, info.out_height, info.out_width}))
             << "layer " << layer + 1 << " " << info.candidates[candidate];
       }
     }

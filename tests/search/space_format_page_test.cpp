@@ -51,7 +51,8 @@ TEST(SpaceFormatPageTest, ShowsSpacesThatLower) {
     EXPECT_TRUE(net::count_macs(net::infer_shapes(net)).total().has_value());
     names.push_back(space.name());
   }
-  EXPECT_THAT(names, ElementsAre("tiny_example", "mobile_example", "transformer_example", "written_example"));
+  EXPECT_THAT(names, ElementsAre("tiny_example", "width_example", "mobile_example", "transformer_example",
+                                 "written_example"));
 }
 
 }  // namespace

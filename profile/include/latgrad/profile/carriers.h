@@ -38,6 +38,7 @@ class Carriers {
  public:
   explicit Carriers(std::span<const lut::OperatorKey> planned);
 
+  // Errors: ValueError for a chain.
   void add_space(const search::Space& space, search::Precision precision);
   // Errors: NetError as net::infer_shapes, but not for an operator of unknown type.
   void add_net(std::string name, const net::Net& net);

@@ -38,15 +38,20 @@ struct Fragment {
 // the image itself.
 Fragment stem_fragment(const Space& space, Precision precision);
 
-// One candidate of one layer, both counted from 0.
-// Errors: ValueError when either is out of range, or the candidate is not offered.
-Fragment block_fragment(const Space& space, size_t layer, size_t candidate, Precision precision);
+// One candidate of one layer, both counted from 0. In a chain it stands behind the candidate `predecessor` of
+// the layer before, which counts nowhere else.
+// Errors: ValueError when any is out of range, the candidate is not offered, or it does not fit.
+Fragment block_fragment(const Space& space, size_t layer, size_t candidate, Precision precision,
+                        size_t predecessor = 0);
 
-// The 1x1 convolution behind the last layer; an identity where the space has none. Of tokens, the norm.
-Fragment head_fragment(const Space& space, Precision precision);
+// The 1x1 convolution behind the last layer; an identity where the space has none. Of tokens, the norm. In a
+// chain, behind the candidate `last` of the last layer, which counts nowhere else.
+// Errors: ValueError when that is not offered.
+Fragment head_fragment(const Space& space, Precision precision, size_t last = 0);
 
 // The average pool over the whole map, a hidden layer where the space has one, and the fully connected layer
 // that writes the logits. Of tokens, the class token or their mean, and on. The same in every precision.
-Fragment classifier_fragment(const Space& space);
+// `last` and errors as of head_fragment.
+Fragment classifier_fragment(const Space& space, size_t last = 0);
 
 }  // namespace latgrad::search

@@ -69,12 +69,14 @@ struct LatencyModelOptions {
 };
 
 // A missing operator is not an error: it is listed, and its candidate is not valid.
-// Errors: ValueError when the device is not in the table.
+// Errors: ValueError when the device is not in the table; for a chain, which has a model of pairs
+// (chain_model.h).
 LatencyModel build_latency_model(const Space& space, const lut::Table& table,
                                  const LatencyModelOptions& options = {});
 
 // The distinct operators (by meaning) that pricing every architecture of the space needs, in the order of the
-// fixed part, then the layers; `used_by` names each user once, with layers counted from 1.
+// fixed part, then the layers; `used_by` names each user once, with layers counted from 1. A chain's hold
+// those behind every predecessor; what depends on the last layer's channels counts as used by its candidates.
 std::vector<MissingOperator> required_operators(const Space& space, Precision precision);
 
 }  // namespace latgrad::search

@@ -20,9 +20,9 @@ namespace latgrad::search {
 // Errors: ValueError as Space::check.
 int64_t peak_activation_bytes(const Space& space, const Architecture& arch, Precision precision);
 
-// The parameters that the architecture has in training: as lowered, but a convolution with batch normalisation
-// has its scale and shift in place of a bias. What papers print.
-// Errors: ValueError as Space::check.
+// The parameters that the architecture has in training: as lowered, but a convolution with batch
+// normalisation has its scale and shift in place of a bias. What papers print. Errors: ValueError as
+// Space::check.
 int64_t trained_parameters(const Space& space, const Architecture& arch, Precision precision);
 
 // The whole network with the shapes of its parameters and input.
@@ -31,11 +31,14 @@ net::Net lower(const Space& space, const Architecture& arch, Precision precision
 
 // Only the part that does not depend on the architecture: stem, head, layout and quantisation changes. The
 // net has a gap in place of the layers: `layers_out` is a second input with the output shape of the last
-// layer, and the input of the first layer is a second output.
-net::Net lower_fixed(const Space& space, Precision precision);
+// layer, and the input of the first layer is a second output. The head of a chain stands behind the candidate
+// `last` of the last layer, which counts nowhere else.
+// Errors: ValueError for a chain that does not offer `last`.
+net::Net lower_fixed(const Space& space, Precision precision, size_t last = 0);
 
-// One candidate of one layer (both 0-based). An identity has no operators.
-// Errors: ValueError when the candidate is out of range or not offered.
-net::Net lower_block(const Space& space, size_t layer, size_t candidate, Precision precision);
+// One candidate of one layer (both 0-based), in a chain behind a candidate of the layer before. An identity
+// has no operators. Errors: ValueError as block_fragment.
+net::Net lower_block(const Space& space, size_t layer, size_t candidate, Precision precision,
+                     size_t predecessor = 0);
 
 }  // namespace latgrad::search

@@ -30,10 +30,11 @@ enum class Precision { kInt8, kFp32 };
 Precision parse_precision(std::string_view text);
 std::string_view to_string(Precision precision);
 
-// The resolved plan of one layer; its shapes do not depend on the choices in other layers.
+// The resolved plan of one layer. Its shapes do not depend on the choices in other layers, but for the
+// channels that it reads in a chain.
 struct LayerInfo {
-  int64_t in_channels = 0;
-  int64_t out_channels = 0;
+  int64_t in_channels = 0;   // in a chain, the most
+  int64_t out_channels = 0;  // in a chain, the most
   int64_t in_height = 0;
   int64_t in_width = 0;
   int64_t out_height = 0;
@@ -42,6 +43,7 @@ struct LayerInfo {
   int64_t tokens = 0;  // of [batch, tokens, channels], what a space with a sequence has; 0: maps
   std::vector<std::string> candidates;  // names, in the order of the indices
   std::vector<bool> offered;            // a candidate can be listed and yet not be offered in this layer
+  std::vector<int64_t> channels;        // that the layer writes with each candidate
 
   // Without the batch: [channels, height, width], or [tokens, channels].
   net::Shape in_shape() const;
@@ -63,7 +65,12 @@ class Space {
 
   const std::string& name() const;
   const std::vector<LayerInfo>& layers() const;
-  size_t max_candidates() const;   // over all layers
+  size_t max_candidates() const;  // over all layers
+  // Whether candidates have channels of their own, so that a layer reads as many as the layer before chose.
+  bool is_chain() const;
+  // Whether a candidate may follow one of the layer before; the first layer has one predecessor, 0. In a
+  // space that is no chain, whether both are offered. Precondition: all are in range.
+  bool fits(size_t layer, size_t predecessor, size_t candidate) const;
   net::Shape input_shape() const;  // NCHW
   // The named architectures of the file, in file order.
   const std::vector<std::pair<std::string, Architecture>>& architectures() const;
@@ -76,7 +83,8 @@ class Space {
   Architecture parse_architecture(std::string_view text) const;
   // Block names separated by a space.
   std::string format_architecture(const Architecture& arch) const;
-  // Errors: ValueError for a wrong length, an index out of range, a candidate that is not offered.
+  // Errors: ValueError for a wrong length, an index out of range, a candidate that is not offered, or that
+  // does not fit behind that of the layer before.
   void check(const Architecture& arch) const;
 
   const internal::SpaceImpl& impl() const { return *impl_; }
@@ -86,5 +94,9 @@ class Space {
 
   std::shared_ptr<const internal::SpaceImpl> impl_;
 };
+
+// For what is additive over layers and candidates, as a chain is not. `what` is the subject of the message.
+// Errors: ValueError for a chain.
+void refuse_chain(const Space& space, std::string_view what);
 
 }  // namespace latgrad::search

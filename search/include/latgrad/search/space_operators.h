@@ -38,6 +38,7 @@ class OperatorNumbers {
 
 class SpaceOperators {
  public:
+  // Errors: ValueError for a chain.
   SpaceOperators(const Space& space, Precision precision);
 
   const std::vector<lut::OperatorKey>& keys() const { return numbers_.keys(); }
