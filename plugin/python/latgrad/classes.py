@@ -20,6 +20,10 @@ def LatencyModel(space, lut, device="", precision="int8", mode="ave"):
 
     ``table_us(statistic="p50")``
         The latency of every candidate: float64 ``[L, C]``, 0 where not valid.
+    ``chain_table_us(statistic="p50")``, ``chain_valid()``
+        The latency of every candidate behind every candidate of the layer before, for ``latgrad.chain_latency``: float64
+        ``[L, C, C]``, 0 where not valid; which of these pairs fit: bool ``[L, C, C]``. The model of a chain, a space whose
+        candidates have channels, has these in place of ``table_us``, and neither ``spread_us``, ``search``, ``text`` nor ``save``.
     ``fixed_us(statistic="p50")``
         The latency that all architectures share (stem, head, layout changes), a float.
     ``estimate(arch, statistic="p50")``

@@ -72,7 +72,18 @@ class LatencyModel:
         """The latency of every candidate in microseconds: float64 ``[L, C]``, or ``[D, L, C]`` of several devices; 0 where
         not valid.
 
-        Raises ValueError for an unknown statistic.
+        Raises ValueError for an unknown statistic, and for a chain: :meth:`chain_table_us`.
+        """
+    def chain_table_us(self, statistic: str = "p50") -> Tensor:
+        """The latency of every candidate behind every candidate of the layer before in microseconds: float64 ``[L, C, C]``, 0
+        where not valid. What :func:`latgrad.chain_latency` takes.
+
+        Raises ValueError for an unknown statistic, and where the model was made of a table.
+        """
+    def chain_valid(self) -> Tensor:
+        """Which candidates fit behind which of the layer before: bool ``[L, C, C]``; of the first layer the first row.
+
+        Raises ValueError where the model was made of a table.
         """
     def fixed_us(self, statistic: str = "p50") -> float:
         """What every architecture pays, in microseconds: stem, head, layout changes.
@@ -124,7 +135,8 @@ class LatencyModel:
     def decode(self, arch: Tensor) -> list[str]:
         """uint8 or int64 ``[L]`` to one candidate name per layer.
 
-        Raises ValueError for a wrong shape or dtype, an index out of range, a candidate that is not offered.
+        Raises ValueError for a wrong shape or dtype, an index out of range, a candidate that is not offered, or does not fit
+        behind that of the layer before.
         """
     def estimate(self, arch: Tensor, statistic: str = "p50") -> Tensor:
         """The exact price of architectures, uint8 or int64 ``[..., L]``, with the fixed part: float64 ``[...]``.

@@ -42,32 +42,45 @@ class _FakeSearchSpace(_Fake):
 
 
 class _FakeLatencyModel(_Fake):
+    def _table_us(self) -> Tensor:
+        """``[..., L, C]``; of a chain one of the predecessors stands for all."""
+        return self.contents["table_us"] if "table_us" in self.contents else self.contents["chain_table_us"][:, 0]
+
     def table_us(self, statistic: str = "p50") -> Tensor:
+        if "table_us" not in self.contents:
+            raise ValueError("the model of a chain has a time for each pair of neighbours: chain_table_us()")
         return torch.empty_like(self.contents["table_us"])
+
+    def chain_table_us(self, statistic: str = "p50") -> Tensor:
+        layers, candidates = self._table_us().shape[-2:]
+        return torch.empty(layers, candidates, candidates, dtype=torch.float64)
+
+    def chain_valid(self) -> Tensor:
+        return self.chain_table_us().bool()
 
     def spread_us(self) -> Tensor:
         return self.table_us()
 
     def fixed_by_device_us(self, statistic: str = "p50") -> Tensor:
-        table_us = self.contents["table_us"]
+        table_us = self._table_us()
         return table_us.new_empty(table_us.shape[:-2] or (1,))
 
     def covariance_us2(self) -> Tensor:
-        blocks = self.contents["table_us"].numel() + 1
+        blocks = self.table_us().numel() + 1
         return torch.empty(blocks, blocks, dtype=torch.float64)
 
     def valid(self) -> Tensor:
-        return torch.empty(self.contents["table_us"].shape[-2:], dtype=torch.bool)
+        return torch.empty(self._table_us().shape[-2:], dtype=torch.bool)
 
     def encode(self, names: Any) -> Tensor:
-        return torch.empty(self.contents["table_us"].shape[-2:-1], dtype=torch.int64)
+        return torch.empty(self._table_us().shape[-2:-1], dtype=torch.int64)
 
     def estimate(self, arch: Tensor, statistic: str = "p50") -> Tensor:
-        return torch.empty(arch.shape[:-1] + self.contents["table_us"].shape[:-2], dtype=torch.float64)
+        return torch.empty(arch.shape[:-1] + self._table_us().shape[:-2], dtype=torch.float64)
 
     def search(self, theta: Tensor, budget_us: float, k: int = 1, statistic: str = "p50") -> Tuple[Tensor, Tensor, Tensor]:
         numbers = torch.empty(k, dtype=torch.float64)
-        return torch.empty(k, self.contents["table_us"].shape[-2], dtype=torch.int64), numbers, numbers.clone()
+        return torch.empty(k, self.table_us().shape[-2], dtype=torch.int64), numbers, numbers.clone()
 
     def peak_memory(self, arch: Tensor) -> Tensor:
         return torch.empty(arch.shape[:-1], dtype=torch.int64)

@@ -6,6 +6,8 @@
 #include <limits>
 #include <optional>
 #include <set>
+#include <tuple>
+#include <utility>
 
 #include "classes/error_translation.h"
 #include "classes/offered_mask.h"
@@ -18,6 +20,7 @@
 #include "latgrad/net/init_net.h"
 #include "latgrad/net/netdef.h"
 #include "latgrad/plugin/operators.h"
+#include "latgrad/search/chain_model.h"
 #include "latgrad/search/latency_model.h"
 #include "latgrad/search/lowering.h"
 #include "latgrad/search/saved_model.h"
@@ -44,12 +47,15 @@ struct LatencyModel::Impl {
   // [].
   at::Tensor error_factor_us = {};
   at::Tensor noise = {};
+  // Of a chain, in place of table_us: float64 [S, L, C, C], contiguous.
+  at::Tensor chain_table_us = {};
 
   const search::Space& space_for(const char* what) const {
     TORCH_CHECK_VALUE(space, "a model made of a table has no space, which ", what, " needs");
     return *space;
   }
   bool has_one_device() const { return devices.size() == 1; }
+  bool is_chain() const { return chain_table_us.defined(); }
 };
 
 namespace {
@@ -111,6 +117,38 @@ auto state_entry(const Map& map, const char* key) {
   return found->value();
 }
 
+// bool [L, C, C]: of each candidate the predecessors that it fits behind.
+at::Tensor fitting_pairs(const search::Space& space) {
+  const auto& layers = space.layers();
+  const auto width = static_cast<int64_t>(space.max_candidates());
+  at::Tensor mask = at::zeros({static_cast<int64_t>(layers.size()), width, width}, at::kBool);
+  auto cells = mask.accessor<bool, 3>();
+  for (size_t layer = 0; layer < layers.size(); ++layer) {
+    const size_t num_predecessors = layer == 0 ? 1 : layers[layer - 1].candidates.size();
+    for (size_t i = 0; i < num_predecessors; ++i) {
+      for (size_t j = 0; j < layers[layer].candidates.size(); ++j)
+        cells[layer][i][j] = space.fits(layer, i, j);
+    }
+  }
+  return mask;
+}
+
+// Of a LatencyModel or ChainModel of the core: the fixed part, float64 [S], and the table, [S, entries].
+// Errors: where an operator is missing.
+template <typename Model>
+std::pair<at::Tensor, at::Tensor> prices_of(const Model& model, const std::string& lut) {
+  TORCH_CHECK_VALUE(model.missing.empty(), missing_report(model.missing, lut));
+  at::Tensor fixed_us = at::empty({kNumStatistics}, at::kDouble);
+  at::Tensor table_us = at::empty({kNumStatistics, static_cast<int64_t>(model.valid.size())}, at::kDouble);
+  double* fixed = fixed_us.data_ptr<double>();
+  double* table = table_us.data_ptr<double>();
+  for (const search::Prices& prices : model.prices) {
+    *fixed++ = prices.fixed_us;
+    table = std::copy(prices.table_us.begin(), prices.table_us.end(), table);
+  }
+  return {fixed_us, table_us};
+}
+
 // A tensor from a saved file may lie on any device and have any form.
 at::Tensor state_tensor(const c10::Dict<std::string, at::Tensor>& tensors, const char* key,
                         at::ScalarType dtype, at::IntArrayRef sizes) {
@@ -150,29 +188,28 @@ LatencyModel::LatencyModel(const std::string& space_path, const std::string& lut
         const search::LatencyModelOptions options{
             .precision = search::parse_precision(precision), .device = device, .mode = lut::parse_mode(mode)};
         search::Space space = search::Space::load(space_path);
-        const search::LatencyModel model =
-            search::build_latency_model(space, lut::Table::load(lut_path), options);
-        TORCH_CHECK_VALUE(model.missing.empty(), missing_report(model.missing, lut_path));
-        const auto num_layers = static_cast<int64_t>(model.num_layers);
-        const auto num_candidates = static_cast<int64_t>(model.num_candidates);
-        at::Tensor fixed_us = at::empty({kNumStatistics}, at::kDouble);
-        at::Tensor table_us = at::empty({kNumStatistics, num_layers, num_candidates}, at::kDouble);
-        double* fixed = fixed_us.data_ptr<double>();
-        double* table = table_us.data_ptr<double>();
-        for (const search::Prices& prices : model.prices) {
-          *fixed++ = prices.fixed_us;
-          table = std::copy(prices.table_us.begin(), prices.table_us.end(), table);
+        const lut::Table table = lut::Table::load(lut_path);
+        auto impl = std::make_unique<Impl>();
+        impl->precision = options.precision;
+        impl->layers = layers_of(space);
+        impl->valid = offered_mask(space);
+        at::Tensor fixed_us;
+        at::Tensor table_us;
+        if (space.is_chain()) {
+          const search::ChainModel model = search::build_chain_model(space, table, options);
+          std::tie(fixed_us, table_us) = prices_of(model, lut_path);
+          impl->devices = {model.device};
+          impl->chain_table_us = table_us.reshape(
+              {kNumStatistics, impl->valid.size(0), impl->valid.size(1), impl->valid.size(1)});
+        } else {
+          const search::LatencyModel model = search::build_latency_model(space, table, options);
+          std::tie(fixed_us, table_us) = prices_of(model, lut_path);
+          impl->devices = {model.device};
+          impl->table_us = table_us.reshape({kNumStatistics, 1, impl->valid.size(0), impl->valid.size(1)});
         }
-        at::Tensor valid = at::empty({num_layers, num_candidates}, at::kBool);
-        std::copy(model.valid.begin(), model.valid.end(), valid.data_ptr<bool>());
-        auto layers = layers_of(space);
-        return std::make_unique<const Impl>(Impl{std::move(space),
-                                                 options.precision,
-                                                 {model.device},
-                                                 std::move(layers),
-                                                 fixed_us.unsqueeze(1),
-                                                 table_us.unsqueeze(1),
-                                                 std::move(valid)});
+        impl->fixed_us = fixed_us.unsqueeze(1);
+        impl->space = std::move(space);
+        return std::unique_ptr<const Impl>(std::move(impl));
       })) {}
 
 LatencyModel::LatencyModel(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
@@ -276,8 +313,15 @@ LatencyModel::LatencyModel(const State& state)
         search::Space space = search::Space::parse(state_entry(texts, "space"), "saved LatencyModel");
         const at::Tensor offered = offered_mask(space);
         at::Tensor fixed_us = state_times(tensors, "fixed_us", {kNumStatistics});
-        at::Tensor table_us =
-            state_times(tensors, "table_us", {kNumStatistics, offered.size(0), offered.size(1)});
+        const int64_t num_layers = offered.size(0);
+        const int64_t width = offered.size(1);
+        at::Tensor table_us;
+        at::Tensor chain_table_us;
+        if (space.is_chain()) {
+          chain_table_us = state_times(tensors, "chain_table_us", {kNumStatistics, num_layers, width, width});
+        } else {
+          table_us = state_times(tensors, "table_us", {kNumStatistics, num_layers, width}).unsqueeze(1);
+        }
         at::Tensor valid = state_tensor(tensors, "valid", at::kBool, offered.sizes());
         TORCH_CHECK_VALUE(valid.equal(offered),
                           "the entry \"valid\" in the state of a LatencyModel must say what "
@@ -297,10 +341,11 @@ LatencyModel::LatencyModel(const State& state)
                                                  {state_entry(texts, "device")},
                                                  std::move(layers),
                                                  fixed_us.unsqueeze(1),
-                                                 table_us.unsqueeze(1),
+                                                 std::move(table_us),
                                                  std::move(valid),
                                                  std::move(error_factor_us),
-                                                 std::move(noise)});
+                                                 std::move(noise),
+                                                 std::move(chain_table_us)});
       })) {}
 
 LatencyModel::~LatencyModel() = default;
@@ -323,7 +368,11 @@ LatencyModel::State LatencyModel::state() const {
   texts.insert("precision", precision());
   texts.insert("device", device());
   tensors.insert("fixed_us", impl_->fixed_us.squeeze(1).clone());
-  tensors.insert("table_us", impl_->table_us.squeeze(1).clone());
+  if (impl_->is_chain()) {
+    tensors.insert("chain_table_us", impl_->chain_table_us.clone());
+  } else {
+    tensors.insert("table_us", impl_->table_us.squeeze(1).clone());
+  }
   if (impl_->noise.defined()) {
     tensors.insert("error_factor_us", impl_->error_factor_us.clone());
     tensors.insert("noise", impl_->noise.clone());
@@ -332,6 +381,9 @@ LatencyModel::State LatencyModel::state() const {
 }
 
 std::string LatencyModel::text(const at::Tensor& arch, const std::string& statistic) const {
+  TORCH_CHECK_VALUE(!impl_->is_chain(),
+                    "the JSON of a model holds one time for each candidate, which a chain has not: save the "
+                    "model by torch.save or torch.jit.save");
   search::SavedModel saved;
   if (impl_->space) {
     saved.space = space();
@@ -451,9 +503,20 @@ int64_t LatencyModel::index_of(const std::string& statistic) const {
 }
 
 at::Tensor LatencyModel::table_us(const std::string& statistic) const {
+  TORCH_CHECK_VALUE(!impl_->is_chain(),
+                    "the model of a chain has a time for each pair of neighbours: chain_table_us()");
   const at::Tensor tables = impl_->table_us[index_of(statistic)];
   return (impl_->has_one_device() ? tables[0] : tables).clone();
 }
+
+at::Tensor LatencyModel::chain_table_us(const std::string& statistic) const {
+  impl_->space_for("chain_table_us()");
+  if (impl_->is_chain()) return impl_->chain_table_us[index_of(statistic)].clone();
+  const at::Tensor pairs = chain_valid();
+  return table_us(statistic).unsqueeze(1).expand(pairs.sizes()).masked_fill(pairs.logical_not(), 0);
+}
+
+at::Tensor LatencyModel::chain_valid() const { return fitting_pairs(impl_->space_for("chain_valid()")); }
 
 double LatencyModel::fixed_us(const std::string& statistic) const {
   TORCH_CHECK_VALUE(impl_->has_one_device(),
@@ -478,6 +541,7 @@ double LatencyModel::noise() const {
 }
 
 at::Tensor LatencyModel::valid() const { return impl_->valid.clone(); }
+bool LatencyModel::is_chain() const { return impl_->is_chain(); }
 int64_t LatencyModel::layers() const { return impl_->valid.size(0); }
 
 std::vector<std::string> LatencyModel::candidates(int64_t layer) const {
@@ -527,6 +591,11 @@ at::Tensor LatencyModel::checked(const at::Tensor& arch) const {
                       " candidates of layer ", layer, " (counted from 0), got ", choice[i]);
     TORCH_CHECK_VALUE(offered[layer][choice[i]], "arch must choose candidates that are offered, got ",
                       choice[i], " \"", candidates[choice[i]], "\" in layer ", layer, " (counted from 0)");
+    if (!impl_->is_chain() || layer == 0) continue;
+    TORCH_CHECK_VALUE(impl_->space->fits(layer, choice[i - 1], choice[i]),
+                      "arch must choose neighbours that fit, got \"", candidates[choice[i]], "\" in layer ",
+                      layer, " (counted from 0) behind \"",
+                      impl_->layers[layer - 1].candidates[choice[i - 1]], "\"");
   }
   return indexes;
 }
@@ -567,6 +636,7 @@ std::vector<std::string> LatencyModel::decode(const at::Tensor& arch) const {
 at::Tensor LatencyModel::estimate(const at::Tensor& arch, const std::string& statistic) const {
   const int64_t index = index_of(statistic);
   const at::Tensor fixed_us = impl_->fixed_us[index];
+  if (impl_->is_chain()) return chain_arch_latency(checked(arch), impl_->chain_table_us[index]) + fixed_us[0];
   const at::Tensor tables = impl_->has_one_device() ? impl_->table_us[index][0] : impl_->table_us[index];
   return arch_latency(checked(arch), tables) + (impl_->has_one_device() ? fixed_us[0] : fixed_us);
 }
@@ -636,9 +706,11 @@ c10::Dict<std::string, std::vector<int64_t>> LatencyModel::input_dims() const {
   // The input does not depend on the architecture: any that is offered will do.
   std::vector<int> choice;
   const search::Space& space = impl_->space_for("input_dims()");
-  for (const auto& layer : space.layers()) {
-    const auto first = std::find(layer.offered.begin(), layer.offered.end(), true);
-    choice.push_back(static_cast<int>(first - layer.offered.begin()));
+  for (size_t layer = 0; layer < space.layers().size(); ++layer) {
+    const size_t predecessor = layer == 0 ? 0 : static_cast<size_t>(choice.back());
+    size_t first = 0;
+    while (!space.fits(layer, predecessor, first)) ++first;
+    choice.push_back(static_cast<int>(first));
   }
   c10::Dict<std::string, std::vector<int64_t>> dims;
   translate_errors([&] {
@@ -670,6 +742,8 @@ void register_latency_model(torch::Library& library) {
            "", {torch::arg("arch") = Optional<at::Tensor>(), torch::arg("statistic") = "p50"})
       .def("save", &LatencyModel::save, "", {torch::arg("path")})
       .def("table_us", &LatencyModel::table_us, "", {torch::arg("statistic") = "p50"})
+      .def("chain_table_us", &LatencyModel::chain_table_us, "", {torch::arg("statistic") = "p50"})
+      .def("chain_valid", &LatencyModel::chain_valid)
       .def("fixed_us", &LatencyModel::fixed_us, "", {torch::arg("statistic") = "p50"})
       .def("fixed_by_device_us", &LatencyModel::fixed_by_device_us, "", {torch::arg("statistic") = "p50"})
       .def("spread_us", &LatencyModel::spread_us)
@@ -696,7 +770,9 @@ void register_latency_model(torch::Library& library) {
       // What torch.export looks for: enough for the fake classes of plugin/python/latgrad/tracing.py.
       .def("__obj_flatten__",
            [](const c10::intrusive_ptr<LatencyModel>& self) {
-             return std::make_tuple(std::make_tuple(std::string("table_us"), self->table_us("p50")));
+             return std::make_tuple(
+                 self->is_chain() ? std::make_tuple(std::string("chain_table_us"), self->chain_table_us())
+                                  : std::make_tuple(std::string("table_us"), self->table_us()));
            })
       .def_pickle([](const c10::intrusive_ptr<LatencyModel>& self) { return self->state(); },
                   [](const LatencyModel::State& state) { return c10::make_intrusive<LatencyModel>(state); });

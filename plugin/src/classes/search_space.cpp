@@ -108,6 +108,7 @@ SearchSpace::Fragment SearchSpace::block(int64_t layer, int64_t candidate,
                     layer);
   TORCH_CHECK_VALUE(candidate >= 0, "candidate must not be negative, got ", candidate);
   return translate_errors([&] {
+    search::refuse_chain(impl_->space, "a space whose blocks are modules, as in a supernet,");
     return tuple_of(search::block_fragment(impl_->space, static_cast<size_t>(layer),
                                            static_cast<size_t>(candidate),
                                            search::parse_precision(precision)));

@@ -94,8 +94,18 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
   // What every candidate costs: float64 [L, C], or [D, L, C] if there are several devices; a copy; 0 where
   // not valid.
   //
-  // Errors: for an unknown statistic; for one other than p50 where the model was made of a table.
+  // Errors: for an unknown statistic; for one other than p50 where the model was made of a table; for a
+  // chain.
   at::Tensor table_us(const std::string& statistic = "p50") const;
+  // What every candidate costs behind every candidate of the layer before, in the layout of chain_latency:
+  // float64 [L, C, C], a copy; 0 where chain_valid() is not. A model of a space has it, one of a chain (a
+  // space whose candidates have channels) instead of table_us, of which it has none: neither spread_us,
+  // search, text nor save. The last layer holds what of the head depends on its channels. Errors: for an
+  // unknown statistic; where the model was made of a table.
+  at::Tensor chain_table_us(const std::string& statistic = "p50") const;
+  // bool [L, C, C], a copy: true where both are offered and fit. Errors: where the model was made of a table.
+  at::Tensor chain_valid() const;
+  bool is_chain() const;
   // The latency that all architectures share: stem, head, layout changes.
   // Errors: as table_us; if there are several devices.
   double fixed_us(const std::string& statistic = "p50") const;
@@ -125,7 +135,8 @@ class LATGRAD_PLUGIN_EXPORT LatencyModel : public torch::CustomClassHolder {
   // Errors: for a wrong length, an unknown name, a candidate that is not offered.
   at::Tensor encode(const std::vector<std::string>& names) const;
   // uint8 or int64 [L] to one candidate name per layer.
-  // Errors: for a wrong shape or dtype, an index out of range, a candidate that is not offered.
+  // Errors: for a wrong shape or dtype, an index out of range, a candidate that is not offered, or does not
+  // fit behind that of the layer before.
   std::vector<std::string> decode(const at::Tensor& arch) const;
 
   // The exact price of architectures, uint8 or int64 [..., L], with the fixed part: float64 [...] on the CPU,
