@@ -4,6 +4,7 @@
 
 #include <Eigen/Dense>
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <string>
 
@@ -21,7 +22,12 @@ namespace {
 constexpr double kLostVariance = 1e-3;
 
 // To three significant digits: of a sum of many, that is far below what the variances are known to.
-double rounded(double value) { return std::stod(fmt::format("{:.3g}", value)); }
+double rounded(double value) {
+  const std::string digits = fmt::format("{:.3g}", value);
+  double result = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), result);
+  return result;
+}
 
 MatrixXd block_covariance(const Space& space, const SpaceOperators& operators,
                           const OperatorPosterior& posterior) {

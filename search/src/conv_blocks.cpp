@@ -25,7 +25,9 @@ int64_t expanded_channels(const proto::Block& block, const BlockPlace& place) {
   const bool is_in_range = channels >= 0.5 && channels <= static_cast<double>(kMaxChannels);
   if (is_in_range && block.expand_multiple() != 1) {
     check_range("expand_multiple", block.expand_multiple(), 1, kMaxChannels, place.source, place.field);
-    return rounded_channels(channels, block.expand_multiple());
+    const int64_t rounded = rounded_channels(channels, block.expand_multiple());
+    check_range("expanded channels", rounded, 1, kMaxChannels, place.source, place.field);
+    return rounded;
   }
   // Ratios such as 2.3 have no exact double; a hundredth of a channel tells them from a wrong ratio.
   if (!(std::abs(channels - std::round(channels)) < 0.01) || !is_in_range) {
@@ -77,6 +79,9 @@ const proto::SqueezeExcite* squeeze_excite_of(const proto::Block& block, const B
 }
 
 int64_t squeezed_channels(const proto::SqueezeExcite& squeeze, int64_t expanded, const BlockPlace& place) {
+  if (squeeze.has_channels() && squeeze.has_reduction()) {
+    place.fail("squeeze_excite must give reduction or channels, got both");
+  }
   if (squeeze.has_channels()) {
     check_range("squeeze_excite channels", squeeze.channels(), 1, kMaxChannels, place.source, place.field);
     return squeeze.channels();
@@ -87,7 +92,10 @@ int64_t squeezed_channels(const proto::SqueezeExcite& squeeze, int64_t expanded,
                            squeeze.reduction()));
   }
   const int64_t of = squeeze.of() == proto::SqueezeExcite::INPUT ? place.layer.in_channels : expanded;
-  return rounded_channels(static_cast<double>(of) / squeeze.reduction(), squeeze.multiple());
+  const int64_t squeezed =
+      rounded_channels(static_cast<double>(of) / squeeze.reduction(), squeeze.multiple());
+  check_range("squeezed channels", squeezed, 1, kMaxChannels, place.source, place.field);
+  return squeezed;
 }
 
 // The map times what its means say of each channel.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "fragment_builder.h"
 #include "latgrad/base/error.h"
@@ -53,6 +54,18 @@ std::optional<proto::OperatorClass> class_of(const Operator& op) {
   }
   if (op.type == "FC") return proto::FC;
   return std::nullopt;
+}
+
+bool is_relu6(const Operator& op) {
+  const Argument* min = op.find_arg("min");
+  const Argument* max = op.find_arg("max");
+  return op.type == "Clip" && min != nullptr && max != nullptr && min->f == 0.0F && max->f == 6.0F;
+}
+
+// Arguments that count dimensions, which channels come last of in int8 networks.
+bool names_dimensions(const Operator& op) {
+  static constexpr std::array kNames = {"axis", "axes", "shape", "starts", "ends", "dims", "split"};
+  return std::ranges::any_of(kNames, [&](const char* name) { return op.find_arg(name) != nullptr; });
 }
 
 // Whether one operator reads the blob, and nothing outside the fragment.
@@ -127,7 +140,9 @@ std::string NetWriter::append(const Fragment& fragment, const std::string& in, c
   };
   for (Operator& op : with_relus_joined(fragment)) {
     const auto operator_class = class_of(op);
-    const bool is_parameter_first = fragment.parameters.contains(op.inputs.front());
+    const auto first = fragment.parameters.find(op.inputs.front());
+    const bool is_class_token = op.type == "Concat" && first != fragment.parameters.end() &&
+                                first->second.shape.size() == 3 && first->second.shape.front() == 1;
     for (size_t i = 0; i < op.inputs.size(); ++i) {
       const auto parameter = fragment.parameters.find(op.inputs[i]);
       op.inputs[i] = renamed(op.inputs[i]);
@@ -136,7 +151,7 @@ std::string NetWriter::append(const Fragment& fragment, const std::string& in, c
       }
     }
     for (std::string& blob : op.outputs) blob = renamed(blob);
-    if (is_parameter_first) repeat_for_batch(op.inputs.front());
+    if (is_class_token) repeat_for_batch(op.inputs.front());
     write_in_precision(std::move(op), operator_class);
   }
   return renamed(fragment.output);
@@ -157,7 +172,7 @@ void NetWriter::repeat_for_batch(std::string& parameter) {
 std::vector<Operator> NetWriter::with_relus_joined(const Fragment& fragment) const {
   std::vector<Operator> ops;
   for (const Operator& op : fragment.ops) {
-    const bool follows = (op.type == "Relu" || op.type == "Clip") && !ops.empty() &&
+    const bool follows = (op.type == "Relu" || is_relu6(op)) && !ops.empty() &&
                          ops.back().outputs == op.inputs && is_read_once(fragment, op.inputs.front());
     // An int8 convolution cuts off at 0, and above where its scale ends: at 6 as well.
     if (follows && is_int8() && ops.back().type == "Conv") {
@@ -204,9 +219,15 @@ void NetWriter::write_in_precision(Operator op, std::optional<proto::OperatorCla
   if (is_int8()) {
     op.type = "Int8" + op.type;
     if (net::find_operator_type(op.type) == nullptr) {
+      throw ValueError(fmt::format("int8 has no operator {}, which writes {}: take precision fp32, or choose "
+                                   "another activation or candidate",
+                                   op.type, op.outputs.front()),
+                       {.file = space_.source});
+    }
+    if (names_dimensions(op)) {
       throw ValueError(
-          fmt::format("int8 has no operator {}, which writes {}: take precision fp32, or choose "
-                      "another activation or candidate",
+          fmt::format("{} counts dimensions, and int8 networks have their channels last: take precision "
+                      "fp32 for what writes {}",
                       op.type, op.outputs.front()),
           {.file = space_.source});
     }

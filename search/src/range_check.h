@@ -16,8 +16,9 @@ constexpr int64_t kMaxKernel = 1023;
 constexpr int64_t kMaxStride = 1024;
 constexpr int64_t kMaxPad = 1024;
 constexpr int64_t kMaxLayers = 4096;
-constexpr int64_t kMaxChoices = 1 << 18;    // layers times the candidates of the widest
-constexpr int64_t kMaxOperators = 1 << 18;  // of all candidates of all layers
+constexpr int64_t kMaxChoices = 1 << 18;  // layers times the candidates of the widest
+constexpr int64_t kMaxSize =
+    1 << 21;  // operators, their blobs and arguments, of all candidates of all layers
 
 // `what` is the subject of the message: "stage channels must be from 1 to 1048576, got 0".
 // Errors: ValueError.

@@ -20,7 +20,7 @@ struct SpaceImpl {
   std::vector<int> stages;                   // [layers], their places in the file
   std::vector<std::vector<int>> candidates;  // [layers][candidates of the layer], their places in the file
   size_t max_candidates = 0;
-  int64_t num_operators = 0;  // of all candidates of all layers
+  int64_t size = 0;  // operators, their blobs and arguments, of all candidates of all layers
   bool is_chain = false;
   // Of a chain: [layers][candidates of the layer before (1 of the first), candidates], row-major.
   std::vector<std::vector<bool>> fits;

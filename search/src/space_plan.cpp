@@ -170,6 +170,15 @@ std::vector<int> candidates_of(const SpaceImpl& space, const proto::Stage& stage
   return chosen;
 }
 
+int64_t size_of(const Fragment& fragment) {
+  size_t size = fragment.parameters.size();
+  for (const net::Operator& op : fragment.ops) {
+    size += 1 + op.inputs.size() + op.outputs.size() + op.args.size();
+    for (const net::Argument& argument : op.args) size += argument.ints.size() + argument.floats.size();
+  }
+  return static_cast<int64_t>(size);
+}
+
 // Whether a candidate of the last planned layer fits behind one of the layer before it. What is wrong, and
 // what fits, is so in every precision.
 bool generates(SpaceImpl& space, size_t predecessor, size_t candidate) {
@@ -188,8 +197,8 @@ bool generates(SpaceImpl& space, size_t predecessor, size_t candidate) {
                                                   .field = field,
                                                   .is_chain = space.is_chain});
   if (!block) return false;
-  space.num_operators += static_cast<int64_t>(block->ops.size());
-  check_range("the number of operators of all candidates", space.num_operators, 0, kMaxOperators,
+  space.size += size_of(*block);
+  check_range("operators, their blobs and arguments of all candidates together", space.size, 0, kMaxSize,
               space.source, field);
   return true;
 }
@@ -336,6 +345,11 @@ void check_head(const SpaceImpl& space) {
   }
   if (head.has_hidden()) {
     check_range("hidden channels", head.hidden().channels(), 1, kMaxChannels, space.source, "head.hidden");
+    const bool is_conv = head.hidden().form() == proto::Hidden::CONV && !space.file.has_sequence();
+    if (!is_conv && !head.hidden().bias()) {
+      throw ValueError("a hidden layer of form FC must have a bias, got bias: false",
+                       {.file = space.source, .field = "head.hidden"});
+    }
   }
 }
 

@@ -43,6 +43,13 @@ void check_name(const std::string& name, const BlockPlace& place) {
 }
 
 net::Argument argument_of(const proto::Operators::Argument& written, const Variables& variables) {
+  const int given = (written.has_value() ? 1 : 0) + (written.has_f() ? 1 : 0) + (written.has_s() ? 1 : 0) +
+                    (written.values_size() > 0 ? 1 : 0) + (written.floats_size() > 0 ? 1 : 0);
+  if (written.name().empty() || given != 1) {
+    throw ValueError(fmt::format(
+        "an argument must have a name and one of value, values, f, s and floats, got {} of them for \"{}\"",
+        given, written.name()));
+  }
   net::Argument argument;
   argument.name = written.name();
   if (written.has_value()) argument.i = evaluate(written.value(), variables);
@@ -71,6 +78,16 @@ net::Operator operator_of(const proto::Operators::Operator& written, const Varia
   return op;
 }
 
+// A weight is a parameter: what an earlier operator computes cannot be one.
+void check_parameters(const Fragment& fragment, const net::Operator& op, const BlockPlace& place) {
+  const net::OperatorType& type = *net::find_operator_type(op.type);
+  for (size_t i = 0; i < op.inputs.size(); ++i) {
+    if (!type.reads_activation(i) && !fragment.parameters.contains(op.inputs[i])) {
+      place.fail(fmt::format("input {} of {} must be a parameter, got \"{}\"", i, op.type, op.inputs[i]));
+    }
+  }
+}
+
 Fragment written_fragment(const proto::Operators& operators, const BlockPlace& place) {
   const Variables variables = variables_of(place);
   Fragment fragment;
@@ -95,6 +112,7 @@ Fragment written_fragment(const proto::Operators& operators, const BlockPlace& p
     }
   }
   std::set<std::string> written = {fragment.input};
+  std::set<std::string> read;
   for (const proto::Operators::Operator& op : operators.op()) {
     fragment.ops.push_back(operator_of(op, variables, place));
     for (const std::string& blob : op.input()) {
@@ -102,7 +120,9 @@ Fragment written_fragment(const proto::Operators& operators, const BlockPlace& p
         place.fail(fmt::format(
             "an operator must read \"in\", a parameter or what an earlier one writes, got \"{}\"", blob));
       }
+      read.insert(blob);
     }
+    check_parameters(fragment, fragment.ops.back(), place);
     for (const std::string& blob : op.output()) {
       check_name(blob, place);
       if (fragment.parameters.contains(blob) || !written.insert(blob).second) {
@@ -111,6 +131,10 @@ Fragment written_fragment(const proto::Operators& operators, const BlockPlace& p
     }
     if (!op.batch_norm()) fragment.without_norm.insert(op.output(0));
     fragment.output = op.output(0);
+  }
+  for (const auto& [name, info] : fragment.parameters) {
+    if (!read.contains(name))
+      place.fail(fmt::format("an operator must read each parameter, got \"{}\" unread", name));
   }
   return fragment;
 }

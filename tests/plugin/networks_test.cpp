@@ -94,6 +94,35 @@ TEST(FragmentModuleTest, RefusesWhatNoModuleComputes) {
       "must be over the whole map");
 }
 
+TEST(FragmentModuleTest, RefusesFormsThatNoModuleComputes) {
+  Shapes parameters;
+  parameters.insert("p_w", std::vector<int64_t>{2, 2, 1, 1});
+  const auto refused = [&](const SearchSpace::Operator& op, const std::string& message) {
+    expect_value_error([&] { FragmentModule(SearchSpace::Fragment{"x", "y", {op}, parameters}); }, message);
+  };
+  refused(make_operator("Conv", {"x", "x"}, "y"), "Conv must read xp or xpp");
+  refused(make_operator("Mul", {"x", "p_w"}, "y"), "Mul must read xx");
+  refused(make_operator("BatchMatMul", {"p_w", "x"}, "y"), "BatchMatMul must read xp or xx");
+  refused(make_operator("Sum", {"x", "x", "x"}, "y"), "Sum must read xx");
+  refused(make_operator("Softmax", {"x"}, "y"), "Softmax needs the argument axis");
+  refused(make_operator("Clip", {"x"}, "y"), "Clip needs the argument min");
+  SearchSpace::Operator moments = make_operator("LayerNormalization", {"x", "p_w", "p_w"}, "y");
+  std::get<2>(moments).push_back("mean");
+  refused(moments, "write one blob");
+  const SearchSpace::Operator padded = make_operator("Conv", {"x", "p_w"}, "y");
+  std::get<3>(padded).insert("pad_t", int64_t{2});
+  refused(padded, "the same padding on opposite sides");
+  expect_value_error(
+      [&] {
+        FragmentModule(SearchSpace::Fragment{
+            "x",
+            "y",
+            {make_operator("Conv", {"x", "p_w"}, "a"), make_operator("Conv", {"a", "p_w"}, "y")},
+            parameters});
+      },
+      "parameters of their own, got p twice");
+}
+
 FragmentModule block_of(const std::string& parts) {
   const SearchSpace space(SearchSpace::State{SearchSpace::kStateVersion, R"(
     name: "s" input { height: 12 width: 12 }

@@ -110,12 +110,44 @@ def test_fragment_may_read_a_blob_twice():
         (("AveragePool", ["x"], ["y"], {"kernels": [3, 3]}), "must know every argument, got kernels"),
         (("AveragePool", ["x"], ["y"], {}), "must be over the whole map .* or have a kernel"),
         (("HardSigmoid", ["x"], ["y"], {"alpha": 0.2}), "must have alpha 1/6"),
-        (("Concat", ["x", "x"], ["y"], {"axis": 1}), "a parameter in front of tokens"),
+        (("Concat", ["x", "x"], ["y"], {"axis": 1}), "Concat must read px .*, got x, x -> y"),
+        (("Concat", ["p_w", "x"], ["y"], {"axis": 2}), "a parameter in front of tokens"),
+        (("Conv", ["x", "x"], ["y"], {}), "Conv must read xp or xpp"),
+        (("Mul", ["x", "p_w"], ["y"], {}), "Mul must read xx"),
+        (("BatchMatMul", ["p_w", "x"], ["y"], {}), "BatchMatMul must read xx or xp"),
+        (("Sum", ["x", "x", "x"], ["y"], {}), "Sum must read xx"),
+        (("LayerNormalization", ["x", "p_w", "p_w"], ["y", "m", "s"], {}), "write one blob"),
+        (("LayerNormalization", ["x", "p_w", "p_w"], ["y"], {"axis": 1}), "over the last dimension"),
+        (("Conv", ["x", "p_w"], ["y"], {"pad_t": 2}), "the same padding on opposite sides"),
+        (("Conv", ["x", "p_w"], ["y"], {"order": "NHWC"}), "order NCHW"),
+        (("Softmax", ["x"], ["y"], {}), "Softmax needs the argument axis"),
+        (("Clip", ["x"], ["y"], {"max": 6.0}), "Clip needs the argument min"),
     ],
 )
 def test_fragment_refuses_what_no_module_computes(operator, message):
     with pytest.raises(ValueError, match=message):
-        latgrad.fragments.fragment_module(fragment(operator))
+        latgrad.fragments.fragment_module(fragment(operator, parameters={"p_w": [2, 2, 1, 1]}))
+
+
+def test_operators_have_parameters_and_names_of_their_own():
+    conv = ("Conv", ["x", "p_w"], ["a"], {})
+    with pytest.raises(ValueError, match="parameters of their own, .* got p twice"):
+        latgrad.fragments.fragment_module(
+            fragment(conv, ("Conv", ["a", "p_w"], ["y"], {}), parameters={"p_w": [2, 2, 1, 1]})
+        )
+    with pytest.raises(ValueError, match="names of their own, got relu1 twice"):
+        latgrad.fragments.fragment_module(
+            fragment(
+                ("Conv", ["x", "relu1_w"], ["a"], {}), ("Relu", ["a"], ["y"], {}), parameters={"relu1_w": [2, 2, 1, 1]}
+            )
+        )
+
+
+def test_a_bias_that_broadcasts_is_no_linear_layer():
+    products = [("BatchMatMul", ["x", "p_w"], ["a"], {}), ("Add", ["a", "b_b"], ["y"], {})]
+    module = latgrad.fragments.fragment_module(fragment(*products, parameters={"p_w": [3, 2], "b_b": [1]}))
+    assert sum(parameter.numel() for parameter in module.parameters()) == 7
+    assert module(torch.randn(4, 3)).shape == (4, 2)
 
 
 def space_of(layers, candidate, stem="stem { channels: 8 kernel: 3 }", channels=8, more=""):

@@ -44,11 +44,22 @@ def test_modes_and_momenta_are_what_they_were():
     assert [network[1].momentum, network[5].momentum] == [0.3, 0.1]
 
 
-def test_modes_are_restored_after_an_error():
+def test_what_no_batch_reaches_keeps_its_figures():
     network = toy()
+    network.unused = nn.BatchNorm2d(2)
+    network.unused.running_mean.fill_(7)
+    network.forward = lambda x: nn.Sequential(*list(network.children())[:-1])(x)
+    latgrad.recalibrate(network, [torch.randn(4, 2, 5, 5)])
+    assert torch.equal(network.unused.running_mean, torch.full((2,), 7.0))
+
+
+def test_all_is_restored_after_an_error():
+    network = toy()
+    before = figures(network)
     with pytest.raises(RuntimeError):
         latgrad.recalibrate(network, [torch.randn(4, 2, 5, 5), torch.randn(4, 9, 5, 5)])
     assert network.training and network[1].training and network[1].momentum == 0.3
+    assert all(torch.equal(one, other) for one, other in zip(before, figures(network)))
 
 
 def test_takes_so_many_batches_of_a_data_loader():
@@ -64,7 +75,7 @@ def test_without_batches_nothing_changes():
     before = figures(network)
     with pytest.raises(ValueError, match="loader must give a batch at least"):
         latgrad.recalibrate(network, [])
-    with pytest.raises(ValueError, match="loader must give a batch at least"):
+    with pytest.raises(ValueError, match="batches must be at least 1, got 0"):
         latgrad.recalibrate(network, [torch.randn(4, 2, 5, 5)], batches=0)
     assert all(torch.equal(one, other) for one, other in zip(before, figures(network)))
 

@@ -186,6 +186,13 @@ TEST(BlocksTest, HeadsWithAHiddenLayer) {
               ElementsAre("Relu", "Conv", "Swish", "AveragePool", "FC"));
 }
 
+TEST(BlocksTest, AHiddenLayerOfFormFcHasABias) {
+  LATGRAD_EXPECT_ERROR(
+      space_of("candidate { name: \"c\" conv { kernel: 1 } } stage { name: \"a\" channels: 8 } "
+               "head { classes: 5 hidden { channels: 4 form: FC bias: false } }"),
+      ValueError, HasSubstr("form FC must have a bias"));
+}
+
 constexpr const char* kTokens = R"(
   name: "v"
   input { height: 32 width: 32 batch: 2 }
@@ -209,7 +216,7 @@ TEST(BlocksTest, Transformers) {
   EXPECT_EQ(block_macs(space), block);
   EXPECT_EQ(*net::count_macs(shapes).total(), block + 2 * (16 * 12 * 3 * 64 + 12 * 10));
   LATGRAD_EXPECT_ERROR(lower(space, {0, 0}, Precision::kInt8), ValueError,
-                       HasSubstr("int8 has no operator Int8"));
+                       HasSubstr("take precision fp32"));
 }
 
 TEST(BlocksTest, TokensWithoutAClassTokenAreAveraged) {
@@ -268,6 +275,15 @@ TEST(BlocksTest, WrittenOperatorsThatDoNotFitAreRefused) {
           "what the next layer reads, [1, 8, 16, 16], got [1, 8, 15, 15]");
   refused("op { type: \"Relu\" input: \"in\" output: \"y\" arg { name: \"n\" value: \"tokens\" } }",
           "got \"tokens\"");
+  const std::string relu = "op { type: \"Relu\" input: \"in\" output: \"y\" } ";
+  refused("parameter { name: \"w\" shape: \"1\" } " + relu, "read each parameter, got \"w\" unread");
+  refused(
+      relu +
+          "op { type: \"Conv\" input: [\"in\", \"y\"] output: \"z\" arg { name: \"kernel\" value: \"1\" } }",
+      "input 1 of Conv must be a parameter, got \"y\"");
+  refused("op { type: \"Relu\" input: \"in\" output: \"y\" arg { name: \"n\" value: \"1\" f: 2 } }",
+          "one of value, values, f, s and floats, got 2 of them for \"n\"");
+  refused("op { type: \"Relu\" input: \"in\" output: \"y\" arg { name: \"n\" } }", "got 0 of them");
   refused("parameter { name: \"w\" shape: \"stride - 1\" }", "at least 1, got [0] for w");
   refused("parameter { name: \"w\" shape: \"1\" } parameter { name: \"w\" shape: \"1\" }", "got \"w\" twice");
   refused(
@@ -276,14 +292,48 @@ TEST(BlocksTest, WrittenOperatorsThatDoNotFitAreRefused) {
       "candidate c in layer 1");
 }
 
+TEST(BlocksTest, WrittenOperatorsInInt8) {
+  const std::string clip =
+      "operators { parameter { name: \"a_w\" shape: [\"8\", \"8\", \"1\", \"1\"] } "
+      "op { type: \"Conv\" input: [\"in\", \"a_w\"] output: \"a\" arg { name: \"kernel\" value: \"1\" } } "
+      "op { type: \"Clip\" input: \"a\" output: \"b\" arg { name: \"min\" f: MIN } arg { name: \"max\" f: 6 "
+      "} } }";
+  const auto with_min = [&](const std::string& min) {
+    std::string text = clip;
+    return with_candidate(text.replace(text.find("MIN"), 3, min));
+  };
+  EXPECT_THAT(types(with_min("0"), Precision::kInt8), ElementsAre("Int8ConvRelu"));
+  LATGRAD_EXPECT_ERROR(types(with_min("-1"), Precision::kInt8), ValueError,
+                       HasSubstr("no operator Int8Clip"));
+  const Space joined = with_candidate(
+      "operators { op { type: \"Concat\" input: [\"in\", \"in\"] output: \"a\" arg { name: \"axis\" value: "
+      "\"1\" } } "
+      "op { type: \"Slice\" input: \"a\" output: \"b\" arg { name: \"starts\" values: [\"0\", \"0\", \"0\", "
+      "\"0\"] } "
+      "arg { name: \"ends\" values: [\"-1\", \"8\", \"-1\", \"-1\"] } } }");
+  EXPECT_THAT(types(joined), ElementsAre("Concat", "Slice"));
+  LATGRAD_EXPECT_ERROR(types(joined, Precision::kInt8), ValueError,
+                       HasSubstr("Int8Concat counts dimensions, and int8 networks have their channels last"));
+}
+
+TEST(BlocksTest, AParameterThatIsReadFirstIsNoClassToken) {
+  const Space space = Space::parse(R"(
+    name: "s" input { height: 8 width: 8 batch: 2 } stage { name: "a" channels: 3 } head { classes: 2 }
+    candidate { name: "c" operators {
+      parameter { name: "p_w" shape: ["in_channels", "1", "1"] }
+      op { type: "Add" input: ["p_w", "in"] output: "y" } } })",
+                                   "s.textproto");
+  EXPECT_THAT(types(space), ElementsAre("Add"));
+}
+
 TEST(BlocksTest, TheWorkThatASpaceAsksForIsBounded) {
   std::string operators;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 500; ++i) {
     operators += "op { type: \"Relu\" input: \"in\" output: \"o" + std::to_string(i) + "\" } ";
   }
-  LATGRAD_EXPECT_ERROR(with_candidate("operators { " + operators + " }", "channels: 8 layers: 4096"),
-                       ValueError,
-                       HasSubstr("the number of operators of all candidates must be from 0 to 262144"));
+  LATGRAD_EXPECT_ERROR(
+      with_candidate("operators { " + operators + " }", "channels: 8 layers: 4096"), ValueError,
+      HasSubstr("operators, their blobs and arguments of all candidates together must be from 0 to 2097152"));
 }
 
 TEST(BlocksTest, CandidatesThatDoNotFitAreRefused) {
@@ -297,6 +347,8 @@ TEST(BlocksTest, CandidatesThatDoNotFitAreRefused) {
   refused("block { expand: 2 depthwise { kernel_h: 3 kernel_w: 4 } }", "must be odd, got 4");
   refused("block { expand: 2 depthwise { kernel: 3 } squeeze_excite { reduction: 0 } }", "reduction must be");
   refused("block { expand: 2 depthwise { kernel: 3 } squeeze_excite { channels: 0 } }", "channels must be");
+  refused("block { expand: 2 depthwise { kernel: 3 } squeeze_excite { channels: 4 reduction: 4 } }",
+          "got both");
   refused("conv { kernel: 3 groups: 3 }", "groups must divide the channels, got 3 groups of 8 channels");
   refused("pool { kernel: 2 }", "pool kernel must be odd, got 2");
   refused("transformer { heads: 2 }", "a transformer reads tokens");

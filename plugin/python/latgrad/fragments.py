@@ -32,6 +32,10 @@ class _Context(NamedTuple):
     norm: Norm
     in_place: bool  # nothing else needs what the operator reads
 
+    def form(self, operator: Operator) -> str:
+        """What the operator reads, in order: x for a blob, p for a parameter."""
+        return "".join("p" if blob in self.parameters else "x" for blob in operator.inputs)
+
     def shapes(self, operator: Operator) -> List[List[int]]:
         """Those of the parameters that the operator reads."""
         return [self.parameters[blob] for blob in operator.inputs if blob in self.parameters]
@@ -181,18 +185,27 @@ class FullyConnected(nn.Linear):
         return nn.functional.linear(x.flatten(1), self.weight, self.bias)
 
 
+def _given(operator: Operator, name: str) -> Any:
+    if name not in operator.arguments:
+        raise ValueError(f"the module for {operator.type} needs the argument {name}")
+    return operator.arguments[name]
+
+
 def _conv(operator: Operator, context: _Context) -> nn.Module:
     out_channels, group_channels, height, width = context.parameters[operator.inputs[1]]
     arguments = operator.arguments
     groups = arguments.get("group", 1)
     pad = arguments.get("pad", 0)
+    sides = [arguments.get(f"pad_{side}", pad) for side in "tblr"]
+    if sides[0] != sides[1] or sides[2] != sides[3] or arguments.get("order", "NCHW") != "NCHW":
+        raise ValueError("Conv must have the same padding on opposite sides, and order NCHW")
     normalises = arguments.get("norm", 1) != 0
     conv = nn.Conv2d(
         group_channels * groups,
         out_channels,
         (height, width),
         stride=arguments.get("stride", 1),
-        padding=(arguments.get("pad_t", pad), arguments.get("pad_l", pad)),
+        padding=(sides[0], sides[2]),
         dilation=arguments.get("dilation", 1),
         groups=groups,
         bias=not normalises and len(context.shapes(operator)) > 1,  # a normalisation has one
@@ -216,11 +229,11 @@ def _average_pool(operator: Operator, context: _Context) -> nn.Module:
 
 def _max_pool(operator: Operator, context: _Context) -> nn.Module:
     arguments = operator.arguments
-    return nn.MaxPool2d(arguments["kernel"], arguments.get("stride", 1), arguments.get("pad", 0))
+    return nn.MaxPool2d(_given(operator, "kernel"), arguments.get("stride", 1), arguments.get("pad", 0))
 
 
 def _clip(operator: Operator, context: _Context) -> nn.Module:
-    return nn.Hardtanh(operator.arguments["min"], operator.arguments["max"], inplace=context.in_place)
+    return nn.Hardtanh(_given(operator, "min"), _given(operator, "max"), inplace=context.in_place)
 
 
 def _hard_sigmoid(operator: Operator, context: _Context) -> nn.Module:
@@ -230,7 +243,10 @@ def _hard_sigmoid(operator: Operator, context: _Context) -> nn.Module:
 
 
 def _layer_norm(operator: Operator, context: _Context) -> nn.Module:
-    return nn.LayerNorm(context.shapes(operator)[0][0], operator.arguments.get("epsilon", 1e-5))
+    scale, shift = context.shapes(operator)
+    if operator.arguments.get("axis", -1) != -1 or len(scale) != 1 or shift != scale:
+        raise ValueError("LayerNormalization must be over the last dimension (axis: -1), with a scale and a shift for each entry")
+    return nn.LayerNorm(scale[0], operator.arguments.get("epsilon", 1e-5))
 
 
 def _linear(operator: Operator, context: _Context) -> nn.Module:
@@ -247,13 +263,13 @@ def _add(operator: Operator, context: _Context) -> nn.Module:
 
 
 def _concat(operator: Operator, context: _Context) -> nn.Module:
-    if operator.arguments.get("axis") != 1 or operator.inputs[0] not in context.parameters:
+    if operator.arguments.get("axis") != 1:
         raise ValueError("Concat must put a parameter in front of tokens (axis: 1)")
     return ClassToken(context.shapes(operator)[0])
 
 
 def _softmax(operator: Operator, context: _Context) -> nn.Module:
-    return nn.Softmax(operator.arguments["axis"])
+    return nn.Softmax(_given(operator, "axis"))
 
 
 def _fully_connected(operator: Operator, context: _Context) -> nn.Module:
@@ -261,12 +277,25 @@ def _fully_connected(operator: Operator, context: _Context) -> nn.Module:
     return FullyConnected(in_features, out_features)
 
 
+# What types read that read more than one blob, as _Context.form says it.
+_FORMS: Dict[str, List[str]] = {
+    "Add": ["xx", "xp"],
+    "BatchMatMul": ["xx", "xp"],
+    "Concat": ["px"],
+    "Conv": ["xp", "xpp"],
+    "FC": ["xpp"],
+    "LayerNormalization": ["xpp"],
+    "Linear": ["xp", "xpp"],
+    "Mul": ["xx"],
+    "Sum": ["xx"],
+}
+
 # The arguments that a type may have, and its module, which takes the blobs that the operator reads.
 _MODULES: Dict[str, Tuple[List[str], Callable[[Operator, _Context], nn.Module]]] = {
     "Add": ([], _add),
     "AveragePool": (["global_pooling", "kernel", "stride", "pad", "order"], _average_pool),
     "BatchMatMul": ([], _matrix_product),
-    "ChannelShuffle": (["group"], lambda operator, context: ChannelShuffle(operator.arguments["group"])),
+    "ChannelShuffle": (["group"], lambda operator, context: ChannelShuffle(_given(operator, "group"))),
     "Clip": (["min", "max"], _clip),
     "Concat": (["axis"], _concat),
     "Conv": (
@@ -283,24 +312,24 @@ _MODULES: Dict[str, Tuple[List[str], Callable[[Operator, _Context], nn.Module]]]
     "Mul": ([], lambda operator, context: Product()),
     "ReduceMean": (
         ["axes", "keepdims"],
-        lambda operator, context: MeanOver(operator.arguments["axes"], operator.arguments.get("keepdims", 1) == 1),
+        lambda operator, context: MeanOver(_given(operator, "axes"), operator.arguments.get("keepdims", 1) == 1),
     ),
     "Relu": ([], lambda operator, context: nn.ReLU(inplace=context.in_place)),
-    "Reshape": (["shape"], lambda operator, context: Reshape(operator.arguments["shape"])),
-    "Scale": (["scale"], lambda operator, context: Scale(operator.arguments["scale"])),
+    "Reshape": (["shape"], lambda operator, context: Reshape(_given(operator, "shape"))),
+    "Scale": (["scale"], lambda operator, context: Scale(_given(operator, "scale"))),
     "Sigmoid": ([], lambda operator, context: nn.Sigmoid()),
     "Slice": (
         ["starts", "ends"],
-        lambda operator, context: Slice(operator.arguments["starts"], operator.arguments["ends"]),
+        lambda operator, context: Slice(_given(operator, "starts"), _given(operator, "ends")),
     ),
     "Softmax": (["axis"], _softmax),
     "Split": (
         ["split", "axis"],
-        lambda operator, context: Split(operator.arguments["split"], operator.arguments["axis"]),
+        lambda operator, context: Split(_given(operator, "split"), _given(operator, "axis")),
     ),
     "Sum": ([], lambda operator, context: Sum()),
     "Swish": ([], lambda operator, context: nn.SiLU()),
-    "Transpose": (["axes"], lambda operator, context: Transpose(operator.arguments["axes"])),
+    "Transpose": (["axes"], lambda operator, context: Transpose(_given(operator, "axes"))),
 }
 
 
@@ -317,7 +346,7 @@ def _with_biases(operators: List[Operator], parameters: Dict[str, List[int]]) ->
             and last.inputs[1] in parameters
             and operator.inputs[0] == last.outputs[0]
             and readers.count(last.outputs[0]) == 1
-            and len(parameters.get(operator.inputs[1], [])) == 1
+            and parameters.get(operator.inputs[1]) == parameters[last.inputs[1]][1:]
         ):
             joined[-1] = Operator("Linear", [*last.inputs, operator.inputs[1]], operator.outputs, {})
         else:
@@ -332,6 +361,12 @@ def _module(operator: Operator, context: _Context) -> nn.Module:
     for name in operator.arguments:
         if name not in known:
             raise ValueError(f"the module for {operator.type} must know every argument, got {name}")
+    forms = _FORMS.get(operator.type, ["x"])
+    if context.form(operator) not in forms or (len(operator.outputs) != 1 and operator.type != "Split"):
+        raise ValueError(
+            f"the module for {operator.type} must read {' or '.join(forms)} (x a blob, p a parameter) and write one blob, got "
+            f"{', '.join(operator.inputs)} -> {', '.join(operator.outputs)}"
+        )
     return make(operator, context)
 
 
@@ -356,10 +391,12 @@ def fragment_module(fragment: Tuple, norm: Norm = nn.BatchNorm2d) -> fx.GraphMod
         in_place = written_by.get(read) == "Conv" and readers.count(read) == 1
         weights = [blob for blob in operator.inputs if blob in parameters]
         name = re.sub("_w$", "", weights[0]) if weights else f"{operator.type.lower()}{index}"
+        if name in modules:
+            raise ValueError(f"operators must have parameters of their own, and names of their own, got {name} twice")
         modules[name] = _module(operator, _Context(parameters, norm, in_place))
         blobs = [nodes[blob] for blob in operator.inputs if blob not in parameters]
         node = graph.call_module(name, tuple(blobs))
-        if len(operator.outputs) == 1:
+        if operator.type != "Split":
             nodes[operator.outputs[0]] = node
         else:
             for place, blob in enumerate(operator.outputs):

@@ -30,8 +30,11 @@ def recalibrate(network: nn.Module, loader: Iterable[Any], batches: Optional[int
 
     Source: Guo et al., Single Path One-Shot, ECCV 2020; torch.optim.swa_utils.update_bn does the same in training mode.
 
-    Raises ValueError where the loader gives nothing; the figures are then what they were.
+    Raises ValueError where the loader gives nothing, and for batches below 1. After an error the figures are what they were, and
+    so are always those of a normalisation that no batch reaches.
     """
+    if batches is not None and batches < 1:
+        raise ValueError(f"batches must be at least 1, got {batches}")
     norms = [
         module
         for module in network.modules()
@@ -42,7 +45,9 @@ def recalibrate(network: nn.Module, loader: Iterable[Any], batches: Optional[int
     device = next(tensor.device for tensor in (*network.parameters(), *network.buffers()))
     modes = [(module, module.training) for module in network.modules()]
     momenta = [(norm, norm.momentum) for norm in norms]
+    figures = [(norm, {name: buffer.clone() for name, buffer in norm.named_buffers()}) for norm in norms]
     seen = 0
+    finished = False
     try:
         network.eval()
         for batch in itertools.islice(loader, batches):
@@ -53,7 +58,12 @@ def recalibrate(network: nn.Module, loader: Iterable[Any], batches: Optional[int
                     norm.train()
             network((batch[0] if isinstance(batch, (tuple, list)) else batch).to(device))
             seen += 1
+        finished = True
     finally:
+        for norm, before in figures:
+            if not finished or norm.num_batches_tracked == 0:
+                for name, buffer in norm.named_buffers():
+                    buffer.copy_(before[name])
         for module, training in modes:
             module.training = training
         for norm, momentum in momenta:

@@ -27,10 +27,19 @@ struct OperatorModule {
 
 // What an operator's module is made of.
 struct Context {
+  const std::string& type;
   const Arguments& arguments;
   std::vector<std::vector<int64_t>> parameters;  // their shapes
   bool in_place;                                 // nothing else needs what the operator reads
 
+  // Of an argument that must be given.
+  const c10::IValue& given(const std::string& name) const {
+    const auto found = arguments.find(name);
+    TORCH_CHECK_VALUE(found != arguments.end(), "the module for ", type, " needs the argument ", name);
+    return found->value();
+  }
+  int64_t integer(const std::string& name) const { return given(name).toInt(); }
+  double number(const std::string& name) const { return given(name).toDouble(); }
   int64_t integer(const std::string& name, int64_t when_absent) const {
     const auto found = arguments.find(name);
     return found == arguments.end() ? when_absent : found->value().toInt();
@@ -39,7 +48,7 @@ struct Context {
     const auto found = arguments.find(name);
     return found == arguments.end() ? when_absent : found->value().toDouble();
   }
-  std::vector<int64_t> integers(const std::string& name) const { return arguments.at(name).toIntVector(); }
+  std::vector<int64_t> integers(const std::string& name) const { return given(name).toIntVector(); }
 };
 
 // One output, from a function of what the operator reads.
@@ -52,6 +61,11 @@ OperatorModule make_conv(const Context& context) {
   const int64_t groups = context.integer("group", 1);
   const int64_t pad = context.integer("pad", 0);
   const bool normalises = context.integer("norm", 1) != 0;
+  const auto order = context.arguments.find("order");
+  TORCH_CHECK_VALUE(context.integer("pad_t", pad) == context.integer("pad_b", pad) &&
+                        context.integer("pad_l", pad) == context.integer("pad_r", pad) &&
+                        (order == context.arguments.end() || order->value().toStringRef() == "NCHW"),
+                    "Conv must have the same padding on opposite sides, and order NCHW");
   const std::vector<int64_t>& weight = context.parameters.front();
   nn::Conv2d conv(nn::Conv2dOptions(weight[1] * groups, weight[0], {weight[2], weight[3]})
                       .stride(context.integer("stride", 1))
@@ -84,6 +98,11 @@ OperatorModule make_matrix_product(const Context& context) {
 }
 
 OperatorModule make_layer_norm(const Context& context) {
+  const std::vector<int64_t>& scale = context.parameters[0];
+  TORCH_CHECK_VALUE(
+      context.integer("axis", -1) == -1 && scale.size() == 1 && context.parameters[1] == scale,
+      "LayerNormalization must be over the last dimension (axis: -1), with a scale and a shift for each "
+      "entry");
   nn::LayerNorm norm(
       nn::LayerNormOptions({context.parameters.front()[0]}).eps(context.number("epsilon", 1e-5)));
   return of([norm](const Tensors& in) mutable { return norm->forward(in[0]); }, norm.ptr());
@@ -106,8 +125,7 @@ OperatorModule make_add(const Context& context) {
 
 // A token in front of those of each image.
 OperatorModule make_concat(const Context& context) {
-  TORCH_CHECK_VALUE(context.integer("axis", 1) == 1 && context.parameters.size() == 1,
-                    "Concat must put a parameter in front of tokens (axis: 1)");
+  TORCH_CHECK_VALUE(context.integer("axis") == 1, "Concat must put a parameter in front of tokens (axis: 1)");
   Weight weight(context.parameters.front());
   return of(
       [weight](const Tensors& in) {
@@ -122,7 +140,7 @@ OperatorModule make_relu(const Context& context) {
 }
 
 OperatorModule make_clip(const Context& context) {
-  return of([low = context.number("min", 0), high = context.number("max", 6),
+  return of([low = context.number("min"), high = context.number("max"),
              in_place = context.in_place](const Tensors& in) {
     return in_place ? Tensor(in[0]).clamp_(low, high) : in[0].clamp(low, high);
   });
@@ -143,11 +161,11 @@ OperatorModule make_function(const Context&) {
 Tensor gelu(const Tensor& x) { return torch::gelu(x); }
 
 OperatorModule make_scale(const Context& context) {
-  return of([factor = context.number("scale", 1)](const Tensors& in) { return in[0] * factor; });
+  return of([factor = context.number("scale")](const Tensors& in) { return in[0] * factor; });
 }
 
 OperatorModule make_softmax(const Context& context) {
-  return of([axis = context.integer("axis", 1)](const Tensors& in) { return in[0].softmax(axis); });
+  return of([axis = context.integer("axis")](const Tensors& in) { return in[0].softmax(axis); });
 }
 
 OperatorModule make_product(const Context&) {
@@ -170,7 +188,7 @@ OperatorModule make_transpose(const Context& context) {
 }
 
 OperatorModule make_split(const Context& context) {
-  return {[lengths = context.integers("split"), axis = context.integer("axis", 1)](const Tensors& in) {
+  return {[lengths = context.integers("split"), axis = context.integer("axis")](const Tensors& in) {
     return in[0].split_with_sizes(lengths, axis);
   }};
 }
@@ -195,7 +213,7 @@ OperatorModule make_mean(const Context& context) {
 
 // torch::channel_shuffle, which has no derivative in torch 1.13.
 OperatorModule make_channel_shuffle(const Context& context) {
-  return of([groups = context.integer("group", 1)](const Tensors& in) {
+  return of([groups = context.integer("group")](const Tensors& in) {
     const Tensor& x = in[0];
     return x.unflatten(1, {groups, x.size(1) / groups}).transpose(1, 2).flatten(1, 2);
   });
@@ -218,39 +236,42 @@ OperatorModule make_average_pool(const Context& context) {
 }
 
 OperatorModule make_max_pool(const Context& context) {
-  return of([kernel = context.integer("kernel", 1), stride = context.integer("stride", 1),
+  return of([kernel = context.integer("kernel"), stride = context.integer("stride", 1),
              pad = context.integer("pad", 0)](const Tensors& in) {
     return torch::max_pool2d(in[0], kernel, stride, pad);
   });
 }
 
-// The arguments that a type may have, and what makes its module.
+// The arguments that a type may have, what makes its module, and what it reads, in order: x for a blob, p for
+// a parameter.
 struct OperatorType {
   std::set<std::string> arguments;
   OperatorModule (*make)(const Context&);
+  std::set<std::string> forms = {"x"};
 };
 
 // A new type of operator takes an entry here, and one in fragments.py.
 const std::map<std::string, OperatorType>& operator_types() {
   static const std::map<std::string, OperatorType> types = {
-      {"Add", {{}, make_add}},
+      {"Add", {{}, make_add, {"xx", "xp"}}},
       {"AveragePool", {{"global_pooling", "kernel", "stride", "pad", "order"}, make_average_pool}},
-      {"BatchMatMul", {{}, make_matrix_product}},
+      {"BatchMatMul", {{}, make_matrix_product, {"xx", "xp"}}},
       {"ChannelShuffle", {{"group"}, make_channel_shuffle}},
       {"Clip", {{"min", "max"}, make_clip}},
-      {"Concat", {{"axis"}, make_concat}},
+      {"Concat", {{"axis"}, make_concat, {"px"}}},
       {"Conv",
        {{"kernel", "kernel_h", "kernel_w", "stride", "pad", "pad_t", "pad_b", "pad_l", "pad_r", "group",
          "dilation", "order", "norm"},
-        make_conv}},
-      {"FC", {{}, make_fully_connected}},
+        make_conv,
+        {"xp", "xpp"}}},
+      {"FC", {{}, make_fully_connected, {"xpp"}}},
       {"Gelu", {{}, make_function<gelu>}},
       {"HardSigmoid", {{"alpha", "beta"}, make_hard_sigmoid}},
       {"HardSwish", {{}, make_function<torch::hardswish>}},
-      {"LayerNormalization", {{"axis", "epsilon"}, make_layer_norm}},
-      {"Linear", {{}, make_linear}},
+      {"LayerNormalization", {{"axis", "epsilon"}, make_layer_norm, {"xpp"}}},
+      {"Linear", {{}, make_linear, {"xp", "xpp"}}},
       {"MaxPool", {{"kernel", "stride", "pad", "order"}, make_max_pool}},
-      {"Mul", {{}, make_product}},
+      {"Mul", {{}, make_product, {"xx"}}},
       {"ReduceMean", {{"axes", "keepdims"}, make_mean}},
       {"Relu", {{}, make_relu}},
       {"Reshape", {{"shape"}, make_reshape}},
@@ -259,13 +280,15 @@ const std::map<std::string, OperatorType>& operator_types() {
       {"Slice", {{"starts", "ends"}, make_slice}},
       {"Softmax", {{"axis"}, make_softmax}},
       {"Split", {{"split", "axis"}, make_split}},
-      {"Sum", {{}, make_sum}},
+      {"Sum", {{}, make_sum, {"xx"}}},
       {"Swish", {{}, make_function<torch::silu>}},
       {"Transpose", {{"axes"}, make_transpose}}};
   return types;
 }
 
-OperatorModule make_module(const std::string& type, const Context& context) {
+// The operator reads `form` and writes so many blobs.
+OperatorModule make_module(const Context& context, const std::string& form, size_t outputs) {
+  const std::string& type = context.type;
   const auto found = operator_types().find(type);
   if (found == operator_types().end()) {
     std::string names;
@@ -276,6 +299,9 @@ OperatorModule make_module(const std::string& type, const Context& context) {
     TORCH_CHECK_VALUE(found->second.arguments.count(argument.key()) > 0, "the module for ", type,
                       " must know every argument, got ", argument.key());
   }
+  TORCH_CHECK_VALUE(found->second.forms.count(form) > 0 && (outputs == 1 || type == "Split"),
+                    "the module for ", type, " must read ", c10::Join(" or ", found->second.forms),
+                    " (x a blob, p a parameter) and write one blob, got ", form, " and ", outputs);
   return found->second.make(context);
 }
 
@@ -289,11 +315,11 @@ std::vector<SearchSpace::Operator> with_biases(const SearchSpace::Fragment& frag
   std::vector<SearchSpace::Operator> joined;
   for (const SearchSpace::Operator& op : operators) {
     const auto& [type, inputs, outputs, arguments] = op;
-    if (type == "Add" && !joined.empty() && parameters.contains(inputs[1]) &&
-        parameters.at(inputs[1]).size() == 1) {
+    if (type == "Add" && !joined.empty() && parameters.contains(inputs[1])) {
       auto& [last_type, last_inputs, last_outputs, last_arguments] = joined.back();
       if (last_type == "BatchMatMul" && parameters.contains(last_inputs[1]) && inputs[0] == last_outputs[0] &&
-          readers[inputs[0]] == 1) {
+          readers[inputs[0]] == 1 &&
+          parameters.at(inputs[1]) == std::vector<int64_t>{parameters.at(last_inputs[1]).back()}) {
         last_type = "Linear";
         last_inputs.push_back(inputs[1]);
         last_outputs = outputs;
@@ -321,12 +347,15 @@ FragmentModuleImpl::FragmentModuleImpl(const SearchSpace::Fragment& fragment) {
   for (const auto& [type, inputs, outputs, arguments] : operators) {
     const std::string& read = inputs.front();
     // A normalisation does not need what it wrote to be differentiated.
-    Context context{.arguments = arguments,
+    Context context{.type = type,
+                    .arguments = arguments,
                     .parameters = {},
                     .in_place = readers[read] == 1 && written_by[read] == "Conv"};
     Step step;
     std::string name;
+    std::string form;
     for (const std::string& blob : inputs) {
+      form += parameters.contains(blob) ? 'p' : 'x';
       if (!parameters.contains(blob)) {
         step.inputs.push_back(places.at(blob));
         continue;
@@ -334,8 +363,12 @@ FragmentModuleImpl::FragmentModuleImpl(const SearchSpace::Fragment& fragment) {
       if (name.empty()) name = blob.substr(0, blob.size() - (blob.ends_with("_w") ? 2 : 0));
       context.parameters.push_back(parameters.at(blob));
     }
-    OperatorModule made = make_module(type, context);
-    if (made.module) register_module(name, made.module);
+    OperatorModule made = make_module(context, form, outputs.size());
+    if (made.module) {
+      TORCH_CHECK_VALUE(!named_children().contains(name), "operators must have parameters of their own, got ",
+                        name, " twice");
+      register_module(name, made.module);
+    }
     step.run = std::move(made.run);
     steps_.push_back(std::move(step));
   }
